@@ -1,0 +1,17 @@
+#include "runtime/base/cancel.h"
+
+#include <signal.h>
+
+static volatile sig_atomic_t requested;
+
+void pml_cancel_request(void) {
+    requested = 1;
+}
+
+void pml_cancel_reset(void) {
+    requested = 0;
+}
+
+pml_status pml_cancel_check(pml_error *error) {
+    return requested ? PML_FAIL(error, PML_E_INTERRUPTED, "interrupted") : PML_OK;
+}

@@ -1,0 +1,32 @@
+/* Writes JSON to a stream, correctly escaped and nested: the one way in which pml's commands emit JSON. */
+#ifndef PML_RUNTIME_BASE_JSON_WRITER_H
+#define PML_RUNTIME_BASE_JSON_WRITER_H
+
+#include <stdio.h>
+
+#include "runtime/base/error.h"
+
+typedef struct pml_json_writer {
+    FILE *stream;
+    unsigned depth;
+    bool is_first[64];
+    bool after_key;
+    bool pretty; /* two-space indentation and newlines; otherwise one line */
+} pml_json_writer;
+
+void pml_json_writer_init(pml_json_writer *w, FILE *stream, bool pretty);
+/* `key` NULL: an element of an array or the top value. */
+void pml_json_begin_object(pml_json_writer *w, const char *key);
+void pml_json_end_object(pml_json_writer *w);
+void pml_json_begin_array(pml_json_writer *w, const char *key);
+void pml_json_end_array(pml_json_writer *w);
+void pml_json_string(pml_json_writer *w, const char *key, const char *value); /* NULL value: null; invalid UTF-8 becomes U+FFFD */
+void pml_json_u64(pml_json_writer *w, const char *key, uint64_t value);
+void pml_json_i64(pml_json_writer *w, const char *key, int64_t value);
+void pml_json_f64(pml_json_writer *w, const char *key, double value); /* shortest text that reads back equal; NaN/Inf: null */
+void pml_json_bool(pml_json_writer *w, const char *key, bool value);
+void pml_json_null(pml_json_writer *w, const char *key);
+/* Newline, flush. Errors: IO when the stream failed at any point. */
+pml_status pml_json_finish(pml_json_writer *w, pml_error *error) PML_WARN_UNUSED;
+
+#endif

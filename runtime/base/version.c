@@ -1,0 +1,7 @@
+#include "runtime/base/version.h"
+
+#include "runtime/pml.h"
+
+const char *pml_version(void) {
+    return PML_VERSION;
+}

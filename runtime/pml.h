@@ -1,0 +1,127 @@
+/* libpml: prepared neural networks, mapped from one .pml file and computed on in place.
+ *
+ * This is the only public header. Types are opaque except pml_error (caller's storage) and the plain structs whose
+ * fields are documented here. Every function that can fail returns pml_status and takes a `pml_error *` last, which
+ * may be NULL; out-parameters are NULL or untouched on failure. No function prints, exits or aborts.
+ *
+ * Threads: a pml_file may be shared; a pml_model may be used by one thread at a time.
+ * A file that another process truncates while it is mapped raises SIGBUS on access (mmap(2)): a host that cannot
+ * rule that out must handle the signal. Replacing a file by rename, as pml does, is always safe. */
+#ifndef PML_RUNTIME_PML_H
+#define PML_RUNTIME_PML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PML_API __attribute__((visibility("default")))
+
+/* ---- status and errors ------------------------------------------------------------------------------------ */
+typedef enum pml_status {
+    PML_OK = 0,
+    PML_E_ARGUMENT = 1,     /* the call or the command line is wrong */
+    PML_E_MEMORY = 2,       /* an allocation failed */
+    PML_E_IO = 3,           /* the operating system refused: read, write, space, permission */
+    PML_E_FORMAT = 4,       /* the file is invalid */
+    PML_E_UNSUPPORTED = 5,  /* the file is valid, but not something pml handles */
+    PML_E_NOT_FOUND = 6,    /* a file, a family or a name does not exist */
+    PML_E_CONFIG = 7,       /* a configuration is invalid, incomplete or contradicts the tensors */
+    PML_E_MISMATCH = 8,     /* a comparison failed: checksum, source, self-test */
+    PML_E_NUMERIC = 9,      /* a number that must be finite is not */
+    PML_E_INTERRUPTED = 10  /* pml_cancel_request was called */
+} pml_status;
+
+#define PML_NO_OFFSET UINT64_MAX
+
+typedef struct pml_error {
+    pml_status code;
+    uint64_t offset_bytes;   /* where in the file that the message names; PML_NO_OFFSET if nowhere */
+    const char *source_file; /* where in pml's source, for bug reports; static storage */
+    int source_line;
+    char message[1000]; /* one sentence that names file, place and cause; zero-terminated */
+} pml_error;
+
+/* ---- process-wide ------------------------------------------------------------------------------------------ */
+PML_API const char *pml_version(void); /* "1.0.0" */
+
+typedef enum pml_log_level { PML_LOG_DEBUG, PML_LOG_INFO, PML_LOG_WARNING } pml_log_level;
+typedef void pml_log_fn(void *user, pml_log_level level, const char *line);
+/* Installs the one receiver of diagnostics (NULL: none, the default). `line` is borrowed for the call. */
+PML_API void pml_log_set(pml_log_fn *callback, void *user, pml_log_level least);
+
+/* Asks long operations to stop with PML_E_INTERRUPTED at their next safe point. Async-signal-safe. */
+PML_API void pml_cancel_request(void);
+
+/* ---- model families ----------------------------------------------------------------------------------------- */
+typedef struct pml_family pml_family;
+/* The family of that name, or NULL. Static storage. */
+PML_API const pml_family *pml_family_get(const char *name);
+/* The i-th registered family, or NULL past the last. */
+PML_API const pml_family *pml_family_at(size_t i_family);
+PML_API const char *pml_family_name(const pml_family *family);
+PML_API const char *pml_family_architecture(const pml_family *family); /* one line that says what it is */
+/* NULL-terminated lists, static storage. */
+PML_API const char *const *pml_family_variants(const pml_family *family);
+PML_API const char *const *pml_family_known_repos(const pml_family *family);
+
+/* ---- the .pml file ------------------------------------------------------------------------------------------ */
+typedef struct pml_file pml_file;
+/* Maps `path` and checks header, metadata and tensor table; tensor bytes are not touched. Costs O(tensors).
+ * Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED (newer major version or unknown layout), MEMORY. */
+PML_API pml_status pml_file_open(const char *path, pml_file **file, pml_error *error);
+/* Checks every tensor's and blob's checksum and that padding is zero. Reads the whole file. Errors: MISMATCH. */
+PML_API pml_status pml_file_verify(const pml_file *file, pml_error *error);
+PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
+
+/* ---- models ------------------------------------------------------------------------------------------------- */
+typedef struct pml_model pml_model;
+/* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at). Views into the
+ * map: `file` must stay open until pml_model_destroy. Errors: UNSUPPORTED, CONFIG, FORMAT, NOT_FOUND (backend),
+ * MEMORY. */
+PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
+PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
+
+/* What a model computes on: inputs and outputs by name, F32, contiguous, row-major. */
+#define PML_MODEL_MAX_RANK 8
+typedef struct pml_array {
+    const char *name;
+    const float *data;
+    size_t rank;
+    size_t shape[PML_MODEL_MAX_RANK];
+} pml_array;
+/* Computes once. `inputs` are borrowed for the call. The outputs stay valid until the next run or destroy; find them
+ * with pml_model_output. After the first run with the same shapes nothing is allocated.
+ * Errors: ARGUMENT (missing input, wrong shape), NUMERIC (an output is not finite), MEMORY. */
+PML_API pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error);
+PML_API size_t pml_model_n_outputs(const pml_model *model);
+PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);
+PML_API const pml_array *pml_model_output(const pml_model *model, const char *name); /* NULL: no such output */
+
+/* ---- forecasting -------------------------------------------------------------------------------------------- */
+/* Sizes of a forecasting model; PML_E_UNSUPPORTED for models that do not forecast. */
+typedef struct pml_forecast_shape {
+    size_t context_length; /* T look-back steps */
+    size_t n_channels;     /* C; 0: any number */
+    size_t horizon;        /* S steps */
+} pml_forecast_shape;
+PML_API pml_status pml_model_forecast_shape(const pml_model *model, pml_forecast_shape *shape, pml_error *error);
+/* Forecasts `horizon` steps from `context` [T][C], both in the units of the data the file's scaler was fitted on
+ * (original units; without a stored scaler values pass unscaled). NaN in `context` = missing, allowed where the model
+ * takes an observed mask. `forecast` [S][C] is the caller's. Errors as pml_model_run. */
+PML_API pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
+                                      double *forecast, pml_error *error);
+
+/* ---- backends ----------------------------------------------------------------------------------------------- */
+/* The i-th registered backend's name, or NULL past the last. */
+PML_API const char *pml_backend_at(size_t i_backend);
+/* PML_OK when that backend works on this machine; otherwise the reason. */
+PML_API pml_status pml_backend_check(const char *name, pml_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

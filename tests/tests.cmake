@@ -1,0 +1,1 @@
+# Tests that are not one C program per source file: parity per golden case, layout rules, whole commands.

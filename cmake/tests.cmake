@@ -34,6 +34,9 @@ pml_add_tests(convert unit room_convert)
 
 # ---- fuzz harnesses: one per kind. Always built as replayers of their corpus; with PML_FUZZ also as libFuzzer targets.
 function(pml_add_fuzz kind)
+    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${kind}.c)
+        return()
+    endif()
     add_executable(replay_${kind} tests/fuzz/fuzz_${kind}.c tests/fuzz/replay.c)
     target_link_libraries(replay_${kind} PRIVATE ${ARGN})
     set_target_properties(replay_${kind} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -54,4 +54,5 @@ pml_add_fuzz(json room_formats)
 pml_add_fuzz(pml floor_file)
 pml_add_fuzz(csv floor_series)
 
+include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs into a temporary prefix, then builds and runs the example against it three ways: pkg-config with the shared and the
+# static library, and the CMake package.
+set -euo pipefail
+source_dir=$1 build_dir=$2 compiler=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+
+cmake --install "$build_dir" --prefix "$prefix" >/dev/null
+for file in bin/pml-run bin/pml-convert include/pml/pml.h; do
+    [[ -e $prefix/$file ]] || { echo "not installed: $file"; exit 1; }
+done
+pc=$(dirname "$(find "$prefix" -name libpml.pc)")
+# The .pc file names the prefix it was configured for; --define-prefix takes the folder it lies in.
+config() { PKG_CONFIG_PATH=$pc pkg-config --define-prefix "$@" libpml; }
+"$prefix/bin/pml-convert" "$source_dir/examples/patchtst-etth1-96" -o "$work/model.pml" -q >/dev/null
+
+check() { # <how> <program>: the example must print a forecast of 96 rows
+    rows=$("$2" "$work/model.pml" | wc -l)
+    [[ $rows == 96 ]] || { echo "$1: expected 96 rows, got $rows"; exit 1; }
+}
+read -ra cflags <<<"$(config --cflags)"
+read -ra libs <<<"$(config --libs)"
+read -ra static_libs <<<"$(config --libs --static)"
+libdir=$(config --variable=libdir)
+"$compiler" "${cflags[@]}" "$source_dir/examples/forecast.c" "${libs[@]}" -Wl,-rpath,"$libdir" -o "$work/shared"
+check "shared library" "$work/shared"
+"$compiler" "${cflags[@]}" "$source_dir/examples/forecast.c" "$libdir/libpml.a" "${static_libs[@]}" -o "$work/static"
+check "static library" "$work/static"
+cmake -S "$source_dir/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >/dev/null
+cmake --build "$work/cmake" >/dev/null
+check "CMake package" "$work/cmake/forecast"
+echo "installed files work: shared, static, CMake package"

@@ -6,8 +6,8 @@
  *   sum     := product (('+'|'-') product)*     product := unary (('*'|'/'|'%') unary)*   ('/' floors; by zero: error)
  *   unary   := ('!'|'-') unary | integer | name | 'text' | '(' expr ')'
  *
- * A name is a configuration key (booleans are 0 and 1, choices are text) or a placeholder such as l. Values are int64 or text;
- * arithmetic is checked. Expressions are compiled-in data or options of the user; nesting is limited. */
+ * A name is a configuration key (booleans are 0 and 1, choices are text) or a placeholder such as l. Values are int64
+ * or text; arithmetic is checked. Expressions are compiled-in data or options of the user; nesting is limited. */
 #ifndef PML_RUNTIME_SCHEMA_EXPR_H
 #define PML_RUNTIME_SCHEMA_EXPR_H
 

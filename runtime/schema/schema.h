@@ -14,7 +14,8 @@ typedef enum pml_role {
 } pml_role;
 
 typedef struct pml_weight_spec {
-    const char *name;   /* canonical and frozen; one placeholder {l} where `repeat` is set: "encoder.layer.{l}.norm1.weight" */
+    const char
+        *name; /* canonical and frozen; one placeholder {l} where `repeat` is set: "encoder.layer.{l}.norm1.weight" */
     pml_role role;
     const char *dims;   /* comma-separated expressions over config keys: "patch_length, d_model" */
     const char *repeat; /* how many instances l = 0 .. n-1; NULL: one, without placeholder */
@@ -25,7 +26,7 @@ typedef enum pml_config_type {
     PML_CONFIG_INT,
     PML_CONFIG_REAL,
     PML_CONFIG_BOOL,
-    PML_CONFIG_CHOICE,   /* one of `choices` */
+    PML_CONFIG_CHOICE, /* one of `choices` */
     PML_CONFIG_INT_LIST,
     PML_CONFIG_REAL_LIST
 } pml_config_type;
@@ -33,11 +34,17 @@ typedef enum pml_config_type {
 typedef struct pml_config_key { /* stored as metadata "config.<name>" */
     const char *name;
     pml_config_type type;
-    double least, greatest;     /* of INT, REAL and list elements */
-    const char *choices;        /* CHOICE: "batchnorm|layernorm" */
-    bool optional;              /* may be absent; otherwise the file is incomplete without it */
+    double least, greatest; /* of INT, REAL and list elements */
+    const char *choices;    /* CHOICE: "batchnorm|layernorm" */
+    bool optional;          /* may be absent; otherwise the file is incomplete without it */
     const char *description;
+    unsigned n_elements; /* of the list types: exactly that many; 0: any number */
 } pml_config_key;
+
+typedef struct pml_derived_number { /* a name for an expression, usable like a config key in every other expression */
+    const char *name;               /* "n_patches" */
+    const char *expression;         /* over config keys and derived numbers listed before it */
+} pml_derived_number;
 
 typedef struct pml_config_constraint {
     const char *expression; /* must not be 0 */
@@ -46,64 +53,72 @@ typedef struct pml_config_constraint {
 
 typedef struct pml_port_spec { /* an input, output or recurrent state of the model */
     const char *name;
-    const char *dims;     /* "B, context_length, num_channels"; B is the free batch dimension */
-    bool optional;        /* inputs only */
-    const char *when;     /* exists only if this is not 0; NULL: always */
+    const char *dims; /* "B, context_length, num_channels"; B is the free batch dimension */
+    bool optional;    /* inputs only */
+    const char *when; /* exists only if this is not 0; NULL: always */
     const char *description;
 } pml_port_spec;
 
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
-    const char *input;          /* input port [B, T, C] */
-    const char *observed_mask;  /* input port of the same shape, 1 = observed; NULL: missing values are not supported */
-    const char *const *outputs; /* output ports [B, S, C], NULL-terminated: the first that exists is the point forecast */
+    const char *input;             /* input port [B, T, C] */
+    const char *observed_mask; /* input port of the same shape, 1 = observed; NULL: missing values are not supported */
+    const char *const
+        *outputs; /* output ports [B, S, C], NULL-terminated: the first that exists is the point forecast */
     const char *context_length, *horizon, *n_channels; /* expressions over config; n_channels NULL: any number */
-    const char *when;           /* forecasts only if this is not 0; NULL: always */
+    const char *when;                                  /* forecasts only if this is not 0; NULL: always */
 } pml_forecast_spec;
 
 typedef struct pml_schema {
-    const char *name;         /* "patchtst" */
-    const char *architecture; /* one line */
-    const char *const *variants;    /* NULL-terminated */
-    const char *const *known_repos; /* NULL-terminated */
-    const pml_config_key *config;   /* each list ends with a NULL name */
+    const char *name;                         /* "patchtst" */
+    const char *architecture;                 /* one line */
+    const char *const *variants;              /* NULL-terminated */
+    const char *const *known_repos;           /* NULL-terminated */
+    const pml_config_key *config;             /* each list ends with a NULL name */
     const pml_config_constraint *constraints; /* ends with a NULL expression */
     const pml_weight_spec *weights;
     const pml_port_spec *inputs;
     const pml_port_spec *outputs;
     const pml_forecast_spec *forecast; /* NULL: the family does not forecast */
-    const pml_port_spec *state;     /* recurrent state carried from call to call; NULL: none */
+    const pml_port_spec *state;        /* recurrent state carried from call to call; NULL: none */
+    const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
 } pml_schema;
 
-extern const pml_schema *const pml_schemas[]; /* NULL-terminated, from registry.def */
+extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */
 const pml_schema *pml_schema_find(const char *name); /* NULL: unknown */
 
 /* Checks a canonical configuration ("config.<key>" entries of `metadata`): every required key present, types, ranges,
  * choices, constraints, no unknown "config." key. Errors: CONFIG, naming the key. */
-pml_status pml_schema_check_config(const pml_schema *schema, const pml_metadata *metadata, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_schema_check_config(const pml_schema *schema, const pml_metadata *metadata,
+                                   pml_error *error) PML_WARN_UNUSED;
 
 /* Integer value of an expression over the configuration; `l` is the placeholder's value (-1: none). Errors: CONFIG. */
 pml_status pml_schema_eval(const pml_schema *schema, const pml_metadata *metadata, const char *expression, int64_t l,
                            int64_t *value, pml_error *error) PML_WARN_UNUSED;
-/* Evaluates comma-separated dimensions; each must be >= 1. `B` evaluates to `batch` (0: not allowed). Errors: CONFIG. */
+/* Evaluates comma-separated dimensions; each must be >= 1. `B` evaluates to `batch` (0: not allowed). Errors: CONFIG.
+ */
 pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims, int64_t l,
-                           uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank, pml_error *error) PML_WARN_UNUSED;
+                           uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank,
+                           pml_error *error) PML_WARN_UNUSED;
 
 /* One weight that a configured model has. */
 typedef struct pml_weight_instance {
-    char *name;               /* "encoder.layer.3.norm1.weight", owned by the list */
+    char *name; /* "encoder.layer.3.norm1.weight", owned by the list */
     const pml_weight_spec *spec;
-    int64_t l;                /* -1 without placeholder */
+    int64_t l; /* -1 without placeholder */
     unsigned rank;
     uint64_t shape[PML_MAX_RANK];
 } pml_weight_instance;
 typedef struct pml_weight_list {
     pml_weight_instance *items; /* schema order, instances ascending */
     size_t count;
+    uint32_t *slots; /* private: hash table of positions + 1 */
+    size_t n_slots;  /* private: a power of two */
 } pml_weight_list;
 /* Lists every weight that the configuration calls for. Errors: CONFIG, MEMORY, FORMAT (more than PML_MAX_TENSORS). */
 pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, pml_weight_list *list,
                               pml_error *error) PML_WARN_UNUSED;
 void pml_weight_list_deinit(pml_weight_list *list);
-const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list, const char *name); /* linear is fine for small lists; must be O(log n) or hashed */
+const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list,
+                                                const char *name); /* NULL: no such weight */
 
 #endif

@@ -1,0 +1,225 @@
+/* PatchTST (Nie et al. 2023, arXiv:2211.14730): the series is cut into patches that become the tokens of a transformer
+ * encoder, one sequence per channel. Described in specs/models/patchtst.md; names are frozen there. */
+#include "runtime/schema/schema.h"
+
+static const char *const variants[] = {"model-ci",
+                                       "model-cd",
+                                       "prediction-ci",
+                                       "prediction-cd",
+                                       "pretraining-ci",
+                                       "pretraining-cd",
+                                       "classification-ci",
+                                       "classification-cd",
+                                       "regression-ci",
+                                       "regression-cd",
+                                       NULL};
+
+static const char *const known_repos[] = {
+    "ibm-granite/granite-timeseries-patchtst",    "namctin/patchtst_etth1_forecast", "namctin/patchtst_etth1_pretrain",
+    "ibm/patchtst-etth1-regression-distribution", "ibm-research/test-patchtst",      NULL};
+
+#define INT_KEY(key, low, high, text)                                                                                  \
+    { .name = key, .type = PML_CONFIG_INT, .least = (low), .greatest = (high), .description = text }
+#define BOOL_KEY(key, text)                                                                                            \
+    { .name = key, .type = PML_CONFIG_BOOL, .description = text }
+#define CHOICE_KEY(key, list, text)                                                                                    \
+    { .name = key, .type = PML_CONFIG_CHOICE, .choices = list, .description = text }
+#define DROPOUT_KEY(key, text)                                                                                         \
+    { .name = key, .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .optional = true, .description = text }
+
+static const pml_config_key config[] = {
+    CHOICE_KEY("head", "none|prediction|pretraining|classification|regression", "what the encoder's output is for"),
+    INT_KEY("num_input_channels", 1, 1e6, "C, channels of the series"),
+    INT_KEY("context_length", 2, 1e7, "T, look-back steps"),
+    INT_KEY("patch_length", 1, 1e6, "P, steps per patch"),
+    INT_KEY("patch_stride", 1, 1e6, "steps from one patch to the next"),
+    INT_KEY("num_hidden_layers", 1, 1e4, "L, encoder layers"),
+    INT_KEY("d_model", 1, 1e6, "D, model width"),
+    INT_KEY("num_attention_heads", 1, 1e5, "H, attention heads"),
+    INT_KEY("ffn_dim", 1, 1e7, "F, feed-forward width"),
+    CHOICE_KEY("norm_type", "batchnorm|layernorm", "normalization of every sublayer"),
+    {.name = "norm_eps", .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .description = "added to the variance"},
+    BOOL_KEY("pre_norm", "normalize before a sublayer instead of after its residual"),
+    CHOICE_KEY("activation", "gelu|gelu_tanh|relu|silu|tanh|sigmoid|identity",
+               "of the feed-forward network; gelu is the exact error-function form"),
+    BOOL_KEY("ffn_bias", "the feed-forward network has biases"),
+    BOOL_KEY("channel_attention", "a second attention sublayer runs across channels"),
+    BOOL_KEY("share_embedding", "one patch embedding for all channels"),
+    BOOL_KEY("share_projection", "one prediction head for all channels"),
+    BOOL_KEY("use_cls_token", "a learned token stands before the patches and feeds the head"),
+    CHOICE_KEY("positional_encoding", "sincos|learned", "whether training moves the position table"),
+    CHOICE_KEY("scaling", "std|mean|none", "how each window is normalized"),
+    CHOICE_KEY("pooling", "none|mean|max", "how tokens are reduced for the head; none: flattened"),
+    INT_KEY("prediction_length", 1, 1e6, "S, horizon"),
+    INT_KEY("num_targets", 1, 1e6, "classes or regression targets"),
+    CHOICE_KEY("distribution", "none|student_t|normal|negative_binomial", "what a prediction or regression head emits"),
+    {.name = "output_range",
+     .type = PML_CONFIG_REAL_LIST,
+     .least = -1e300,
+     .greatest = 1e300,
+     .optional = true,
+     .description = "regression outputs are squashed between these two",
+     .n_elements = 2},
+    BOOL_KEY("do_mask_input", "patches named by the mask input are overwritten"),
+    {.name = "mask_type",
+     .type = PML_CONFIG_CHOICE,
+     .choices = "random|forecast",
+     .optional = true,
+     .description = "training: which patches pretraining hides"},
+    {.name = "mask_value",
+     .type = PML_CONFIG_REAL,
+     .least = -1e30,
+     .greatest = 1e30,
+     .description = "what a hidden patch is filled with"},
+    {.name = "random_mask_ratio",
+     .type = PML_CONFIG_REAL,
+     .least = 0,
+     .greatest = 1,
+     .optional = true,
+     .description = "training: share of hidden patches"},
+    {.name = "num_forecast_mask_patches",
+     .type = PML_CONFIG_INT_LIST,
+     .least = 1,
+     .greatest = 1e6,
+     .optional = true,
+     .description = "training: numbers of last patches to hide"},
+    {.name = "channel_consistent_masking",
+     .type = PML_CONFIG_BOOL,
+     .optional = true,
+     .description = "training: all channels hide the same patches"},
+    {.name = "unmasked_channel_indices",
+     .type = PML_CONFIG_INT_LIST,
+     .least = 0,
+     .greatest = 1e6,
+     .optional = true,
+     .description = "training: channels that are never hidden"},
+    DROPOUT_KEY("attention_dropout", "training: of attention weights"),
+    DROPOUT_KEY("positional_dropout", "training: of embedded patches"),
+    DROPOUT_KEY("path_dropout", "training: of sublayer outputs"),
+    DROPOUT_KEY("ff_dropout", "training: inside the feed-forward network"),
+    DROPOUT_KEY("head_dropout", "training: before the head"),
+    {.name = "init_std",
+     .type = PML_CONFIG_REAL,
+     .least = 0,
+     .greatest = 1e6,
+     .optional = true,
+     .description = "training: deviation of fresh weights"},
+    {.name = NULL}};
+
+static const pml_derived_number derived[] = {
+    {"n_patches", "(context_length - patch_length) / patch_stride + 1"},
+    {"n_tokens", "n_patches + use_cls_token"},
+    {"is_flattened", "pooling == 'none' && !use_cls_token"},
+    {"is_pooled_head", "head == 'classification' || head == 'regression'"},
+    {"head_in", "is_pooled_head ? num_input_channels * d_model"
+                " : head == 'prediction' && is_flattened ? n_patches * d_model : d_model"},
+    {"head_out", "is_pooled_head ? num_targets : head == 'prediction' ? prediction_length : patch_length"},
+    {"n_head_outputs", "head == 'none' ? 0 : distribution == 'student_t' ? 3 : distribution == 'none' ? 1 : 2"},
+    {"is_head_per_channel", "head == 'prediction' && !share_projection"},
+    {NULL, NULL}};
+
+static const pml_config_constraint constraints[] = {
+    {"context_length > patch_length", "context_length must be greater than patch_length"},
+    {"d_model % num_attention_heads == 0", "d_model must be a multiple of num_attention_heads"},
+    {"!(is_pooled_head && is_flattened)",
+     "a classification or regression head needs pooling mean or max, or use_cls_token"},
+    {"distribution == 'none' || head == 'prediction' || head == 'regression'",
+     "distribution must be none unless head is prediction or regression"},
+    {"head != 'pretraining' || do_mask_input", "do_mask_input must be true when head is pretraining"},
+    {NULL, NULL}};
+
+#define LAYER(suffix) "encoder.layer.{l}." suffix
+#define LINEAR(part, in, out)                                                                                          \
+    {LAYER(part ".weight"), PML_ROLE_MATRIX, in ", " out, "num_hidden_layers", NULL}, {                                \
+        LAYER(part ".bias"), PML_ROLE_VECTOR, out, "num_hidden_layers", NULL                                           \
+    }
+#define NORM(part, condition)                                                                                          \
+    {LAYER(part ".weight"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition},                               \
+        {LAYER(part ".bias"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition},                             \
+        {LAYER(part ".mean"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers",                                         \
+         condition " && norm_type == 'batchnorm'"},                                                                    \
+    {                                                                                                                  \
+        LAYER(part ".var"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition " && norm_type == 'batchnorm'"  \
+    }
+
+static const pml_weight_spec weights[] = {
+    {"patch_embedding.weight", PML_ROLE_MATRIX, "patch_length, d_model", NULL, "share_embedding"},
+    {"patch_embedding.weight", PML_ROLE_MATRIX, "num_input_channels, patch_length, d_model", NULL, "!share_embedding"},
+    {"patch_embedding.bias", PML_ROLE_VECTOR, "d_model", NULL, "share_embedding"},
+    {"patch_embedding.bias", PML_ROLE_VECTOR, "num_input_channels, d_model", NULL, "!share_embedding"},
+    {"position", PML_ROLE_TABLE, "n_tokens, d_model", NULL, NULL},
+    {"cls_token", PML_ROLE_VECTOR, "d_model", NULL, "use_cls_token"},
+    LINEAR("attention.q", "d_model", "d_model"),
+    LINEAR("attention.k", "d_model", "d_model"),
+    LINEAR("attention.v", "d_model", "d_model"),
+    LINEAR("attention.out", "d_model", "d_model"),
+    NORM("norm1", "1"),
+    NORM("norm2", "channel_attention"),
+    {LAYER("ffn.up.weight"), PML_ROLE_MATRIX, "d_model, ffn_dim", "num_hidden_layers", NULL},
+    {LAYER("ffn.up.bias"), PML_ROLE_VECTOR, "ffn_dim", "num_hidden_layers", "ffn_bias"},
+    {LAYER("ffn.down.weight"), PML_ROLE_MATRIX, "ffn_dim, d_model", "num_hidden_layers", NULL},
+    {LAYER("ffn.down.bias"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", "ffn_bias"},
+    NORM("norm3", "1"),
+    {"head.{l}.weight", PML_ROLE_MATRIX, "head_in, head_out", "n_head_outputs", "!is_head_per_channel"},
+    {"head.{l}.weight", PML_ROLE_MATRIX, "num_input_channels, head_in, head_out", "n_head_outputs",
+     "is_head_per_channel"},
+    {"head.{l}.bias", PML_ROLE_VECTOR, "head_out", "n_head_outputs", "!is_head_per_channel"},
+    {"head.{l}.bias", PML_ROLE_VECTOR, "num_input_channels, head_out", "n_head_outputs", "is_head_per_channel"},
+    {NULL, 0, NULL, NULL, NULL}};
+
+static const pml_port_spec inputs[] = {
+    {"past_values", "B, context_length, num_input_channels", false, NULL, "the look-back window"},
+    {"past_observed_mask", "B, context_length, num_input_channels", true, NULL, "1 observed, 0 missing"},
+    {"mask", "B, num_input_channels, n_patches", true, "do_mask_input", "1: the patch is hidden from the encoder"},
+    {NULL, NULL, false, NULL, NULL}};
+
+#define DISTRIBUTION(family) "head == '" family "' && distribution != 'none'"
+#define STUDENT_T(family) "head == '" family "' && distribution == 'student_t'"
+
+static const pml_port_spec outputs[] = {
+    {"last_hidden_state", "B, num_input_channels, n_tokens, d_model", false, "head == 'none'", "encoder output"},
+    {"patch_input", "B, num_input_channels, n_patches, patch_length", false, "head == 'none'", "normalized patches"},
+    {"prediction_outputs", "B, prediction_length, num_input_channels", false,
+     "head == 'prediction' && distribution == 'none'", "the forecast, in the input's units"},
+    {"df", "B, prediction_length, num_input_channels", false, STUDENT_T("prediction"), "degrees of freedom"},
+    {"dist_loc", "B, prediction_length, num_input_channels", false, DISTRIBUTION("prediction"),
+     "location (negative binomial: total count), in the normalized space"},
+    {"dist_scale", "B, prediction_length, num_input_channels", false, DISTRIBUTION("prediction"),
+     "scale (negative binomial: logits), in the normalized space"},
+    {"forecast", "B, prediction_length, num_input_channels", false, DISTRIBUTION("prediction"),
+     "mean of the distribution, in the input's units"},
+    {"loc", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window location"},
+    {"scale", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window scale"},
+    {"prediction_output", "B, num_input_channels, n_patches, patch_length", false, "head == 'pretraining'",
+     "reconstructed patches, normalized"},
+    {"prediction_logits", "B, num_targets", false, "head == 'classification'", "class scores"},
+    {"regression_outputs", "B, num_targets", false, "head == 'regression' && distribution == 'none'", "targets"},
+    {"df", "B, num_targets", false, STUDENT_T("regression"), "degrees of freedom"},
+    {"dist_loc", "B, num_targets", false, DISTRIBUTION("regression"), "location (negative binomial: total count)"},
+    {"dist_scale", "B, num_targets", false, DISTRIBUTION("regression"), "scale (negative binomial: logits)"},
+    {NULL, NULL, false, NULL, NULL}};
+
+static const char *const forecast_outputs[] = {"prediction_outputs", "forecast", NULL};
+static const pml_forecast_spec forecast = {.input = "past_values",
+                                           .observed_mask = "past_observed_mask",
+                                           .outputs = forecast_outputs,
+                                           .context_length = "context_length",
+                                           .horizon = "prediction_length",
+                                           .n_channels = "num_input_channels",
+                                           .when = "head == 'prediction'"};
+
+extern const pml_schema pml_schema_patchtst;
+const pml_schema pml_schema_patchtst = {
+    .name = "patchtst",
+    .architecture = "PatchTST: transformer encoder over patches of each channel, for forecasting and representation",
+    .variants = variants,
+    .known_repos = known_repos,
+    .config = config,
+    .constraints = constraints,
+    .weights = weights,
+    .inputs = inputs,
+    .outputs = outputs,
+    .forecast = &forecast,
+    .state = NULL,
+    .derived = derived,
+};

@@ -1,0 +1,47 @@
+/* A source with everything that lies beside it: tensors, config.json, scaler.json, the user's settings and rules.
+ * What every command that understands a checkpoint starts from. */
+#ifndef PML_CONVERT_BUNDLE_H
+#define PML_CONVERT_BUNDLE_H
+
+#include "convert/hash.h"
+#include "mappers/mapper.h"
+
+typedef struct pml_bundle_options {
+    const char *const
+        *settings; /* "key=value"; "frequency=" and "series.columns=" concern the series, the rest the mapper */
+    size_t n_settings;
+    const char *arch;        /* consider only this family; NULL: all */
+    const char *map_path;    /* rules of the user's; NULL: none */
+    const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists */
+} pml_bundle_options;
+
+typedef struct pml_side_file { /* a small file that was read whole: what was parsed is what was hashed */
+    char *name;                /* base name; NULL: there is none */
+    uint64_t size_bytes;
+    char sha256[PML_SHA256_TEXT_BYTES];
+} pml_side_file;
+
+typedef struct pml_bundle { /* read-only for callers; pointers are owned by the bundle */
+    pml_map_source map;     /* what pml_detect and pml_map take */
+    pml_source *tensors;    /* == map.tensors */
+    cJSON *config;          /* NULL: none */
+    cJSON *scaler;          /* NULL: none */
+    pml_side_file config_file, scaler_file, map_file;
+    char *name;            /* of the model, for default file names: "patchtst-etth1" */
+    char *origin;          /* for provenance: "hf://org/name@commit" when the path tells, else the source's base name */
+    const char *frequency; /* of --set frequency=; NULL: not given */
+    const char *columns;   /* of --set series.columns=a,b,c; NULL: not given */
+
+    pml_map_options map_options;
+    const char **mapper_settings;
+    pml_map_rule *rules;
+    size_t n_rules;
+} pml_bundle;
+
+/* Opens `path` (as pml_source_open) and its side files. `options` (may be NULL) and its texts are borrowed until close.
+ * Errors: those of pml_source_open, pml_json_document_load, pml_map_rules_load; ARGUMENT (a setting without '='). */
+pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, pml_bundle **bundle,
+                           pml_error *error) PML_WARN_UNUSED;
+void pml_bundle_close(pml_bundle *bundle); /* NULL is allowed */
+
+#endif

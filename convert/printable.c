@@ -1,0 +1,108 @@
+#include "convert/printable.h"
+
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+
+#define LONGEST_ESCAPE_BYTES 10u /* \u{10FFFF} */
+
+/* Bytes of the well-formed UTF-8 character at the start of `text` and its code point, or 0. */
+static size_t decode(const unsigned char *text, size_t left, uint32_t *code) {
+    unsigned char first = text[0];
+    size_t size = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    if (size == 0 || size > left) {
+        return 0;
+    }
+    static const unsigned char mask[5] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t value = first & mask[size];
+    for (size_t i = 1; i < size; i++) {
+        if ((text[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+        value = value << 6 | (text[i] & 0x3Fu);
+    }
+    bool overlong = (size == 3 && value < 0x800) || (size == 4 && value < 0x10000);
+    if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+        return 0;
+    }
+    *code = value;
+    return size;
+}
+
+static bool is_unsafe(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C || code == 0x200E || code == 0x200F ||
+           (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+}
+
+/* The escape of the character at `text`, or "" when it can be printed as it is; *size_bytes is what it takes of `text`.
+ */
+static void escape_one(const unsigned char *text, size_t left, char escape[LONGEST_ESCAPE_BYTES + 1],
+                       size_t *size_bytes) {
+    uint32_t code = 0;
+    size_t size = decode(text, left, &code);
+    *size_bytes = size == 0 ? 1 : size;
+    escape[0] = '\0';
+    if (size == 0) {
+        snprintf(escape, LONGEST_ESCAPE_BYTES + 1, "\\x%02X", text[0]);
+    } else if (code == '\\') {
+        memcpy(escape, "\\\\", 3);
+    } else if (code == '\n') {
+        memcpy(escape, "\\n", 3);
+    } else if (code == '\t') {
+        memcpy(escape, "\\t", 3);
+    } else if (is_unsafe(code)) {
+        snprintf(escape, LONGEST_ESCAPE_BYTES + 1, code < 0x80 ? "\\x%02X" : "\\u{%04X}", (unsigned)code);
+    }
+}
+
+pml_status pml_printable_copy(const char *text, size_t length_bytes, char **printable, pml_error *error) {
+    if (length_bytes > (SIZE_MAX - 1) / LONGEST_ESCAPE_BYTES) {
+        return PML_FAIL(error, PML_E_MEMORY, "a text of %zu bytes is too long to print", length_bytes);
+    }
+    /* The exact size first: most texts need no escape at all. */
+    const unsigned char *bytes = (const unsigned char *)text;
+    char escape[LONGEST_ESCAPE_BYTES + 1];
+    size_t needed = 1;
+    for (size_t i = 0, taken = 0; i < length_bytes; i += taken) {
+        escape_one(bytes + i, length_bytes - i, escape, &taken);
+        needed += escape[0] == '\0' ? taken : strlen(escape);
+    }
+    char *out = NULL;
+    pml_status status = pml_alloc(needed, 1, &out, error);
+    if (status != PML_OK) {
+        return status;
+    }
+    size_t used = 0;
+    for (size_t i = 0, taken = 0; i < length_bytes; i += taken) {
+        escape_one(bytes + i, length_bytes - i, escape, &taken);
+        const void *from = escape[0] == '\0' ? (const void *)(bytes + i) : (const void *)escape;
+        size_t size = escape[0] == '\0' ? taken : strlen(escape);
+        memcpy(out + used, from, size);
+        used += size;
+    }
+    out[used] = '\0';
+    *printable = out;
+    return PML_OK;
+}
+
+void pml_printable_write(FILE *stream, const char *text) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t length = strlen(text);
+    char escape[LONGEST_ESCAPE_BYTES + 1];
+    for (size_t i = 0, taken = 0; i < length; i += taken) {
+        escape_one(bytes + i, length - i, escape, &taken);
+        if (escape[0] == '\0') {
+            fwrite(bytes + i, 1, taken, stream);
+        } else {
+            fputs(escape, stream);
+        }
+    }
+}
+
+size_t pml_printable_width(const char *text) {
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    }
+    return width;
+}

@@ -20,12 +20,17 @@ void pml_json_begin_object(pml_json_writer *w, const char *key);
 void pml_json_end_object(pml_json_writer *w);
 void pml_json_begin_array(pml_json_writer *w, const char *key);
 void pml_json_end_array(pml_json_writer *w);
-void pml_json_string(pml_json_writer *w, const char *key, const char *value); /* NULL value: null; invalid UTF-8 becomes U+FFFD */
+void pml_json_string(pml_json_writer *w, const char *key,
+                     const char *value); /* NULL value: null; invalid UTF-8 becomes U+FFFD */
 void pml_json_u64(pml_json_writer *w, const char *key, uint64_t value);
 void pml_json_i64(pml_json_writer *w, const char *key, int64_t value);
-void pml_json_f64(pml_json_writer *w, const char *key, double value); /* shortest text that reads back equal; NaN/Inf: null */
+void pml_json_f64(pml_json_writer *w, const char *key,
+                  double value); /* shortest text that reads back equal; NaN/Inf: null */
 void pml_json_bool(pml_json_writer *w, const char *key, bool value);
 void pml_json_null(pml_json_writer *w, const char *key);
+/* The shortest decimal text that reads back as `value`, with a point whatever the locale; returns `text`. */
+#define PML_F64_TEXT_BYTES 32
+const char *pml_f64_text(double value, char text[PML_F64_TEXT_BYTES]);
 /* Newline, flush. Errors: IO when the stream failed at any point. */
 pml_status pml_json_finish(pml_json_writer *w, pml_error *error) PML_WARN_UNUSED;
 

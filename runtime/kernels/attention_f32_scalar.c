@@ -1,0 +1,52 @@
+#include <string.h>
+
+#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/softmax_scalar.h"
+
+static float dot(const float *a, const float *b, size_t n) {
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
+/* The scores of query t against every key. */
+static void compute_scores(const pml_attention *job, size_t t, float *scores) {
+    const float *q = job->q + t * job->q_stride;
+    for (size_t s = 0; s < job->n_keys; s++) {
+        if (job->causal && s + job->n_queries > job->n_keys + t) {
+            scores[s] = -INFINITY;
+            continue;
+        }
+        float score = job->scale * dot(q, job->k + s * job->k_stride, job->depth);
+        if (job->scores_in != NULL) {
+            score += job->scores_in[t * job->n_keys + s];
+        }
+        if (job->mask != NULL) {
+            score += job->mask[t * job->mask_stride + s];
+        }
+        scores[s] = score;
+    }
+}
+
+void pml_attention_f32_scalar(const pml_attention *job) {
+    float *scores = job->work;
+    for (size_t t = 0; t < job->n_queries; t++) {
+        compute_scores(job, t, scores);
+        if (job->scores_out != NULL) {
+            memcpy(job->scores_out + t * job->n_keys, scores, job->n_keys * sizeof *scores);
+        }
+        softmax_scalar(scores, job->n_keys);
+        float *y = job->y + t * job->y_stride;
+        for (size_t i = 0; i < job->depth; i++) {
+            y[i] = 0.0f;
+        }
+        for (size_t s = 0; s < job->n_keys; s++) {
+            const float *v = job->v + s * job->v_stride;
+            for (size_t i = 0; i < job->depth; i++) {
+                y[i] += scores[s] * v[i];
+            }
+        }
+    }
+}

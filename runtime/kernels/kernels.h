@@ -1,0 +1,170 @@
+/* Kernels: the functions that touch numbers, one table of them, and the choice of the best ones for this CPU.
+ *
+ * A kernel allocates nothing, keeps nothing, never fails, and reads and writes exactly the ranges that its job names
+ * (plus the zero padding inside a `panel` matrix). Pointers need the alignment of their element only. Sizes of 0 are
+ * allowed and pointers of empty ranges may be NULL. Strides count elements, not bytes.
+ * NaN and infinity propagate as in the formulas. Results of a row never depend on how many rows are in the job. */
+#ifndef PML_RUNTIME_KERNELS_KERNELS_H
+#define PML_RUNTIME_KERNELS_KERNELS_H
+
+#include "runtime/base/error.h"
+
+/* ---- kinds: what a kernel is given ------------------------------------------------------------------------------ */
+typedef enum pml_activation {
+    PML_ACTIVATION_IDENTITY,
+    PML_ACTIVATION_RELU,      /* max(x, 0); NaN stays */
+    PML_ACTIVATION_GELU,      /* x / 2 (1 + erf(x / sqrt 2)) */
+    PML_ACTIVATION_GELU_TANH, /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    PML_ACTIVATION_SILU,      /* x / (1 + e^-x) */
+    PML_ACTIVATION_TANH,
+    PML_ACTIVATION_SIGMOID, /* 1 / (1 + e^-x) */
+    PML_ACTIVATION_COUNT
+} pml_activation;
+
+/* y [m][n] = activation(x [m][k] . W [k][n] + bias [n]) + residual [m][n], in FP32.
+ * Sums run over k in ascending order in blocks of PML_MATMUL_DEPTH, whose sums are added in ascending order: the same
+ * for any m, and closer to the exact sum than one long chain. */
+typedef struct pml_matmul {
+    size_t m, k, n;
+    const float *x; /* does not overlap y */
+    size_t x_stride;
+    const void *w; /* one matrix in the kernel's layout and dtype; panels 64-byte aligned */
+    float *y;
+    size_t y_stride;
+    const float *bias;     /* NULL: 0 */
+    const float *residual; /* NULL: 0; may be y itself (same stride), not a shifted part of it */
+    size_t residual_stride;
+    pml_activation activation;
+} pml_matmul;
+typedef void pml_matmul_fn(const pml_matmul *job);
+#define PML_MATMUL_DEPTH 256u
+
+/* x [n] = activation(x), in place. */
+typedef void pml_activate_fn(pml_activation activation, float *x, size_t n);
+
+/* y [n] from a [n] and b [n]; y may be a or b. */
+typedef void pml_binary_fn(const float *a, const float *b, float *y, size_t n);
+
+/* Per row: y = (x - mean) / sqrt(variance + eps) * weight + bias with the row's own mean and population variance. */
+typedef struct pml_layer_norm {
+    size_t n_rows, n_columns;
+    const float *x;             /* [n_rows][n_columns] */
+    float *y;                   /* same shape; may be x */
+    const float *weight, *bias; /* [n_columns]; NULL: 1 and 0 */
+    double eps;
+} pml_layer_norm;
+typedef void pml_layer_norm_fn(const pml_layer_norm *job);
+
+/* Per column: y = (x - mean) / sqrt(variance + eps) * weight + bias with given statistics (evaluation mode). */
+typedef struct pml_batch_norm {
+    size_t n_rows, n_columns;
+    const float *x;               /* [n_rows][n_columns] */
+    float *y;                     /* same shape; may be x */
+    const float *mean, *variance; /* [n_columns] */
+    const float *weight, *bias;   /* [n_columns]; NULL: 1 and 0 */
+    double eps;
+} pml_batch_norm;
+typedef void pml_batch_norm_fn(const pml_batch_norm *job);
+
+/* Per row, in place: x = exp(x - max x) / sum exp(x - max x). A row of -infinity only becomes NaN. */
+typedef struct pml_softmax {
+    size_t n_rows, n_columns;
+    float *x; /* [n_rows][x_stride], n_columns of each row used */
+    size_t x_stride;
+} pml_softmax;
+typedef void pml_softmax_fn(const pml_softmax *job);
+
+/* One head of scaled dot-product attention:
+ *   scores [T][S] = scale q.k^T + scores_in + mask;   y [T][d] = softmax(scores) . v
+ * With `causal`, query t sees keys 0 .. S - T + t only (T <= S); the scores of the others are -infinity. */
+typedef struct pml_attention {
+    size_t n_queries; /* T */
+    size_t n_keys;    /* S */
+    size_t depth;     /* d, of q, k, v and y */
+    const float *q;   /* [T][q_stride] */
+    size_t q_stride;
+    const float *k; /* [S][k_stride] */
+    size_t k_stride;
+    const float *v; /* [S][v_stride] */
+    size_t v_stride;
+    float *y; /* [T][y_stride]; overlaps nothing */
+    size_t y_stride;
+    float scale;
+    bool causal;
+    const float *scores_in; /* [T][S] contiguous, NULL: none; the scores of an earlier layer */
+    float *scores_out;      /* [T][S] contiguous, NULL: not wanted; may be scores_in */
+    const float *mask;      /* added to the scores, [T][mask_stride]; stride 0: one row for all; NULL: none */
+    size_t mask_stride;
+    float *work; /* pml_attention_work(n_keys, depth) floats, 64-byte aligned */
+} pml_attention;
+typedef void pml_attention_fn(const pml_attention *job);
+/* Floats of scratch that any variant needs. */
+size_t pml_attention_work(size_t n_keys, size_t depth);
+
+/* ---- instruction sets: bundles of CPU features, one bit each ---------------------------------------------------- */
+/* X(name, the bundles that it builds on). A variant of bundle `name` may use all of theirs too. */
+#define PML_ISA_LIST(X)                                                                                                \
+    X(scalar, 0)                                                                                                       \
+    X(avx2, PML_ISA_scalar)                                                                                            \
+    X(avxvnni, PML_ISA_avx2)                                                                                           \
+    X(avx512, PML_ISA_avx2)                                                                                            \
+    X(avx512vnni, PML_ISA_avx512)                                                                                      \
+    X(avx512bf16, PML_ISA_avx512)
+
+enum {
+#define PML_ISA_INDEX(name, base) PML_ISA_INDEX_##name,
+    PML_ISA_LIST(PML_ISA_INDEX)
+#undef PML_ISA_INDEX
+        PML_ISA_COUNT
+};
+/* PML_ISA_avx2 and so on: the mask of a bundle together with what it builds on. */
+enum {
+#define PML_ISA_MASK(name, base) PML_ISA_##name = (1 << PML_ISA_INDEX_##name) | (base),
+    PML_ISA_LIST(PML_ISA_MASK)
+#undef PML_ISA_MASK
+};
+
+/* "avx2" for index 1; NULL past the last. */
+const char *pml_isa_name(unsigned i_isa);
+/* What this CPU offers and this operating system saves. */
+uint32_t pml_isa_detect(void);
+/* The mask of a comma list of bundle names, each with what it builds on; scalar is always in. NULL: everything.
+ * Errors: ARGUMENT, naming the unknown bundle. */
+pml_status pml_isa_parse(const char *list, uint32_t *mask, pml_error *error) PML_WARN_UNUSED;
+/* What may be used: pml_isa_detect, restricted by the environment variable PML_ISA. Errors: ARGUMENT. */
+pml_status pml_isa_allowed(uint32_t *mask, pml_error *error) PML_WARN_UNUSED;
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+#define PML_KERNEL_SLOT_scalar(kind, op) pml_##kind##_fn *op;
+#define PML_KERNEL_SLOT_avx2(kind, op)
+#define PML_KERNEL_SLOT_avxvnni(kind, op)
+#define PML_KERNEL_SLOT_avx512(kind, op)
+#define PML_KERNEL_SLOT_avx512vnni(kind, op)
+#define PML_KERNEL_SLOT_avx512bf16(kind, op)
+
+/* One typed pointer per op, named after it: `kernels->softmax_f32(&job)`. */
+typedef struct pml_kernels {
+#define PML_KERNEL(kind, op, isa) PML_KERNEL_SLOT_##isa(kind, op)
+#include "runtime/kernels/registry.def"
+#undef PML_KERNEL
+} pml_kernels;
+
+/* The variants by name, each of its kind's type: a source with another signature does not compile. */
+#define PML_KERNEL(kind, op, isa) pml_##kind##_fn pml_##op##_##isa;
+#include "runtime/kernels/registry.def"
+#undef PML_KERNEL
+
+typedef void pml_kernel_code(void); /* any kernel, its type erased */
+typedef struct pml_kernel_variant {
+    const char *op;
+    const char *isa;
+    uint32_t needs; /* mask */
+    size_t slot;    /* offset in pml_kernels */
+    pml_kernel_code *code;
+} pml_kernel_variant;
+extern const pml_kernel_variant pml_kernel_variants[]; /* in the registry's order, ends with a NULL op */
+
+/* Fills every slot with the best variant that `allowed` permits. */
+void pml_kernels_select(pml_kernels *table, uint32_t allowed);
+
+#endif

@@ -56,3 +56,7 @@ pml_add_fuzz(csv floor_series)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)
+
+# ---- bench helpers: run by scripts/bench, never timed by a test --------------------------------------------------
+add_executable(bench_open tests/bench/bench_open.c)
+target_link_libraries(bench_open PRIVATE floor_file)

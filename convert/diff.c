@@ -134,10 +134,8 @@ static pml_status compare_numbers(const pml_file *a, const pml_file *b, const pm
     t->n_elements = pml_elements_count(t->a);
     t->cosine = 1;
     bool same_form = t->a->dtype == t->b->dtype && t->a->layout == t->b->layout;
-    if (same_form && (t->a->size_bytes == 0 || memcmp(a_data, b_data, (size_t)t->a->size_bytes) == 0)) {
-        goto done;
-    }
-    for (uint64_t first = 0; first < t->n_elements; first += CHUNK_ELEMENTS) {
+    t->same_bytes = same_form && (t->a->size_bytes == 0 || memcmp(a_data, b_data, (size_t)t->a->size_bytes) == 0);
+    for (uint64_t first = 0; first < t->n_elements && !t->same_bytes; first += CHUNK_ELEMENTS) {
         double left[CHUNK_ELEMENTS], right[CHUNK_ELEMENTS];
         uint64_t rest = t->n_elements - first;
         size_t count = rest < CHUNK_ELEMENTS ? (size_t)rest : CHUNK_ELEMENTS;
@@ -169,15 +167,13 @@ static pml_status compare_tensors(const pml_file *a, const pml_file *b, const pm
         pml_diff_tensor t = {.a = order <= 0 ? left : NULL, .b = order >= 0 ? right : NULL};
         i += t.a != NULL;
         j += t.b != NULL;
-        bool same_form = false;
         if (t.a != NULL && t.b != NULL && same_shape(t.a, t.b)) {
             PML_TRY(compare_numbers(a, b, options, &t, error));
-            same_form = t.a->dtype == t.b->dtype && t.a->layout == t.b->layout;
-            t.differs = t.n_beyond > 0 || (!options->by_value && !same_form);
+            t.differs = options->by_value ? t.n_beyond > 0 : !t.same_bytes;
         } else {
             t.differs = true;
         }
-        if (same_form && t.max_abs == 0) {
+        if (t.same_bytes) {
             report->n_equal++;
             continue;
         }

@@ -6,8 +6,8 @@
 #include "runtime/file/reader.h"
 
 typedef struct pml_diff_options {
-    bool by_value;     /* false: any difference of content counts. true: dtype and layout may differ, and numbers within
-                        * |a - b| <= atol + rtol * |b| are equal */
+    bool by_value; /* false: any difference of content counts, of stored bytes too. true: dtype and layout may differ,
+                    * and numbers within |a - b| <= atol + rtol * |b| are equal */
     double atol, rtol; /* finite, >= 0 */
 } pml_diff_options;
 
@@ -25,6 +25,7 @@ typedef struct pml_diff_blob {
 typedef struct pml_diff_tensor {
     const pml_file_tensor *a, *b; /* NULL: absent */
     bool is_compared;             /* both are there and have one shape: the numbers below are set */
+    bool same_bytes;              /* one dtype and layout, and every stored byte is equal */
     uint64_t n_elements;
     uint64_t n_beyond;   /* elements further apart than the tolerance (without one: not equal) */
     double max_abs;      /* greatest |a - b|; infinite when only one side is NaN */
@@ -44,7 +45,7 @@ typedef struct pml_diff_report { /* pointers into the two files: valid while the
     size_t n_blobs;
     pml_diff_tensor *tensors; /* tensors that differ in anything, ascending names */
     size_t n_tensors;
-    size_t n_equal; /* tensors that are equal in shape, dtype, layout and every number */
+    size_t n_equal; /* tensors that are equal in shape, dtype, layout and every byte */
 } pml_diff_report;
 
 /* Compares. Tensor checksums are not trusted nor checked: that is pml_file_verify's business. Memory: a few pages

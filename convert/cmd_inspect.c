@@ -1,0 +1,36 @@
+/* pml-convert inspect: what a file holds. */
+#include <stddef.h>
+
+#include "convert/commands.h"
+#include "convert/inspect.h"
+
+typedef struct inspect_options {
+    pml_common_options common;
+    bool without_tensors;
+} inspect_options;
+
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    (void)n_operands;
+    const inspect_options *given = options;
+    pml_inspect_options inspect = {.json = given->common.json, .without_tensors = given->without_tensors};
+    return pml_inspect_path(operands[0], &inspect, stdout, error);
+}
+
+static const pml_option options[] = {
+    {"no-tensors", 0, PML_OPTION_FLAG, NULL, NULL, "leave the list of tensors out",
+     offsetof(inspect_options, without_tensors)},
+    {0},
+};
+
+const pml_command pml_cmd_inspect = {
+    .name = "inspect",
+    .operands = "FILE",
+    .summary = "Show what a .pml file, a checkpoint file or a checkpoint directory holds",
+    .examples = "pml-convert inspect model.pml\n"
+                "pml-convert inspect --no-tensors --json checkpoint/",
+    .options = options,
+    .options_bytes = sizeof(inspect_options),
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = run,
+};

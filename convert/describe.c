@@ -1,0 +1,176 @@
+#include "convert/describe.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+
+#define SHOWN_ELEMENTS 8u /* of an array, in text */
+
+const char *pml_shape_text(const uint64_t *shape, unsigned rank, char *text) {
+    size_t used = 0;
+    text[used++] = '[';
+    for (unsigned i = 0; i < rank && i < PML_MAX_RANK; i++) {
+        used += (size_t)snprintf(text + used, PML_SHAPE_TEXT_BYTES - used, "%s%" PRIu64, i == 0 ? "" : ",", shape[i]);
+    }
+    text[used++] = ']';
+    text[used] = '\0';
+    return text;
+}
+
+void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, unsigned rank) {
+    pml_json_begin_array(w, key);
+    for (unsigned i = 0; i < rank; i++) {
+        pml_json_u64(w, NULL, shape[i]);
+    }
+    pml_json_end_array(w);
+}
+
+const char *pml_digest_text(const uint8_t *digest, char *text) {
+    for (size_t i = 0; i < 16; i++) {
+        snprintf(text + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    }
+    return text;
+}
+
+const char *pml_file_kind_name(pml_file_kind kind) {
+    switch (kind) {
+    case PML_KIND_MODEL:
+        return "model";
+    case PML_KIND_ADAPTER:
+        return "adapter";
+    case PML_KIND_CHECKPOINT:
+        return "checkpoint";
+    }
+    return "?";
+}
+
+const char *pml_meta_type_name(pml_meta_type type) {
+    switch (type) {
+    case PML_META_BOOL:
+        return "bool";
+    case PML_META_I64:
+        return "i64";
+    case PML_META_F64:
+        return "f64";
+    case PML_META_STRING:
+        return "string";
+    case PML_META_I64_ARRAY:
+        return "i64[]";
+    case PML_META_F64_ARRAY:
+        return "f64[]";
+    case PML_META_STRING_ARRAY:
+        return "string[]";
+    }
+    return "?";
+}
+
+typedef struct buffer {
+    char *text;
+    size_t size, capacity;
+} buffer;
+
+static pml_status append_text(buffer *b, const char *text, pml_error *error) {
+    size_t length = strlen(text);
+    pml_status status = pml_grow(&b->text, &b->capacity, b->size + length + 1, 1, SIZE_MAX / 2, "bytes of text", error);
+    if (status == PML_OK) {
+        memcpy(b->text + b->size, text, length + 1);
+        b->size += length;
+    }
+    return status;
+}
+
+static pml_status append_element(buffer *b, const pml_meta_entry *entry, size_t i, pml_error *error) {
+    char number[40] = "";
+    switch (entry->type) {
+    case PML_META_BOOL:
+        return append_text(b, entry->value.boolean ? "true" : "false", error);
+    case PML_META_STRING:
+        return append_text(b, entry->value.string, error);
+    case PML_META_STRING_ARRAY:
+        return append_text(b, entry->value.strings[i], error);
+    case PML_META_I64:
+        snprintf(number, sizeof number, "%" PRId64, entry->value.i64);
+        break;
+    case PML_META_I64_ARRAY:
+        snprintf(number, sizeof number, "%" PRId64, entry->value.i64s[i]);
+        break;
+    case PML_META_F64:
+        snprintf(number, sizeof number, "%.10g", entry->value.f64);
+        break;
+    case PML_META_F64_ARRAY:
+        snprintf(number, sizeof number, "%.10g", entry->value.f64s[i]);
+        break;
+    }
+    return append_text(b, number, error);
+}
+
+static bool is_array(pml_meta_type type) {
+    return type == PML_META_I64_ARRAY || type == PML_META_F64_ARRAY || type == PML_META_STRING_ARRAY;
+}
+
+pml_status pml_meta_value_text(const pml_meta_entry *entry, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    buffer b = {0};
+    if (entry == NULL) {
+        PML_TRY(append_text(&b, "-", error));
+    } else if (!is_array(entry->type)) {
+        PML_TRY(append_element(&b, entry, 0, error));
+    } else {
+        PML_TRY(append_text(&b, "[", error));
+        for (size_t i = 0; i < entry->count && i < SHOWN_ELEMENTS; i++) {
+            PML_TRY(append_text(&b, i == 0 ? "" : ", ", error));
+            PML_TRY(append_element(&b, entry, i, error));
+        }
+        if (entry->count > SHOWN_ELEMENTS) {
+            char rest[48];
+            snprintf(rest, sizeof rest, ", ... %" PRIu64 " in all", entry->count);
+            PML_TRY(append_text(&b, rest, error));
+        }
+        PML_TRY(append_text(&b, "]", error));
+    }
+    *text = b.text;
+    b.text = NULL;
+done:
+    pml_free(b.text);
+    return status;
+}
+
+void pml_meta_value_json(pml_json_writer *w, const char *key, const pml_meta_entry *entry) {
+    if (entry == NULL) {
+        pml_json_null(w, key);
+        return;
+    }
+    if (is_array(entry->type)) {
+        pml_json_begin_array(w, key);
+    }
+    for (size_t i = 0; i < entry->count; i++) {
+        switch (entry->type) {
+        case PML_META_BOOL:
+            pml_json_bool(w, key, entry->value.boolean);
+            break;
+        case PML_META_I64:
+            pml_json_i64(w, key, entry->value.i64);
+            break;
+        case PML_META_F64:
+            pml_json_f64(w, key, entry->value.f64);
+            break;
+        case PML_META_STRING:
+            pml_json_string(w, key, entry->value.string);
+            break;
+        case PML_META_I64_ARRAY:
+            pml_json_i64(w, NULL, entry->value.i64s[i]);
+            break;
+        case PML_META_F64_ARRAY:
+            pml_json_f64(w, NULL, entry->value.f64s[i]);
+            break;
+        case PML_META_STRING_ARRAY:
+            pml_json_string(w, NULL, entry->value.strings[i]);
+            break;
+        }
+    }
+    if (is_array(entry->type)) {
+        pml_json_end_array(w);
+    }
+}

@@ -1,0 +1,30 @@
+/* Small pieces of text and JSON that the commands share: shapes, digests, metadata values. */
+#ifndef PML_CONVERT_DESCRIBE_H
+#define PML_CONVERT_DESCRIBE_H
+
+#include "runtime/base/json_writer.h"
+#include "runtime/file/reader.h"
+
+#define PML_SHAPE_TEXT_BYTES (PML_MAX_RANK * 21u + 3u)
+#define PML_DIGEST_TEXT_BYTES 33u
+
+/* "[2,3]" into a buffer of PML_SHAPE_TEXT_BYTES; returns it. */
+const char *pml_shape_text(const uint64_t *shape, unsigned rank, char *text);
+void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, unsigned rank);
+
+/* 16 bytes as 32 hexadecimal digits into a buffer of PML_DIGEST_TEXT_BYTES; returns it. */
+const char *pml_digest_text(const uint8_t *digest, char *text);
+
+/* "model", "adapter", "checkpoint" */
+const char *pml_file_kind_name(pml_file_kind kind);
+
+/* The type's name, such as "i64[]". */
+const char *pml_meta_type_name(pml_meta_type type);
+
+/* An entry's value for people: long arrays are cut with their count, strings are as stored (not yet printable). *text
+ * is owned (pml_free). NULL entry: "-". Errors: MEMORY. */
+pml_status pml_meta_value_text(const pml_meta_entry *entry, char **text, pml_error *error) PML_WARN_UNUSED;
+/* The whole value under `key`; NULL entry: null. */
+void pml_meta_value_json(pml_json_writer *w, const char *key, const pml_meta_entry *entry);
+
+#endif

@@ -1,0 +1,20 @@
+#include "runtime/ops/op.h"
+
+static const pml_op op = {.name = "add"};
+
+pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                      pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(a, PML_DTYPE_F32) && pml_op_is(b, PML_DTYPE_F32) && b->rank <= a->rank &&
+                       memcmp(b->shape, a->shape + (a->rank - b->rank), b->rank * sizeof b->shape[0]) == 0,
+                   "add: the shape of b must be that of the last axes of a");
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, a->shape, a->rank, y, error));
+    size_t n = pml_tensor_count(b);
+    for (size_t at = 0, count = pml_tensor_count(a); at < count; at += n) {
+        context->kernels.add_f32(pml_tensor_f32_const(a) + at, pml_tensor_f32_const(b), pml_tensor_f32(y) + at, n);
+    }
+    PML_TRY(pml_tape_record(context->tape, &op, NULL, (const pml_tensor *const[]){a, b}, 2, y, error));
+
+done:
+    return status;
+}

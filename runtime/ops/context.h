@@ -1,0 +1,70 @@
+/* Where ops run: kernels, storage of three lifetimes, and two optional observers (tape, probe).
+ *
+ * Storage of a step lies in a workspace, one slab that pml_context_step_begin takes from the step arena. Ops bump-allocate their
+ * outputs there; a model forgets what it no longer needs with pml_context_release. When the slab is full, allocations
+ * come from the arena instead: slower once, never wrong. */
+#ifndef PML_RUNTIME_OPS_CONTEXT_H
+#define PML_RUNTIME_OPS_CONTEXT_H
+
+#include "runtime/backends/backend.h"
+#include "runtime/base/arena.h"
+#include "runtime/ops/tape.h"
+
+/* Sees intermediate results by name as a model computes them. `first_row` is the index, along axis 0 of the whole
+ * batch, at which this part of the batch begins. The tensor is valid during the call only. */
+typedef void pml_probe_fn(void *user, const char *name, size_t first_row, const pml_tensor *tensor);
+
+typedef struct pml_context { /* all zero = valid, safe to deinit */
+    const pml_backend *backend;
+    void *backend_state;
+    pml_kernels kernels;
+
+    pml_arena model; /* as long as the model: its views into the map */
+    pml_arena state; /* from call to call: recurrent state, caches, moments */
+    pml_arena step;  /* until the next step */
+
+    pml_buffer workspace;
+    size_t workspace_used_bytes, workspace_peak_bytes; /* peak: since step_begin */
+    size_t workspace_missed_bytes;                     /* what came from the arena because the slab was full */
+    size_t step_capacity_bytes;
+
+    pml_tape *tape; /* borrowed; NULL: inference */
+    pml_probe_fn *probe;
+    void *probe_user;
+} pml_context;
+
+/* Opens the backend of that name (NULL or "auto": the best for this CPU) and selects its kernels.
+ * Errors: NOT_FOUND, UNSUPPORTED, ARGUMENT (PML_ISA), MEMORY. */
+pml_status pml_context_init(pml_context *context, const char *backend, pml_error *error) PML_WARN_UNUSED;
+void pml_context_deinit(pml_context *context);
+
+/* Forgets the last step and reserves the next one's storage: a workspace of `workspace_bytes` and `other_bytes` that
+ * pml_context_alloc will hand out. Allocates only if no earlier step was as large. Errors: MEMORY. */
+pml_status pml_context_step_begin(pml_context *context, size_t workspace_bytes, size_t other_bytes,
+                                  pml_error *error) PML_WARN_UNUSED;
+
+/* What an allocation of `count` elements adds to a workspace or an arena; SIZE_MAX on overflow, which sums keep. */
+size_t pml_context_bytes(size_t count, size_t each_bytes);
+size_t pml_context_bytes_sum(size_t a_bytes, size_t b_bytes);
+
+/* A row-major tensor in the workspace, not initialised. Errors: MEMORY, ARGUMENT (rank). */
+pml_status pml_context_tensor(pml_context *context, pml_dtype dtype, const size_t *shape, unsigned rank,
+                              pml_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
+/* The same, valid until the next step whatever is released. */
+pml_status pml_context_step_tensor(pml_context *context, pml_dtype dtype, const size_t *shape, unsigned rank,
+                                   pml_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
+/* Scratch of `count` floats, 64-byte aligned, in the workspace. Errors: MEMORY. */
+pml_status pml_context_scratch(pml_context *context, size_t count, float **scratch, pml_error *error) PML_WARN_UNUSED;
+/* A row-major view of caller's memory; `buffer` is filled and must outlive the tensor. */
+pml_tensor pml_context_view(const void *data, pml_dtype dtype, const size_t *shape, unsigned rank, pml_buffer *buffer);
+
+/* The workspace's present fill, to go back to. */
+size_t pml_context_mark(const pml_context *context);
+/* Forgets everything allocated in the workspace since `mark`, except *keep (NULL: nothing), which may move down: views
+ * of it are stale. With a tape nothing is forgotten, because backward passes read it. */
+void pml_context_release(pml_context *context, size_t mark, pml_tensor *keep);
+
+/* Hands `tensor` to the probe, if there is one. */
+void pml_context_show(const pml_context *context, const char *name, size_t first_row, const pml_tensor *tensor);
+
+#endif

@@ -1,0 +1,167 @@
+#include <math.h>
+
+#include "runtime/ops/op.h"
+
+static const pml_op op_statistics = {.name = "instance_statistics"};
+static const pml_op op_normalize = {.name = "instance_normalize"};
+static const pml_op op_denormalize = {.name = "instance_denormalize"};
+
+/* Sums over the steps of one sample: inner loops run over channels, which lie side by side. */
+static void std_of_sample(const float *x, const float *observed, size_t n_steps, size_t n_channels, double floor,
+                          double *loc, double *scale, double *weight) {
+    for (size_t c = 0; c < n_channels; c++) {
+        loc[c] = 0;
+        scale[c] = 0;
+        weight[c] = 0;
+    }
+    for (size_t t = 0; t < n_steps; t++) {
+        for (size_t c = 0; c < n_channels; c++) {
+            double w = observed == NULL ? 1.0 : (double)observed[t * n_channels + c];
+            loc[c] += (double)x[t * n_channels + c] * w;
+            weight[c] += w;
+        }
+    }
+    for (size_t c = 0; c < n_channels; c++) {
+        weight[c] = weight[c] < 1.0 ? 1.0 : weight[c];
+        loc[c] /= weight[c];
+    }
+    for (size_t t = 0; t < n_steps; t++) {
+        for (size_t c = 0; c < n_channels; c++) {
+            double w = observed == NULL ? 1.0 : (double)observed[t * n_channels + c];
+            double d = ((double)x[t * n_channels + c] - loc[c]) * w;
+            scale[c] += d * d;
+        }
+    }
+    for (size_t c = 0; c < n_channels; c++) {
+        scale[c] = sqrt(scale[c] / weight[c] + floor);
+    }
+}
+
+/* Sums of |x| and of the observations, of one sample. */
+static void magnitude_of_sample(const float *x, const float *observed, size_t n_steps, size_t n_channels, double *sum,
+                                double *weight) {
+    for (size_t c = 0; c < n_channels; c++) {
+        sum[c] = 0;
+        weight[c] = 0;
+    }
+    for (size_t t = 0; t < n_steps; t++) {
+        for (size_t c = 0; c < n_channels; c++) {
+            double w = observed == NULL ? 1.0 : (double)observed[t * n_channels + c];
+            sum[c] += fabs((double)x[t * n_channels + c] * w);
+            weight[c] += w;
+        }
+    }
+}
+
+/* `scale` holds sums of |x| and `weight` observations, [B, C]; turns the sums into scales. `loc` is scratch of C. */
+static void finish_mean(double *scale, const double *weight, double *loc, size_t n_batch, size_t n_channels,
+                        double floor) {
+    for (size_t c = 0; c < n_channels; c++) {
+        double sum = 0, observations = 0;
+        for (size_t b = 0; b < n_batch; b++) {
+            sum += scale[b * n_channels + c];
+            observations += weight[b * n_channels + c];
+        }
+        loc[c] = sum / (observations < 1.0 ? 1.0 : observations);
+    }
+    for (size_t b = 0; b < n_batch; b++) {
+        for (size_t c = 0; c < n_channels; c++) {
+            double w = weight[b * n_channels + c];
+            double mean = w > 0 ? scale[b * n_channels + c] / (w < 1.0 ? 1.0 : w) : loc[c];
+            scale[b * n_channels + c] = mean < floor ? floor : mean;
+        }
+    }
+}
+
+pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x, const pml_tensor *observed,
+                                      pml_instance_scaling kind, double floor, pml_tensor *loc, pml_tensor *scale,
+                                      pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 3, "instance_statistics: x must be F32 [B, T, C]");
+    PML_OP_REQUIRE(observed == NULL || (pml_op_is(observed, PML_DTYPE_F32) && pml_op_same_shape(observed, x)),
+                   "instance_statistics: the observed mask must have the shape of x");
+    size_t n_batch = x->shape[0], n_steps = x->shape[1], n_channels = x->shape[2];
+    const size_t shape[] = {n_batch, 1, n_channels};
+    pml_tensor weight;
+    PML_TRY(pml_context_step_tensor(context, PML_DTYPE_F64, shape, 3, loc, error));
+    PML_TRY(pml_context_step_tensor(context, PML_DTYPE_F64, shape, 3, scale, error));
+    PML_TRY(pml_context_step_tensor(context, PML_DTYPE_F64, shape, 3, &weight, error));
+    double *locs = pml_op_f64(loc), *scales = pml_op_f64(scale), *weights = pml_op_f64(&weight);
+    for (size_t b = 0; b < n_batch; b++) {
+        const float *sample = pml_tensor_f32_const(x) + b * n_steps * n_channels;
+        const float *mask = observed == NULL ? NULL : pml_tensor_f32_const(observed) + b * n_steps * n_channels;
+        size_t at = b * n_channels;
+        if (kind == PML_INSTANCE_STD) {
+            std_of_sample(sample, mask, n_steps, n_channels, floor, locs + at, scales + at, weights + at);
+        } else if (kind == PML_INSTANCE_MEAN) {
+            magnitude_of_sample(sample, mask, n_steps, n_channels, scales + at, weights + at);
+        }
+    }
+    if (kind == PML_INSTANCE_MEAN && n_batch > 0) {
+        finish_mean(scales, weights, locs, n_batch, n_channels, floor);
+    }
+    for (size_t i = 0; i < n_batch * n_channels && kind != PML_INSTANCE_STD; i++) {
+        locs[i] = 0;
+        scales[i] = kind == PML_INSTANCE_NONE ? 1 : scales[i];
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_statistics,
+                            &(pml_op_attributes){.real = floor, .integer = {(int64_t)kind}},
+                            (const pml_tensor *const[]){x, observed, loc}, 3, scale, error));
+
+done:
+    return status;
+}
+
+static bool fit(const pml_tensor *x, const pml_tensor *loc, const pml_tensor *scale) {
+    return pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && pml_op_is(loc, PML_DTYPE_F64) &&
+           pml_op_is(scale, PML_DTYPE_F64) && loc->rank == 3 && loc->shape[0] == x->shape[0] && loc->shape[1] == 1 &&
+           loc->shape[2] == x->shape[2] && pml_op_same_shape(loc, scale);
+}
+
+pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
+                                     const pml_tensor *scale, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(fit(x, loc, scale), "instance_normalize: x must be F32 [B, T, C], loc and scale F64 [B, 1, C]");
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
+    size_t n_steps = x->shape[1], n_channels = x->shape[2];
+    const float *from = pml_tensor_f32_const(x);
+    float *to = pml_tensor_f32(y);
+    for (size_t b = 0; b < x->shape[0]; b++) {
+        const double *locs = pml_op_f64_const(loc) + b * n_channels;
+        const double *scales = pml_op_f64_const(scale) + b * n_channels;
+        for (size_t t = 0; t < n_steps; t++, from += n_channels, to += n_channels) {
+            for (size_t c = 0; c < n_channels; c++) {
+                to[c] = (float)(((double)from[c] - locs[c]) / scales[c]);
+            }
+        }
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_normalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y,
+                            error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
+                                       const pml_tensor *scale, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(fit(x, loc, scale), "instance_denormalize: x must be F32 [B, S, C], loc and scale F64 [B, 1, C]");
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
+    size_t n_steps = x->shape[1], n_channels = x->shape[2];
+    const float *from = pml_tensor_f32_const(x);
+    float *to = pml_tensor_f32(y);
+    for (size_t b = 0; b < x->shape[0]; b++) {
+        const double *locs = pml_op_f64_const(loc) + b * n_channels;
+        const double *scales = pml_op_f64_const(scale) + b * n_channels;
+        for (size_t s = 0; s < n_steps; s++, from += n_channels, to += n_channels) {
+            for (size_t c = 0; c < n_channels; c++) {
+                to[c] = (float)((double)from[c] * scales[c] + locs[c]);
+            }
+        }
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_denormalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y,
+                            error));
+
+done:
+    return status;
+}

@@ -1,0 +1,114 @@
+/* Ops: functions over tensors in a context. Each computes with the context's kernels, puts its result `y` into the workspace and
+ * records itself when the context has a tape. Models are written from these alone.
+ *
+ * Operands are row-major FP32 unless an op says otherwise; `y` need not be initialised. "[..., n]" is any number of leading
+ * axes, each kept. Optional operands may be NULL. Errors of every op: ARGUMENT (shapes that do not fit, naming the op),
+ * UNSUPPORTED (a dtype or parameter that this build has no kernel for), MEMORY. */
+#ifndef PML_RUNTIME_OPS_OPS_H
+#define PML_RUNTIME_OPS_OPS_H
+
+#include "runtime/ops/context.h"
+
+/* ---- linear ------------------------------------------------------------------------------------------------- */
+/* y [..., out] = activation(x [..., in] . w + bias) + residual [..., out].
+ * `w` [in, out], `row` or `panel`, F32 or BF16; `bias` [out]. One matrix per group: `w` [G, in, out], `bias` [G, out],
+ * and axis 1 of x [B, G, ..., in] chooses the matrix. Attributes: integer[0] = activation. */
+pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_tensor *w, const pml_tensor *bias,
+                         pml_activation activation, const pml_tensor *residual, pml_tensor *y,
+                         pml_error *error) PML_WARN_UNUSED;
+
+/* ---- attention ---------------------------------------------------------------------------------------------- */
+struct pml_kv_cache;
+
+typedef struct pml_attention_options {
+    size_t n_heads; /* divides the columns of q, k and v: head h has columns h*d .. h*d+d-1 */
+    unsigned axis;  /* of q, k, v along which tokens lie; every other index is a sequence of its own */
+    float scale;    /* of q.k, such as 1/sqrt(d) */
+    bool causal;    /* query t sees keys up to n_keys - n_queries + t */
+    /* Ragged batch, NULL: none: q, k, v [R, D] hold n_sequences one after the other, sequence i in rows
+     * row_offsets[i] .. row_offsets[i+1]-1; axis is 0. Excludes mask and scores. */
+    const size_t *row_offsets;
+    size_t n_sequences;
+    /* Added to the scores, NULL: none: [queries, keys] or [sequences, queries, keys], where queries may be 1 for "all". */
+    const pml_tensor *mask;
+    /* Scores handed from layer to layer, NULL: none. [sequences, heads, queries, keys]: dtype NONE at the first layer; the op
+     * adds them before the softmax and replaces them by its own, mask included. */
+    pml_tensor *scores;
+    struct pml_kv_cache *cache; /* must be NULL: this build has no cache */
+} pml_attention_options;
+
+/* y = softmax(scale q.kT + scores + mask) . v per sequence and head; q [..., D], k and v the same shape up to the
+ * number of tokens. y has q's shape. Attributes: real = scale; integer = n_heads, axis, causal. */
+pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
+                            const pml_attention_options *options, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* ---- norm --------------------------------------------------------------------------------------------------- */
+typedef enum pml_norm_kind {
+    PML_NORM_LAYER, /* statistics of each row */
+    PML_NORM_BATCH  /* given statistics of each column */
+} pml_norm_kind;
+
+typedef struct pml_norm {
+    pml_norm_kind kind;
+    double eps; /* inside the root */
+    pml_tensor weight, bias;   /* [columns] */
+    pml_tensor mean, variance; /* [columns], PML_NORM_BATCH only */
+} pml_norm;
+
+/* y [..., n] = (x - mean) / sqrt(variance + eps) * weight + bias. Attributes: real = eps, integer[0] = kind. */
+pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm *norm, pml_tensor *y,
+                       pml_error *error) PML_WARN_UNUSED;
+
+/* ---- shapes and sums ---------------------------------------------------------------------------------------- */
+/* y = a + b; the shape of b equals the last axes of a (position tables). */
+pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                      pml_error *error) PML_WARN_UNUSED;
+
+/* y [..., n, m] = x [..., m, n] with its last two axes exchanged. */
+pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y,
+                            pml_error *error) PML_WARN_UNUSED;
+
+/* y [..., count, n] = rows first .. first+count-1 of axis rank-2 of x [..., m, n]. Attributes: integer = first, count. */
+pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first, size_t count, pml_tensor *y,
+                        pml_error *error) PML_WARN_UNUSED;
+
+typedef enum pml_pool_kind { PML_POOL_MEAN, PML_POOL_MAX } pml_pool_kind;
+/* y [..., n] = mean (summed in double) or maximum over axis rank-2 of x [..., m, n], m > 0. Attributes: integer[0] = kind. */
+pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y,
+                       pml_error *error) PML_WARN_UNUSED;
+
+/* ---- series: instance scaling and patches ------------------------------------------------------------------- */
+typedef enum pml_instance_scaling {
+    PML_INSTANCE_NONE, /* loc 0, scale 1 */
+    PML_INSTANCE_STD,  /* loc = mean, scale = sqrt(population variance + floor) */
+    PML_INSTANCE_MEAN  /* loc 0, scale = max(mean |x|, floor); a series without observations takes the mean over the
+                          observations of its channel in the whole batch */
+} pml_instance_scaling;
+
+/* Statistics of each series of x [B, T, C] over its observed steps; `observed` [B, T, C] weighs the steps (0 or 1; NULL: all
+ * 1). loc and scale are F64 [B, 1, C], computed in double, valid for the step. Attributes: real = floor, integer[0] = kind. */
+pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x, const pml_tensor *observed,
+                                      pml_instance_scaling kind, double floor, pml_tensor *loc, pml_tensor *scale,
+                                      pml_error *error) PML_WARN_UNUSED;
+/* y = (x - loc) / scale for x [B, T, C], in double, rounded once. Unobserved steps are scaled like the others. */
+pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
+                                     const pml_tensor *scale, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+/* y = x * scale + loc for x [B, S, C]. */
+pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
+                                       const pml_tensor *scale, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* y [B, C, N, P]: N = (T - P) / stride + 1 windows of P steps of x [B, T, C], the last one ending with the series (the first
+ * (T - P) % stride steps are in none). Attributes: integer = P, stride. */
+pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride,
+                           pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* y = x [..., N, P] where mask [..., N] is 0, `value` in the patches where it is not. Attributes: real = value. */
+pml_status pml_op_patch_mask(pml_context *context, const pml_tensor *x, const pml_tensor *mask, float value,
+                             pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* Tokens with positions: y [..., N, D] = x + position [N, D]; with `first` [D], y [..., N+1, D] begins with
+ * first + position[0] and goes on with x + position[1..], position [N+1, D]. */
+pml_status pml_op_tokens(pml_context *context, const pml_tensor *x, const pml_tensor *first,
+                         const pml_tensor *position, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,53 @@
+#include "runtime/ops/op.h"
+
+static const pml_op op = {.name = "pool"};
+
+/* Columns whose sums are held at once: they stay in registers or the nearest cache. */
+#define COLUMNS 64u
+
+static void pool_mean(const float *x, size_t m, size_t n, float *y) {
+    for (size_t begin = 0; begin < n; begin += COLUMNS) {
+        size_t width = n - begin < COLUMNS ? n - begin : COLUMNS;
+        double sums[COLUMNS] = {0};
+        for (size_t i = 0; i < m; i++) {
+            for (size_t k = 0; k < width; k++) {
+                sums[k] += (double)x[i * n + begin + k];
+            }
+        }
+        for (size_t k = 0; k < width; k++) {
+            y[begin + k] = (float)(sums[k] / (double)m);
+        }
+    }
+}
+
+static void pool_max(const float *x, size_t m, size_t n, float *y) {
+    memcpy(y, x, n * sizeof *y);
+    for (size_t i = 1; i < m; i++) {
+        for (size_t k = 0; k < n; k++) {
+            float value = x[i * n + k];
+            y[k] = value > y[k] || value != value ? value : y[k]; /* NaN wins */
+        }
+    }
+}
+
+pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y,
+                       pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank >= 2 && x->shape[x->rank - 2] > 0,
+                   "pool: x must be F32 of rank 2 or more, with rows to pool");
+    size_t m = x->shape[x->rank - 2], n = x->shape[x->rank - 1];
+    size_t shape[PML_MAX_RANK];
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->rank - 2] = n;
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, x->rank - 1, y, error));
+    size_t n_matrices = n == 0 ? 0 : pml_tensor_count(x) / (m * n);
+    for (size_t i = 0; i < n_matrices; i++) {
+        (kind == PML_POOL_MEAN ? pool_mean : pool_max)(pml_tensor_f32_const(x) + i * m * n, m, n,
+                                                       pml_tensor_f32(y) + i * n);
+    }
+    PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)kind}},
+                            (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}

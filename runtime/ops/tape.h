@@ -1,0 +1,44 @@
+/* Tape: the ops that ran, in order, with what they read and wrote. A context without a tape records nothing.
+ *
+ * Tensors on a tape are views: they stay valid until the next step begins, because a context with a tape releases
+ * nothing within a step. */
+#ifndef PML_RUNTIME_OPS_TAPE_H
+#define PML_RUNTIME_OPS_TAPE_H
+
+#include "runtime/tensor/tensor.h"
+
+#define PML_TAPE_MAX_INPUTS 6u
+#define PML_TAPE_MAX_ENTRIES 1000000u
+
+typedef struct pml_op { /* static storage, one per op */
+    const char *name;
+} pml_op;
+
+/* What an op computed with besides tensors; each op documents its use. Unused fields are 0. */
+typedef struct pml_op_attributes {
+    double real;
+    int64_t integer[3];
+} pml_op_attributes;
+
+typedef struct pml_tape_entry {
+    const pml_op *op;
+    pml_op_attributes attributes;
+    size_t n_inputs;
+    pml_tensor inputs[PML_TAPE_MAX_INPUTS]; /* dtype PML_DTYPE_NONE where an optional input was absent */
+    pml_tensor output;
+} pml_tape_entry;
+
+typedef struct pml_tape { /* all zero = empty, safe to deinit */
+    pml_tape_entry *entries;
+    size_t count, capacity;
+} pml_tape;
+
+void pml_tape_clear(pml_tape *tape); /* keeps the memory */
+void pml_tape_deinit(pml_tape *tape);
+
+/* Appends an entry; does nothing when `tape` is NULL. `inputs` may hold NULL for absent ones. Errors: MEMORY, FORMAT (too many). */
+pml_status pml_tape_record(pml_tape *tape, const pml_op *op, const pml_op_attributes *attributes,
+                           const pml_tensor *const *inputs, size_t n_inputs, const pml_tensor *output,
+                           pml_error *error) PML_WARN_UNUSED;
+
+#endif

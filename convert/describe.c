@@ -1,3 +1,4 @@
+/* Text for people is cut where it would be long; JSON never is. */
 #include "convert/describe.h"
 
 #include <inttypes.h>

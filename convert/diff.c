@@ -1,3 +1,4 @@
+/* Both lists are sorted by name, so files are compared in one merge; numbers through small buffers. */
 #include "convert/diff.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Only what differs is listed; the last line of the text form is the verdict. */
 #include "convert/diff_print.h"
 
 #include <inttypes.h>

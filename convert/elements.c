@@ -1,3 +1,4 @@
+/* Address arithmetic of `row` and `panel`, element by element: written to be obviously right. */
 #include "convert/elements.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* A .pml and a source show the same things in the same order; each has a text and a JSON form. */
 #include "convert/inspect.h"
 
 #include <fcntl.h>

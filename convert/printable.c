@@ -1,3 +1,4 @@
+/* Every character is decided on its own: as it is, or one short escape. */
 #include "convert/printable.h"
 
 #include <string.h>

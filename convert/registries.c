@@ -1,3 +1,4 @@
+/* A dialect is whatever the rules of a mapper name: there is no second list to keep in step. */
 #include "convert/registries.h"
 
 #include <string.h>

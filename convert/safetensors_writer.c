@@ -1,3 +1,4 @@
+/* Header first in memory, then header and data through one publish. */
 #include "convert/safetensors_writer.h"
 
 #include <inttypes.h>

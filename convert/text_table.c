@@ -1,3 +1,4 @@
+/* Cells are kept as one run of zero-terminated texts: a table of a million rows is a few allocations. */
 #include "convert/text_table.h"
 
 #include <string.h>

@@ -1,1 +1,48 @@
 # Tests that are not one C program per source file: parity per golden case, layout rules, whole commands.
+
+# ---- parity: every golden case is a test of its own, so that a failure names it -----------------------------------
+# pml_add_parity(<folder under goldens/> <case>...): the case is converted in every stored form and judged on the CPU backends.
+# A case that lies neither in tests/goldens nor under $PML_GOLDENS is skipped.
+function(pml_add_parity folder)
+    foreach(case IN LISTS ARGN)
+        set(name parity/${folder}/${case})
+        add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_case.sh
+            ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
+        set_tests_properties(${name} PROPERTIES
+            LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+    endforeach()
+endfunction()
+
+pml_add_parity(patchtst
+    hf-bf16
+    hf-cd-postnorm
+    hf-cd-prediction
+    hf-ci-postnorm-layernorm
+    hf-ci-prediction
+    hf-ci-prediction-cls
+    hf-ci-prediction-sine
+    hf-classification
+    hf-distribution-normal
+    hf-distribution-student_t
+    hf-fp16
+    hf-learned-posenc
+    hf-maxpool
+    hf-meanpool
+    hf-model-only
+    hf-nobias
+    hf-observed-mask
+    hf-observed-mask-mean
+    hf-pretraining
+    hf-pretraining-forecast-cls
+    hf-regression
+    hf-regression-range
+    hf-relu
+    hf-scaling-mean
+    hf-scaling-none
+    hf-scaling-true
+    hf-sharded
+    hf-stride-overlap
+    hf-unshared-embedding)
+pml_add_parity(ett
+    patchtst-hf-cd-etth1-96
+    patchtst-hf-etth1-96)

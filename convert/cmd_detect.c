@@ -1,0 +1,68 @@
+/* pml-convert detect: which family a checkpoint belongs to, and why. */
+#include <stddef.h>
+
+#include "convert/bundle.h"
+#include "convert/commands.h"
+#include "convert/detect_print.h"
+
+typedef struct detect_options {
+    pml_common_options common;
+    pml_option_list settings;
+    const char *arch;
+    const char *map_path;
+} detect_options;
+
+/* The library's answer first, in full; then, when there is not exactly one, the error that says why. */
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    (void)n_operands;
+    const detect_options *given = options;
+    pml_status status = PML_OK;
+    pml_bundle *bundle = NULL;
+    pml_mapping *mapping = NULL;
+    pml_detect_report report = {0};
+    pml_error why = {0};
+    pml_bundle_options bundle_options = {.settings = given->settings.items,
+                                         .n_settings = given->settings.count,
+                                         .arch = given->arch,
+                                         .map_path = given->map_path};
+    PML_TRY(pml_bundle_open(operands[0], &bundle_options, &bundle, error));
+    PML_TRY(pml_detect(&bundle->map, &report, error));
+    pml_status verdict = pml_map(&bundle->map, &mapping, &why);
+    if (verdict == PML_E_MEMORY || verdict == PML_E_INTERRUPTED || verdict == PML_E_IO) {
+        *error = why;
+        PML_TRY(verdict);
+    }
+    PML_TRY(pml_detect_print(bundle->tensors, &report, mapping, verdict == PML_OK ? NULL : why.message,
+                             given->common.json, stdout, error));
+    if (verdict != PML_OK) {
+        *error = why;
+        PML_TRY(verdict);
+    }
+done:
+    pml_mapping_destroy(mapping);
+    pml_detect_report_deinit(&report);
+    pml_bundle_close(bundle);
+    return status;
+}
+
+static const pml_option options[] = {
+    {"set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "a setting that the checkpoint does not tell; wins over its config",
+     offsetof(detect_options, settings)},
+    {"arch", 0, PML_OPTION_TEXT, "FAMILY", NULL, "consider only this family", offsetof(detect_options, arch)},
+    {"map", 0, PML_OPTION_TEXT, "FILE", NULL, "rules for other tensor names: lines of \"pattern target [transform]\"",
+     offsetof(detect_options, map_path)},
+    {0},
+};
+
+const pml_command pml_cmd_detect = {
+    .name = "detect",
+    .operands = "SOURCE",
+    .summary = "Say which model family a checkpoint belongs to, and why",
+    .examples = "pml-convert detect checkpoint/\n"
+                "pml-convert detect checkpoint/ --set num_attention_heads=4 --json",
+    .options = options,
+    .options_bytes = sizeof(detect_options),
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = run,
+};

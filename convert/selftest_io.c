@@ -1,0 +1,98 @@
+/* Vectors stay views into the mapped file. */
+#include "convert/selftest_io.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "convert/safetensors_writer.h"
+#include "runtime/base/alloc.h"
+
+static bool has_prefix(const char *name, const char *prefix) {
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* The names that pml_selftest_run looks at. */
+static bool is_ours(const char *name) {
+    return has_prefix(name, "in.") || has_prefix(name, "out64.") ||
+           (has_prefix(name, "out.") && strcmp(name, "out.loss") != 0);
+}
+
+static bool is_number(pml_dtype dtype) {
+    switch (dtype) {
+    case PML_DTYPE_F64:
+    case PML_DTYPE_F32:
+    case PML_DTYPE_F16:
+    case PML_DTYPE_BF16:
+    case PML_DTYPE_I8:
+    case PML_DTYPE_I16:
+    case PML_DTYPE_I32:
+    case PML_DTYPE_I64:
+    case PML_DTYPE_U8:
+    case PML_DTYPE_U16:
+    case PML_DTYPE_U32:
+    case PML_DTYPE_U64:
+    case PML_DTYPE_BOOL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+pml_status pml_selftest_io_open(const char *path, pml_selftest_io *io, pml_error *error) {
+    pml_status status = PML_OK;
+    *io = (pml_selftest_io){0};
+    PML_TRY(pml_source_open(path, &io->source, error));
+    PML_TRY(pml_alloc(pml_source_n_tensors(io->source), sizeof *io->vectors, &io->vectors, error));
+    for (size_t i = 0; i < pml_source_n_tensors(io->source); i++) {
+        const pml_source_tensor *tensor = pml_source_tensor_at(io->source, i);
+        if (!is_ours(tensor->name)) {
+            continue;
+        }
+        if (!is_number(tensor->dtype)) {
+            PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: vector %s has dtype %s, which holds no plain numbers", path,
+                             tensor->name, pml_dtype_name(tensor->dtype)));
+        }
+        pml_vector *vector = &io->vectors[io->n_vectors];
+        *vector = (pml_vector){.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};
+        memcpy(vector->shape, tensor->shape, sizeof vector->shape);
+        PML_TRY(pml_source_tensor_view(io->source, tensor, &vector->bytes, error));
+        io->n_vectors++;
+    }
+done:
+    if (status != PML_OK) {
+        pml_selftest_io_close(io);
+    }
+    return status;
+}
+
+void pml_selftest_io_close(pml_selftest_io *io) {
+    pml_free(io->vectors);
+    pml_source_close(io->source);
+    *io = (pml_selftest_io){0};
+}
+
+pml_status pml_selftest_io_write(const pml_model *model, const char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    typedef char output_name[PML_MAX_NAME_BYTES + 1];
+    size_t count = pml_model_n_outputs(model);
+    pml_safetensors_entry *entries = NULL;
+    output_name *names = NULL;
+    PML_TRY(pml_alloc(count, sizeof *entries, &entries, error));
+    PML_TRY(pml_alloc(count, sizeof *names, &names, error));
+    for (size_t i = 0; i < count; i++) {
+        const pml_array *output = pml_model_output_at(model, i);
+        int size = snprintf(names[i], sizeof names[i], "out.%s", output->name);
+        if (size < 0 || (size_t)size >= sizeof names[i]) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "output %zu: its name is too long", i));
+        }
+        entries[i] = (pml_safetensors_entry){.name = names[i], .rank = (unsigned)output->rank, .data = output->data};
+        for (size_t k = 0; k < output->rank; k++) {
+            entries[i].shape[k] = output->shape[k];
+        }
+    }
+    PML_TRY(pml_safetensors_write(path, entries, count, true, error));
+done:
+    pml_free(names);
+    pml_free(entries);
+    return status;
+}

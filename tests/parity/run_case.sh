@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Converts one golden case in a stored form and judges the result on a backend: run_case.sh BUILD_DIR SOURCE_DIR CASE
+# CASE is "<family>/<case>", looked up in tests/goldens and then in $PML_GOLDENS. Exit 77: the case is not there.
+set -euo pipefail
+build_dir=$1 source_dir=$2 case=$3
+
+io= model=
+for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
+    [[ -n $root ]] || continue
+    [[ -z $model && -e $root/$case/config.json ]] && model=$root/$case
+    [[ -z $io && -e $root/$case/io.safetensors ]] && io=$root/$case/io.safetensors
+done
+if [[ -z $model || -z $io ]]; then
+    echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"
+    exit 77
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+convert=$build_dir/pml-convert
+
+judge() { # <dtype> <layout> <backend>
+    local file=$work/$1-$2.pml
+    echo "== $case: $1 $2 on $3"
+    [[ -e $file ]] || "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" -q >/dev/null
+    "$convert" selftest "$file" --io "$io" --backend "$3"
+}
+judge f32 panel cpu
+judge f32 row cpu
+judge bf16 panel cpu
+judge bf16 row cpu
+if "$convert" selftest "$work/f32-row.pml" --io "$io" --backend cpu-blas >"$work/blas" 2>&1; then
+    echo "== $case: f32 row on cpu-blas"
+    cat "$work/blas"
+elif grep -q "libblas" "$work/blas"; then
+    echo "== $case: no BLAS on this machine, cpu-blas not run"
+else
+    cat "$work/blas"
+    exit 1
+fi

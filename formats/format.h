@@ -1,6 +1,7 @@
 /* Source formats ("providers"): foreign checkpoint files as named tensors. One file per format, one registry line.
  *
- * A provider trusts nothing: every size is checked against the real file before use (limits in runtime/base/limits.h). */
+ * A provider trusts nothing: every size is checked against the real file before use (limits in runtime/base/limits.h).
+ */
 #ifndef PML_FORMATS_FORMAT_H
 #define PML_FORMATS_FORMAT_H
 
@@ -13,8 +14,8 @@ typedef struct pml_source_tensor { /* pointers are owned by the pml_source */
     pml_dtype dtype;
     unsigned rank;
     uint64_t shape[PML_MAX_RANK];
-    unsigned i_file;        /* which of the source's files holds it */
-    uint64_t offset_bytes;  /* in that file */
+    unsigned i_file;       /* which of the source's files holds it */
+    uint64_t offset_bytes; /* in that file */
     uint64_t size_bytes;
 } pml_source_tensor;
 
@@ -25,20 +26,26 @@ typedef struct pml_probe {
     const char *path;
     const char *base_name;
     uint64_t file_size_bytes;
-    const uint8_t *head;  /* the first bytes */
-    size_t head_bytes;    /* up to 4096 */
+    const uint8_t *head; /* the first bytes */
+    size_t head_bytes;   /* up to 4096 */
 } pml_probe;
 
 typedef struct pml_format {
-    const char *name;        /* "safetensors" */
-    const char *description; /* one line for `pml-convert formats` */
-    const char *const *file_names; /* names looked for in a directory, best first, NULL-terminated: "model.safetensors.index.json", "model.safetensors" */
+    const char *name;              /* "safetensors" */
+    const char *description;       /* one line for `pml-convert formats` */
+    const char *const *file_names; /* names looked for in a directory, best first, NULL-terminated:
+                                      "model.safetensors.index.json", "model.safetensors" */
+    /* Optional; default: none. Endings of file names that are taken, best first, where a directory holds no known name
+     * and just one such file: ".safetensors". */
+    const char *const *file_endings;
     /* How many bits of evidence speak for this format: 0 = not ours. Must not fail on any input. */
     unsigned (*probe)(const pml_probe *probe);
-    /* Reads the structure of `path` into `source` through the pml_source_add_* calls below. Errors: FORMAT, UNSUPPORTED, IO, MEMORY. */
+    /* Reads the structure of `path` into `source` through the pml_source_add_* calls below. Errors: FORMAT,
+     * UNSUPPORTED, IO, MEMORY. */
     pml_status (*open)(const char *path, pml_source *source, pml_error *error);
-    /* Optional; default: the source's files are mapped and a tensor is the byte range [offset, offset+size) of its file. A format
-     * that stores tensors otherwise (compressed, scattered) provides the bytes itself into `buffer` of size_bytes. */
+    /* Optional; default: the source's files are mapped and a tensor is the byte range [offset, offset+size) of its
+     * file. A format that stores tensors otherwise (compressed, scattered) provides the bytes itself into `buffer` of
+     * size_bytes. */
     pml_status (*read)(pml_source *source, size_t i_tensor, void *buffer, pml_error *error);
     /* Optional; default: nothing to release beyond what pml_source owns. */
     void (*close)(pml_source *source);
@@ -46,8 +53,11 @@ typedef struct pml_format {
 
 extern const pml_format *const pml_formats[]; /* NULL-terminated, from registry.def */
 
-/* Opens a file, an index file, or a directory (whose best known file name is taken; shards of an index by base name only).
- * A tie between formats is an error that names both. Errors: NOT_FOUND, FORMAT, UNSUPPORTED, IO, MEMORY. */
+/* Opens a file, an index file, or a directory (whose best known file name is taken; shards of an index by base name
+ * only). A directory without a known name gives its one file of a known ending; several are an error that lists them.
+ * A tie between formats is an error that names both.
+ * Errors: NOT_FOUND, ARGUMENT (a directory that leaves the choice open), FORMAT, UNSUPPORTED, IO (not a regular file
+ * too), MEMORY. */
 pml_status pml_source_open(const char *path, pml_source **source, pml_error *error) PML_WARN_UNUSED;
 void pml_source_close(pml_source *source); /* NULL is allowed */
 
@@ -63,7 +73,8 @@ uint64_t pml_source_file_size(const pml_source *source, size_t i_file);
 const uint8_t *pml_source_file_data(const pml_source *source, size_t i_file);
 
 size_t pml_source_n_tensors(const pml_source *source);
-const pml_source_tensor *pml_source_tensor_at(const pml_source *source, size_t i_tensor); /* ascending by (file, offset, name) */
+const pml_source_tensor *pml_source_tensor_at(const pml_source *source,
+                                              size_t i_tensor); /* ascending by (file, offset, name) */
 const pml_source_tensor *pml_source_tensor_find(const pml_source *source, const char *name); /* hashed */
 /* Zero-copy view of a tensor's bytes (any alignment), valid until close; formats with their own `read` give an owned
  * cached copy instead. Errors: those of read. */
@@ -77,9 +88,16 @@ const char *pml_source_attribute(const pml_source *source, const char *key); /* 
 /* ---- for providers ---- */
 /* Maps a file of the source read-only (fstat first; regular files only). */
 pml_status pml_source_add_file(pml_source *source, const char *path, size_t *i_file, pml_error *error) PML_WARN_UNUSED;
-/* Adds a tensor after checking dtype x shape against size_bytes, the range against the file, and the name for duplicates. */
+/* The same for a file that the source itself names: one of the same directory, by base name (formats/file_map.h).
+ * `named_by` is the file that gives the name. */
+pml_status pml_source_add_sibling(pml_source *source, const char *base_name, const char *named_by, size_t *i_file,
+                                  pml_error *error) PML_WARN_UNUSED;
+/* Adds a tensor after checking dtype x shape against size_bytes, the range against the file, and the name for
+ * duplicates. */
 pml_status pml_source_add_tensor(pml_source *source, const pml_source_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
-pml_status pml_source_add_attribute(pml_source *source, const char *key, const char *value, pml_error *error) PML_WARN_UNUSED;
+/* A key that is there already keeps its value: shards repeat their metadata. */
+pml_status pml_source_add_attribute(pml_source *source, const char *key, const char *value,
+                                    pml_error *error) PML_WARN_UNUSED;
 void pml_source_set_private(pml_source *source, void *state); /* for `close` and `read` */
 void *pml_source_private(const pml_source *source);
 

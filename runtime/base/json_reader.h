@@ -1,8 +1,8 @@
 /* A strict RFC 8259 pull reader over bytes in memory (usually a mapped file), bounded in memory and depth.
  *
- * Stricter than many: UTF-8 is validated, lone surrogates and \u0000 are rejected, a value must be followed by nothing but
- * white space, numbers follow the grammar exactly, duplicate keys are the caller's to reject (it sees decoded keys), depth is
- * limited to PML_MAX_JSON_DEPTH. Memory: one growing buffer for the current string, capped. */
+ * Stricter than many: UTF-8 is validated, lone surrogates and \u0000 are rejected, a value must be followed by nothing
+ * but white space, numbers follow the grammar exactly, duplicate keys are the caller's to reject (it sees decoded
+ * keys), depth is limited to PML_MAX_JSON_DEPTH. Memory: one growing buffer for the current string, capped. */
 #ifndef PML_RUNTIME_BASE_JSON_READER_H
 #define PML_RUNTIME_BASE_JSON_READER_H
 
@@ -10,14 +10,14 @@
 #include "runtime/base/limits.h"
 
 typedef enum pml_json_token {
-    PML_JSON_END,          /* the document is complete */
+    PML_JSON_END, /* the document is complete */
     PML_JSON_OBJECT_BEGIN,
     PML_JSON_OBJECT_END,
     PML_JSON_ARRAY_BEGIN,
     PML_JSON_ARRAY_END,
-    PML_JSON_KEY,          /* text */
-    PML_JSON_STRING,       /* text */
-    PML_JSON_NUMBER,       /* text as written, number; integer when is_u64 or is_i64 */
+    PML_JSON_KEY,    /* text */
+    PML_JSON_STRING, /* text */
+    PML_JSON_NUMBER, /* text as written, number; integer when is_u64 or is_i64 */
     PML_JSON_TRUE,
     PML_JSON_FALSE,
     PML_JSON_NULL
@@ -26,8 +26,8 @@ typedef enum pml_json_token {
 typedef struct pml_json_reader { /* storage of the caller; fields below `token` are results, the rest is private */
     const uint8_t *bytes;
     size_t size_bytes;
-    size_t position;        /* next byte */
-    uint64_t base_offset;   /* added to offsets in messages */
+    size_t position;      /* next byte */
+    uint64_t base_offset; /* added to offsets in messages */
     const char *file_name;
     unsigned depth;
     uint8_t stack[PML_MAX_JSON_DEPTH]; /* '{' or '[' */
@@ -37,11 +37,12 @@ typedef struct pml_json_reader { /* storage of the caller; fields below `token` 
     size_t max_string_bytes;
 
     pml_json_token token;
-    size_t token_offset;    /* first byte of the token, without base_offset */
-    const char *text;       /* decoded, zero-terminated, valid until the next call; KEY, STRING, NUMBER */
+    size_t token_offset; /* first byte of the token, without base_offset */
+    const char *text;    /* decoded, zero-terminated, valid until the next call; KEY, STRING, NUMBER */
     size_t text_bytes;
     double number;
-    bool is_u64, is_i64;    /* the number was written as a plain integer (no sign for u64, no fraction, no exponent) that fits */
+    bool is_u64,
+        is_i64; /* the number was written as a plain integer (no sign for u64, no fraction, no exponent) that fits */
     uint64_t u64;
     int64_t i64;
 } pml_json_reader;
@@ -55,7 +56,11 @@ pml_status pml_json_next(pml_json_reader *reader, pml_error *error) PML_WARN_UNU
 /* Skips the value that the current token begins (or the next value after a KEY). */
 pml_status pml_json_skip(pml_json_reader *reader, pml_error *error) PML_WARN_UNUSED;
 /* Reads and requires one token kind. */
-pml_status pml_json_expect(pml_json_reader *reader, pml_json_token token, const char *what, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_json_expect(pml_json_reader *reader, pml_json_token token, const char *what,
+                           pml_error *error) PML_WARN_UNUSED;
+/* A FORMAT error at the current token, located as the reader's own errors are ("file:line:column: cause", or "file:
+ * byte N: cause" behind a base offset). */
+pml_status pml_json_fail(const pml_json_reader *reader, pml_error *error, const char *cause);
 /* Reads a whole document and forgets it: the check before a lax parser sees the text. Duplicate keys within an object
  * are rejected here (hash set per object, bounded). */
 pml_status pml_json_validate(const void *bytes, size_t size_bytes, const char *file_name, size_t max_string_bytes,

@@ -1,0 +1,51 @@
+#include "runtime/base/quote.h"
+
+#include <string.h>
+
+#include "runtime/base/utf8.h"
+
+/* How many of the bytes at `bytes` must be escaped: 0 for a printable character, whose bytes are then *plain. */
+static size_t to_escape(const uint8_t *bytes, size_t size_bytes, size_t *plain) {
+    size_t length = pml_utf8_length(bytes, size_bytes);
+    *plain = length;
+    if (length == 0 || bytes[0] < 0x20 || bytes[0] == 0x7f) {
+        return 1;
+    }
+    /* U+0080 to U+009F steer terminals as U+0000 to U+001F do. */
+    return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 2 : 0;
+}
+
+const char *pml_quote(pml_quoted *quoted, const char *text) {
+    static const char hex[] = "0123456789abcdef";
+    const uint8_t *bytes = (const uint8_t *)text;
+    size_t size_bytes = strlen(text);
+    /* Room for the longest piece (8 bytes), the dots, the closing quote and the zero. */
+    size_t stop = sizeof quoted->text - 13;
+    size_t used = 0, i = 0;
+    quoted->text[used++] = '\'';
+    while (i < size_bytes && used < stop) {
+        size_t plain;
+        size_t n_escaped = to_escape(bytes + i, size_bytes - i, &plain);
+        if (n_escaped == 0) {
+            if (bytes[i] == '\'' || bytes[i] == '\\') {
+                quoted->text[used++] = '\\';
+            }
+            memcpy(quoted->text + used, bytes + i, plain);
+            used += plain;
+            i += plain;
+        }
+        for (; n_escaped > 0; n_escaped--, i++) {
+            quoted->text[used++] = '\\';
+            quoted->text[used++] = 'x';
+            quoted->text[used++] = hex[bytes[i] >> 4];
+            quoted->text[used++] = hex[bytes[i] & 15];
+        }
+    }
+    if (i < size_bytes) {
+        memcpy(quoted->text + used, "...", 3);
+        used += 3;
+    }
+    quoted->text[used++] = '\'';
+    quoted->text[used] = '\0';
+    return quoted->text;
+}

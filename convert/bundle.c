@@ -1,0 +1,208 @@
+#include "convert/bundle.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "convert/side_file.h"
+#include "formats/json_document.h"
+#include "runtime/base/alloc.h"
+
+#define PATH_BYTES 4096u
+#define HUB_PREFIX "models--"
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* Reads, hashes and (unless `root` is NULL) parses one side file. */
+static pml_status load_side_file(const char *path, pml_side_file *file, cJSON **root, pml_error *error) {
+    pml_status status = PML_OK;
+    char *bytes = NULL;
+    size_t size_bytes;
+    PML_TRY(pml_side_file_read(path, PML_MAX_CONFIG_BYTES, &bytes, &size_bytes, error));
+    PML_TRY(pml_hash_bytes(bytes, size_bytes, file->sha256, error));
+    if (root != NULL) {
+        PML_TRY(pml_json_document_parse(bytes, size_bytes, path, root, error));
+    }
+    PML_TRY(pml_string_copy(base_name(path), strlen(base_name(path)), &file->name, error));
+    file->size_bytes = size_bytes;
+done:
+    pml_free(bytes);
+    return status;
+}
+
+/* A file of that name beside the tensors, if there is one. */
+static pml_status load_neighbour(const pml_bundle *bundle, const char *name, pml_side_file *file, cJSON **root,
+                                 pml_error *error) {
+    char path[PATH_BYTES];
+    const int n = snprintf(path, sizeof path, "%s/%s", pml_source_directory(bundle->tensors), name);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", pml_source_directory(bundle->tensors));
+    }
+    if (access(path, F_OK) != 0) {
+        return PML_OK;
+    }
+    return load_side_file(path, file, root, error);
+}
+
+/* Divides the settings between the series and the mapper. */
+static pml_status divide_settings(pml_bundle *bundle, const pml_bundle_options *options, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t n_mapper = 0;
+    PML_TRY(pml_alloc(options->n_settings + 1, sizeof *bundle->mapper_settings, &bundle->mapper_settings, error));
+    for (size_t i = 0; i < options->n_settings; i++) {
+        const char *setting = options->settings[i];
+        const char *equals = strchr(setting, '=');
+        if (equals == NULL || equals == setting) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "setting '%s': expected KEY=VALUE", setting));
+        }
+        const size_t n_key = (size_t)(equals - setting);
+#define IS_KEY(text) (n_key == strlen(text) && strncmp(setting, (text), n_key) == 0)
+        if (IS_KEY("frequency") || IS_KEY("freq") || IS_KEY("series.frequency")) {
+            bundle->frequency = equals + 1;
+        } else if (IS_KEY("series.columns")) {
+            bundle->columns = equals + 1;
+        } else {
+            bundle->mapper_settings[n_mapper++] = setting;
+        }
+#undef IS_KEY
+    }
+    bundle->map_options.settings = bundle->mapper_settings;
+    bundle->map_options.n_settings = n_mapper;
+done:
+    return status;
+}
+
+static bool is_commit(const char *text) {
+    return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
+}
+
+/* Sets name and origin from a directory ".../models--org--name/snapshots/<commit>" of a hub cache; false when
+ * `directory` is not one. `directory` is cut up. */
+static bool describe_snapshot(char *directory, char *name, char *origin, size_t n_bytes) {
+    char *commit = strrchr(directory, '/');
+    if (commit == NULL || !is_commit(commit + 1)) {
+        return false;
+    }
+    *commit++ = '\0';
+    char *snapshots = strrchr(directory, '/');
+    if (snapshots == NULL || strcmp(snapshots, "/snapshots") != 0) {
+        return false;
+    }
+    *snapshots = '\0';
+    const char *repo = base_name(directory);
+    if (strncmp(repo, HUB_PREFIX, strlen(HUB_PREFIX)) != 0) {
+        return false;
+    }
+    repo += strlen(HUB_PREFIX);
+    const char *split = strstr(repo, "--");
+    if (split == NULL) {
+        (void)snprintf(name, n_bytes, "%s", repo);
+        (void)snprintf(origin, n_bytes, "hf://%s@%s", repo, commit);
+    } else {
+        (void)snprintf(name, n_bytes, "%s", split + 2);
+        (void)snprintf(origin, n_bytes, "hf://%.*s/%s@%s", (int)(split - repo), repo, split + 2, commit);
+    }
+    return true;
+}
+
+/* Cuts an ending off; a name that is nothing but the ending stays. */
+static void cut_ending(char *name, const char *ending) {
+    const size_t n = strlen(name), n_ending = strlen(ending);
+    if (n > n_ending && strcmp(name + n - n_ending, ending) == 0) {
+        name[n - n_ending] = '\0';
+    }
+}
+
+static pml_status describe_origin(pml_bundle *bundle, const char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    char *directory = NULL, *again = NULL;
+    char name[PATH_BYTES], origin[PATH_BYTES];
+    struct stat info;
+    const bool is_directory = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    directory = realpath(pml_source_directory(bundle->tensors), NULL);
+    if (directory == NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: its directory cannot be found", path));
+    }
+    PML_TRY(pml_string_copy(directory, strlen(directory), &again, error));
+    if (!describe_snapshot(again, name, origin, sizeof name)) {
+        (void)snprintf(origin, sizeof origin, "%s", base_name(is_directory ? directory : path));
+        (void)snprintf(name, sizeof name, "%s", origin);
+        if (!is_directory) {
+            cut_ending(name, ".json");
+            cut_ending(name, ".index");
+            char *dot = strrchr(name, '.');
+            if (dot != NULL && dot != name) {
+                *dot = '\0';
+            }
+        }
+    }
+    if (name[0] == '\0') { /* the root directory */
+        (void)snprintf(name, sizeof name, "model");
+        (void)snprintf(origin, sizeof origin, "model");
+    }
+    PML_TRY(pml_string_copy(name, strlen(name), &bundle->name, error));
+    PML_TRY(pml_string_copy(origin, strlen(origin), &bundle->origin, error));
+done:
+    free(directory);
+    pml_free(again);
+    return status;
+}
+
+pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, pml_bundle **bundle, pml_error *error) {
+    static const pml_bundle_options no_options;
+    pml_status status = PML_OK;
+    pml_bundle *opened = NULL;
+    *bundle = NULL;
+    if (options == NULL) {
+        options = &no_options;
+    }
+    PML_TRY(pml_alloc(1, sizeof *opened, &opened, error));
+    PML_TRY(divide_settings(opened, options, error));
+    opened->map_options.arch = options->arch;
+    if (options->map_path != NULL) {
+        PML_TRY(load_side_file(options->map_path, &opened->map_file, NULL, error));
+        PML_TRY(pml_map_rules_load(options->map_path, &opened->rules, &opened->n_rules, error));
+        opened->map_options.extra_rules = opened->rules;
+        opened->map_options.n_extra_rules = opened->n_rules;
+    }
+    PML_TRY(pml_source_open(path, &opened->tensors, error));
+    if (options->config_path != NULL) {
+        PML_TRY(load_side_file(options->config_path, &opened->config_file, &opened->config, error));
+    } else {
+        PML_TRY(load_neighbour(opened, "config.json", &opened->config_file, &opened->config, error));
+    }
+    PML_TRY(load_neighbour(opened, "scaler.json", &opened->scaler_file, &opened->scaler, error));
+    PML_TRY(describe_origin(opened, path, error));
+    opened->map.tensors = opened->tensors;
+    opened->map.config = opened->config;
+    opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";
+    opened->map.options = &opened->map_options;
+    *bundle = opened;
+    opened = NULL;
+done:
+    pml_bundle_close(opened);
+    return status;
+}
+
+void pml_bundle_close(pml_bundle *bundle) {
+    if (bundle == NULL) {
+        return;
+    }
+    pml_source_close(bundle->tensors);
+    cJSON_Delete(bundle->config);
+    cJSON_Delete(bundle->scaler);
+    pml_free(bundle->config_file.name);
+    pml_free(bundle->scaler_file.name);
+    pml_free(bundle->map_file.name);
+    pml_free(bundle->name);
+    pml_free(bundle->origin);
+    pml_free(bundle->mapper_settings);
+    pml_map_rules_destroy(bundle->rules, bundle->n_rules);
+    pml_free(bundle);
+}

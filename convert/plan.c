@@ -1,0 +1,305 @@
+#include "convert/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "convert/pack.h"
+#include "convert/series_state.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
+#include "runtime/base/quote.h"
+#include "runtime/file/writer.h"
+
+#define CONVERTER "pml-convert "
+#define PATH_BYTES 4096u
+#define MAX_SIDE_FILES 3u
+
+/* ---- the output's name ----------------------------------------------------------------------------------------- */
+
+static const char *dtype_text(pml_dtype dtype) {
+    return dtype == PML_DTYPE_BF16 ? "bf16" : "f32";
+}
+
+/* Replaces {name} and {dtype}. */
+static pml_status expand_output(pml_plan *plan, pml_error *error) {
+    const char *template = plan->options->output != NULL ? plan->options->output : "{name}.pml";
+    char path[PATH_BYTES];
+    size_t used = 0;
+    for (const char *at = template; *at != '\0' && used < sizeof path;) {
+        const char *value = NULL;
+        if (strncmp(at, "{name}", 6) == 0) {
+            value = plan->bundle->name;
+            at += 6;
+        } else if (strncmp(at, "{dtype}", 7) == 0) {
+            value = dtype_text(plan->options->dtype);
+            at += 7;
+        }
+        if (value == NULL) {
+            path[used++] = *at++;
+        } else {
+            const int n = snprintf(path + used, sizeof path - used, "%s", value);
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    if (used == 0 || used >= sizeof path) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the name of the output is %s", used == 0 ? "empty" : "too long");
+    }
+    return pml_string_copy(path, used, &plan->output, error);
+}
+
+/* The checks that need nothing but names: before anything is read. */
+static pml_status check_output(const char *output, bool replace, pml_error *error) {
+    struct stat info;
+    pml_quoted quoted;
+    if (stat(output, &info) == 0) {
+        if (S_ISDIR(info.st_mode)) {
+            return PML_FAIL(error, PML_E_ARGUMENT, "output %s is a directory", pml_quote(&quoted, output));
+        }
+        if (!replace) {
+            return PML_FAIL(error, PML_E_ARGUMENT, "output %s exists; --force replaces it", pml_quote(&quoted, output));
+        }
+    }
+    return PML_OK;
+}
+
+static pml_status check_not(const char *output, const char *input, pml_error *error) {
+    struct stat out, in;
+    pml_quoted quoted;
+    if (stat(output, &out) == 0 && stat(input, &in) == 0 && out.st_dev == in.st_dev && out.st_ino == in.st_ino) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "output %s is one of the sources", pml_quote(&quoted, output));
+    }
+    return PML_OK;
+}
+
+static pml_status check_sources(const pml_plan *plan, pml_error *error) {
+    static const char *const neighbours[] = {"config.json", "scaler.json"};
+    pml_status status = PML_OK;
+    char path[PATH_BYTES];
+    const pml_source *tensors = plan->bundle->tensors;
+    const pml_convert_options *options = plan->options;
+    for (size_t i = 0; i < pml_source_n_files(tensors); i++) {
+        PML_TRY(check_not(plan->output, pml_source_file_path(tensors, i), error));
+    }
+    for (size_t i = 0; i < sizeof neighbours / sizeof neighbours[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", pml_source_directory(tensors), neighbours[i]);
+        PML_TRY(check_not(plan->output, path, error));
+    }
+    const char *const named[] = {options->source, options->bundle.config_path, options->bundle.map_path,
+                                 options->selftest_path};
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        if (named[i] != NULL) {
+            PML_TRY(check_not(plan->output, named[i], error));
+        }
+    }
+done:
+    return status;
+}
+
+/* ---- tensors --------------------------------------------------------------------------------------------------- */
+
+static int compare_positions(const void *a, const void *b) {
+    const pml_mapped_weight *x = ((const pml_plan_tensor *)a)->mapped, *y = ((const pml_plan_tensor *)b)->mapped;
+    const pml_source_tensor *s = x->parts[0].source, *t = y->parts[0].source;
+    if (s->i_file != t->i_file) {
+        return s->i_file < t->i_file ? -1 : 1;
+    }
+    if (s->offset_bytes != t->offset_bytes) {
+        return s->offset_bytes < t->offset_bytes ? -1 : 1;
+    }
+    return x < y ? -1 : x > y; /* of one mapping: the schema's order */
+}
+
+static pml_status plan_tensors(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_mapping *mapping = plan->mapping;
+    PML_TRY(pml_alloc(mapping->weights.count, sizeof *plan->tensors, &plan->tensors, error));
+    for (size_t i = 0; i < mapping->weights.count; i++) {
+        const pml_mapped_weight *mapped = &mapping->mapped[i];
+        const pml_weight_instance *weight = mapped->weight;
+        pml_plan_tensor *tensor = &plan->tensors[plan->n_tensors];
+        tensor->mapped = mapped;
+        pml_pack_choose(weight->spec, plan->options->dtype, plan->options->layout, &tensor->dtype, &tensor->layout);
+        if (mapped->n_parts == 0) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "weight '%s' has no source", weight->name));
+        }
+        for (size_t k = 0; k < mapped->n_parts; k++) {
+            PML_TRY(pml_pack_check_dtype(plan->bundle->tensors, mapped->parts[k].source, error));
+        }
+        PML_TRY(
+            pml_layout_size(tensor->layout, tensor->dtype, weight->shape, weight->rank, &tensor->size_bytes, error));
+        plan->n_tensors++;
+    }
+    if (plan->n_tensors > 1) {
+        qsort(plan->tensors, plan->n_tensors, sizeof *plan->tensors, compare_positions);
+    }
+done:
+    return status;
+}
+
+/* Declares the file as it will be, only to learn its size. */
+static pml_status plan_size(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_writer *writer = NULL;
+    size_t i_tensor;
+    PML_TRY(pml_writer_create(PML_KIND_MODEL, &writer, error));
+    PML_TRY(pml_writer_set_metadata(writer, plan->metadata, error));
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const pml_plan_tensor *tensor = &plan->tensors[i];
+        const pml_weight_instance *weight = tensor->mapped->weight;
+        PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
+                                      tensor->mapped->transform, &i_tensor, error));
+    }
+    PML_TRY(pml_writer_planned_size(writer, &plan->size_bytes, error));
+done:
+    pml_writer_destroy(writer);
+    return status;
+}
+
+/* ---- metadata -------------------------------------------------------------------------------------------------- */
+
+static size_t list_side_files(const pml_bundle *bundle, const pml_side_file *files[MAX_SIDE_FILES]) {
+    const pml_side_file *const all[MAX_SIDE_FILES] = {&bundle->config_file, &bundle->scaler_file, &bundle->map_file};
+    size_t n = 0;
+    for (size_t i = 0; i < MAX_SIDE_FILES; i++) {
+        if (all[i]->name != NULL) {
+            files[n++] = all[i];
+        }
+    }
+    return n;
+}
+
+pml_status pml_plan_set_hashes(pml_plan *plan, char (*hashes)[PML_SHA256_TEXT_BYTES], pml_error *error) {
+    static const char unknown[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    pml_status status = PML_OK;
+    const pml_side_file *side_files[MAX_SIDE_FILES];
+    const size_t n_side = list_side_files(plan->bundle, side_files);
+    const size_t n_files = pml_source_n_files(plan->bundle->tensors);
+    const char **texts = NULL;
+    PML_TRY(pml_alloc(n_files + n_side, sizeof *texts, &texts, error));
+    for (size_t i = 0; i < n_files; i++) {
+        texts[i] = hashes != NULL ? hashes[i] : unknown;
+    }
+    for (size_t i = 0; i < n_side; i++) {
+        texts[n_files + i] = side_files[i]->sha256;
+    }
+    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.sha256", texts, n_files + n_side, error));
+    for (size_t i = 0; i < n_files; i++) {
+        texts[i] = pml_source_file_name(plan->bundle->tensors, i);
+    }
+    for (size_t i = 0; i < n_side; i++) {
+        texts[n_files + i] = side_files[i]->name;
+    }
+    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.files", texts, n_files + n_side, error));
+done:
+    pml_free(texts);
+    return status;
+}
+
+/* The options that decide about bytes, one text each, "key=value". */
+static pml_status record_options(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_convert_options *options = plan->options;
+    const size_t n_settings = options->bundle.n_settings;
+    char **owned = NULL;
+    const char **texts = NULL;
+    char dtype[32], layout[32], arch[PML_MAX_NAME_BYTES];
+    size_t n = 0;
+    PML_TRY(pml_alloc(n_settings + 1, sizeof *owned, &owned, error));
+    PML_TRY(pml_alloc(n_settings + 5, sizeof *texts, &texts, error));
+    (void)snprintf(dtype, sizeof dtype, "dtype=%s", dtype_text(options->dtype));
+    (void)snprintf(layout, sizeof layout, "layout=%s", pml_layout_name(options->layout));
+    texts[n++] = dtype;
+    texts[n++] = layout;
+    if (options->bundle.arch != NULL) {
+        (void)snprintf(arch, sizeof arch, "arch=%s", options->bundle.arch);
+        texts[n++] = arch;
+    }
+    if (options->allow_nonfinite) {
+        texts[n++] = "allow-nonfinite";
+    }
+    if (options->selftest_path != NULL) {
+        texts[n++] = "embed-selftest";
+    }
+    for (size_t i = 0; i < n_settings; i++) {
+        const char *setting = options->bundle.settings[i];
+        const size_t length = strlen(setting);
+        PML_TRY(pml_alloc(length + 5, 1, &owned[i], error));
+        memcpy(owned[i], "set=", 4);
+        memcpy(owned[i] + 4, setting, length);
+        texts[n++] = owned[i];
+    }
+    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.options", texts, n, error));
+done:
+    for (size_t i = 0; owned != NULL && i < n_settings; i++) {
+        pml_free(owned[i]);
+    }
+    pml_free(owned);
+    pml_free(texts);
+    return status;
+}
+
+static pml_status plan_metadata(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_bundle *bundle = plan->bundle;
+    const pml_metadata *config = plan->mapping->config;
+    const pml_series_source series = {bundle->scaler, bundle->scaler_file.name, bundle->frequency, bundle->columns};
+    PML_TRY(pml_metadata_create(&plan->metadata, error));
+    for (size_t i = 0; i < pml_metadata_count(config); i++) {
+        PML_TRY(pml_metadata_set_entry(plan->metadata, pml_metadata_at(config, i), error));
+    }
+    PML_TRY(pml_series_state_read(&series, plan->mapping->schema, plan->metadata, error));
+    PML_TRY(pml_metadata_set_string(plan->metadata, "provenance.source", bundle->origin, error));
+    char converter[64];
+    (void)snprintf(converter, sizeof converter, CONVERTER "%s", pml_version());
+    PML_TRY(pml_metadata_set_string(plan->metadata, "provenance.converter", converter, error));
+    PML_TRY(record_options(plan, error));
+    PML_TRY(pml_plan_set_hashes(plan, NULL, error));
+done:
+    return status;
+}
+
+pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_plan *made = NULL;
+    *plan = NULL;
+    if (options->dtype != PML_DTYPE_F32 && options->dtype != PML_DTYPE_BF16) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "dtype %s: weights are stored as F32 or BF16",
+                         pml_dtype_name(options->dtype)));
+    }
+    if (options->output != NULL && strchr(options->output, '{') == NULL) {
+        PML_TRY(check_output(options->output, options->replace, error));
+    }
+    PML_TRY(pml_alloc(1, sizeof *made, &made, error));
+    made->options = options;
+    PML_TRY(pml_bundle_open(options->source, &options->bundle, &made->bundle, error));
+    PML_TRY(expand_output(made, error));
+    PML_TRY(check_sources(made, error));
+    PML_TRY(check_output(made->output, options->replace, error));
+    PML_TRY(pml_map(&made->bundle->map, &made->mapping, error));
+    PML_TRY(plan_tensors(made, error));
+    PML_TRY(plan_metadata(made, error));
+    PML_TRY(plan_size(made, error));
+    for (size_t i = 0; i < pml_source_n_files(made->bundle->tensors); i++) {
+        if (!pml_ck_add(made->source_bytes, pml_source_file_size(made->bundle->tensors, i), &made->source_bytes)) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: the files are too large together", options->source));
+        }
+    }
+    *plan = made;
+    made = NULL;
+done:
+    pml_plan_destroy(made);
+    return status;
+}
+
+void pml_plan_destroy(pml_plan *plan) {
+    if (plan != NULL) {
+        pml_metadata_destroy(plan->metadata);
+        pml_free(plan->tensors);
+        pml_mapping_destroy(plan->mapping);
+        pml_bundle_close(plan->bundle);
+        pml_free(plan->output);
+        pml_free(plan);
+    }
+}

@@ -1,0 +1,49 @@
+/* What a conversion will do, known before the first weight is read: what is stored how, how large, under which name. */
+#ifndef PML_CONVERT_PLAN_H
+#define PML_CONVERT_PLAN_H
+
+#include "convert/bundle.h"
+#include "runtime/file/layout.h"
+
+typedef struct pml_convert_options {
+    const char *source;
+    const char *output; /* may contain {name} and {dtype}; NULL: "{name}.pml" in the current directory */
+    pml_bundle_options bundle;
+    pml_dtype dtype; /* F32 or BF16 */
+    pml_layout layout;
+    bool replace; /* an existing output may be replaced */
+    bool allow_nonfinite;
+    const char *selftest_path; /* recorded vectors to put into the file; NULL: none */
+} pml_convert_options;
+
+typedef struct pml_plan_tensor {
+    const pml_mapped_weight *mapped;
+    pml_dtype dtype;
+    pml_layout layout;
+    uint64_t size_bytes;
+} pml_plan_tensor;
+
+typedef struct pml_plan {               /* read-only for callers; pointers are owned by the plan */
+    const pml_convert_options *options; /* borrowed */
+    pml_bundle *bundle;
+    pml_mapping *mapping;
+    pml_plan_tensor *tensors; /* in the order in which their bytes lie in the source */
+    size_t n_tensors;
+    pml_metadata
+        *metadata; /* complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length */
+    char *output;
+    uint64_t source_bytes; /* of the tensors' files */
+    uint64_t size_bytes;   /* of the output, without self-test vectors */
+} pml_plan;
+
+/* Opens and understands the source. `options` is borrowed until destroy. The output is neither a directory nor one of
+ * the sources, and does not exist unless `replace`. Errors: ARGUMENT, those of pml_bundle_open, pml_map and
+ * pml_series_state_read, UNSUPPORTED (dtype). */
+pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
+void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
+
+/* Sets "provenance.sha256": one per file of the source in its order, then config, scaler and rules where there are any.
+ * NULL: zeros for the source's files. */
+pml_status pml_plan_set_hashes(pml_plan *plan, char (*hashes)[PML_SHA256_TEXT_BYTES], pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,97 @@
+/* Vectors of 8 floats: what the shared SIMD bodies (activation_simd.h, matmul_simd.h, ...) are written in.
+ * For files compiled with the avx2 bundle only; everything is static, so that nothing wide leaks out of them. */
+#ifndef PML_RUNTIME_KERNELS_SIMD_AVX2_H
+#define PML_RUNTIME_KERNELS_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VEC_LANES 8u
+typedef __m256 vec;
+
+/* The first n < 8 lanes. */
+static inline __m256i vec_first(size_t n) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lanes);
+}
+static inline vec vec_load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm256_storeu_ps(p, a);
+}
+/* Lanes that are not read are 0; lanes that are not in the mask are not written. */
+static inline vec vec_load_part(const float *p, size_t n) {
+    return _mm256_maskload_ps(p, vec_first(n));
+}
+static inline void vec_store_part(float *p, vec a, size_t n) {
+    _mm256_maskstore_ps(p, vec_first(n), a);
+}
+static inline vec vec_set(float x) {
+    return _mm256_set1_ps(x);
+}
+static inline vec vec_add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm256_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b) {
+    return _mm256_div_ps(a, b);
+}
+/* a * b + c, rounded once. */
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+/* When either is NaN the result is b. */
+static inline vec vec_max(vec a, vec b) {
+    return _mm256_max_ps(a, b);
+}
+static inline vec vec_min(vec a, vec b) {
+    return _mm256_min_ps(a, b);
+}
+/* To the nearest integer, ties to even, for |a| < 2^22: at 1.5 * 2^23 a float has no places after the point. */
+static inline vec vec_round(vec a) {
+    const vec shift = vec_set(12582912.0f);
+    return vec_sub(vec_add(a, shift), shift);
+}
+/* a * 2^n for whole n in [-252, 254], rounded once, denormals included: 2^n as two factors that are both normal, of
+ * which the first cannot leave the normal range when a is near 1. */
+static inline vec vec_scale(vec a, vec n) {
+    __m256i exponent = _mm256_cvtps_epi32(n);
+    __m256i half = _mm256_srai_epi32(exponent, 1);
+    __m256i rest = _mm256_sub_epi32(exponent, half);
+    const __m256i bias = _mm256_set1_epi32(127);
+    vec first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+    vec second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(a, first), second);
+}
+/* |a| < b ? chosen : otherwise with the sign of a. NaN counts as less. */
+static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float otherwise) {
+    const __m256 sign_bit = _mm256_set1_ps(-0.0f);
+    vec above = _mm256_cmp_ps(_mm256_andnot_ps(sign_bit, a), _mm256_set1_ps(b), _CMP_GE_OQ);
+    vec signed_value = _mm256_or_ps(_mm256_and_ps(sign_bit, a), _mm256_set1_ps(otherwise));
+    return _mm256_blendv_ps(chosen, signed_value, above);
+}
+/* Of 8 pairs of BF16: the first (lower) or the second of each. */
+static inline vec vec_bf16_first(const uint16_t *p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p), 16));
+}
+static inline vec vec_bf16_second(const uint16_t *p) {
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)p), _mm256_set1_epi32((int)0xffff0000u)));
+}
+
+/* Tiles of the matrix product, rows by panels: 12 accumulators leave 4 registers of 16 for weights and x. */
+#define MATMUL_TILES(X) X(6, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 2) X(1, 2) X(1, 4)
+#define MATMUL_ROW_STEPS                                                                                               \
+    { 6, 4, 2, 1 }
+/* Panels side by side for m rows: few rows need more of them to have enough independent sums. */
+#define MATMUL_PANELS(m) ((m) >= 4 ? 1u : (m) >= 2 ? 2u : 4u)
+#define MATMUL_TILE_FLOATS (6 * 16)
+
+#endif

@@ -1,0 +1,90 @@
+/* Vectors of 16 floats: what the shared SIMD bodies (activation_simd.h, matmul_simd.h, ...) are written in.
+ * For files compiled with the avx512 bundle only; everything is static, so that nothing wide leaks out of them. */
+#ifndef PML_RUNTIME_KERNELS_SIMD_AVX512_H
+#define PML_RUNTIME_KERNELS_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VEC_LANES 16u
+typedef __m512 vec;
+typedef __mmask16 vec_mask;
+
+/* The first n < 16 lanes. */
+static inline vec_mask vec_first(size_t n) {
+    return (vec_mask)((1u << n) - 1u);
+}
+static inline vec vec_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm512_storeu_ps(p, a);
+}
+/* Lanes that are not read are 0; lanes that are not in the mask are not written. */
+static inline vec vec_load_part(const float *p, size_t n) {
+    return _mm512_maskz_loadu_ps(vec_first(n), p);
+}
+static inline void vec_store_part(float *p, vec a, size_t n) {
+    _mm512_mask_storeu_ps(p, vec_first(n), a);
+}
+static inline vec vec_set(float x) {
+    return _mm512_set1_ps(x);
+}
+static inline vec vec_add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm512_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm512_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b) {
+    return _mm512_div_ps(a, b);
+}
+/* a * b + c, rounded once. */
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+/* When either is NaN the result is b. */
+static inline vec vec_max(vec a, vec b) {
+    return _mm512_max_ps(a, b);
+}
+static inline vec vec_min(vec a, vec b) {
+    return _mm512_min_ps(a, b);
+}
+/* To the nearest integer, ties to even, for |a| < 2^22: at 1.5 * 2^23 a float has no places after the point. */
+static inline vec vec_round(vec a) {
+    const vec shift = vec_set(12582912.0f);
+    return vec_sub(vec_add(a, shift), shift);
+}
+/* a * 2^n for whole n in [-252, 254], rounded once, denormals included. */
+static inline vec vec_scale(vec a, vec n) {
+    return _mm512_scalef_ps(a, n);
+}
+/* |a| < b ? chosen : otherwise with the sign of a. NaN counts as less. */
+static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float otherwise) {
+    const __m512 sign_bit = _mm512_set1_ps(-0.0f);
+    vec_mask above = _mm512_cmp_ps_mask(_mm512_andnot_ps(sign_bit, a), _mm512_set1_ps(b), _CMP_GE_OQ);
+    vec signed_value = _mm512_or_ps(_mm512_and_ps(sign_bit, a), _mm512_set1_ps(otherwise));
+    return _mm512_mask_blend_ps(above, chosen, signed_value);
+}
+/* Of 16 pairs of BF16: the first (lower) or the second of each. */
+static inline vec vec_bf16_first(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+static inline vec vec_bf16_second(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
+/* Tiles of the matrix product, rows by panels: 24 accumulators leave 8 registers of 32 for weights and x. */
+#define MATMUL_TILES(X)                                                                                                \
+    X(12, 2) X(8, 2) X(4, 2) X(2, 2) X(1, 2) X(12, 1) X(8, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 4) X(1, 4) X(1, 8)
+#define MATMUL_ROW_STEPS                                                                                               \
+    { 12, 8, 4, 2, 1 }
+/* Panels side by side for m rows: few rows need more of them to have enough independent sums. */
+#define MATMUL_PANELS(m) ((m) >= 4 ? 2u : (m) >= 2 ? 4u : 8u)
+#define MATMUL_TILE_FLOATS (12 * 2 * 16)
+
+#endif

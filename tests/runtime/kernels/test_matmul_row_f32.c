@@ -1,0 +1,8 @@
+#include "tests/runtime/kernels/check_matmul.h"
+
+static void every_variant_is_right(void) {
+    static const weights_form form = {.op = "matmul_row_f32", .is_panel = false, .is_bf16 = false};
+    check_matmul_variants(&form);
+}
+
+PML_TESTS("kernels/matmul_row_f32", PML_TEST(every_variant_is_right))

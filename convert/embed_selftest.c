@@ -5,31 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/format.h"
+#include "convert/selftest_io.h"
 #include "runtime/base/alloc.h"
 #include "runtime/models/selftest.h"
-
-/* Views of every tensor of the source whose name says that it is a vector. */
-static pml_status collect_vectors(pml_source *source, pml_vector **vectors, size_t *n_vectors, pml_error *error) {
-    static const char *const prefixes[] = {"in.", "out.", "out64."};
-    pml_status status = PML_OK;
-    PML_TRY(pml_alloc(pml_source_n_tensors(source), sizeof **vectors, vectors, error));
-    for (size_t i = 0; i < pml_source_n_tensors(source); i++) {
-        const pml_source_tensor *tensor = pml_source_tensor_at(source, i);
-        for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++) {
-            if (strncmp(tensor->name, prefixes[k], strlen(prefixes[k])) == 0) {
-                pml_vector *vector = &(*vectors)[(*n_vectors)++];
-                vector->name = tensor->name;
-                vector->dtype = tensor->dtype;
-                vector->rank = tensor->rank;
-                memcpy(vector->shape, tensor->shape, sizeof vector->shape);
-                PML_TRY(pml_source_tensor_view(source, tensor, &vector->bytes, error));
-            }
-        }
-    }
-done:
-    return status;
-}
 
 static pml_status judge(const pml_selftest_report *report, const char *path, pml_error *error) {
     for (size_t i = 0; i < report->count; i++) {
@@ -51,18 +29,15 @@ static pml_status judge(const pml_selftest_report *report, const char *path, pml
 pml_status pml_selftest_prepare(pml_file *file, const char *vectors_path, pml_selftest_bytes *selftest,
                                 size_t *n_outputs, pml_error *error) {
     pml_status status = PML_OK;
-    pml_source *source = NULL;
     pml_model *model = NULL;
-    pml_vector *vectors = NULL;
-    size_t n_vectors = 0;
+    pml_selftest_io io = {0};
     pml_selftest_report report = {0};
     pml_selftest_bytes encoded = {0};
-    PML_TRY(pml_source_open(vectors_path, &source, error));
-    PML_TRY(collect_vectors(source, &vectors, &n_vectors, error));
+    PML_TRY(pml_selftest_io_open(vectors_path, &io, error));
     PML_TRY(pml_model_create(file, NULL, &model, error));
-    PML_TRY(pml_selftest_run(model, vectors, n_vectors, &report, error));
+    PML_TRY(pml_selftest_run(model, io.vectors, io.n_vectors, &report, error));
     PML_TRY(judge(&report, vectors_path, error));
-    PML_TRY(pml_selftest_encode(model, vectors, n_vectors, &encoded.bytes, &encoded.size_bytes, error));
+    PML_TRY(pml_selftest_encode(model, io.vectors, io.n_vectors, &encoded.bytes, &encoded.size_bytes, error));
     if (encoded.size_bytes > PML_MAX_SELFTEST_BYTES) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: %zu bytes of vectors; a file carries at most %zu", vectors_path,
                          encoded.size_bytes, PML_MAX_SELFTEST_BYTES));
@@ -74,8 +49,7 @@ done:
     pml_free(encoded.bytes);
     pml_selftest_report_deinit(&report);
     pml_model_destroy(model);
-    pml_free(vectors);
-    pml_source_close(source);
+    pml_selftest_io_close(&io);
     return status;
 }
 

@@ -43,6 +43,10 @@ void pml_packer_destroy(pml_packer *packer) {
     }
 }
 
+uint64_t pml_packer_buffer_bytes(void) {
+    return sizeof(pml_packer) + CHUNK_FLOATS * (sizeof(float) + sizeof(uint16_t));
+}
+
 void pml_pack_choose(const pml_weight_spec *spec, pml_dtype dtype, pml_layout layout, pml_dtype *stored_dtype,
                      pml_layout *stored_layout) {
     const bool is_operand = spec->role == PML_ROLE_MATRIX || spec->role == PML_ROLE_CONVOLUTION;
@@ -93,6 +97,16 @@ static float stored_value(double exact, pml_dtype dtype) {
     return dtype == PML_DTYPE_BF16 ? pml_f32_from_bf16(pml_bf16_from_f32(value)) : value;
 }
 
+static void describe_value(double exact, pml_dtype dtype, char text[64]) {
+    if (isnan(exact)) {
+        (void)snprintf(text, 64, "NaN");
+    } else if (isinf(exact)) {
+        (void)snprintf(text, 64, "%sinfinity", exact < 0 ? "-" : "");
+    } else {
+        (void)snprintf(text, 64, "%.9g, beyond the range of %s,", exact, pml_dtype_name(dtype));
+    }
+}
+
 /* Some number of this rectangle cannot be stored as a finite one: counts them, or fails at the first. */
 static pml_status examine(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
                           pml_pack_result *result, pml_error *error) {
@@ -112,8 +126,7 @@ static pml_status examine(pml_packer *packer, const pml_pack_job *job, const pml
             if (!job->allow_nonfinite) {
                 char index[256], value[64];
                 describe_index(gather->tensor, i_element, index);
-                (void)snprintf(value, sizeof value, overflowed ? "%.9g, beyond the range of %s" : "%f", exact,
-                               pml_dtype_name(job->dtype));
+                describe_value(exact, job->dtype, value);
                 PML_TRY(PML_FAIL_AT(
                     error, PML_E_NUMERIC, gather->tensor->offset_bytes + i_element * gather->element_bytes,
                     "%s: tensor '%s' holds %s at index %" PRIu64 " %s (--allow-nonfinite converts such values too)",

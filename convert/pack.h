@@ -13,6 +13,7 @@ typedef struct pml_packer pml_packer; /* the buffers, reused from weight to weig
 
 pml_status pml_packer_create(pml_packer **packer, pml_error *error) PML_WARN_UNUSED;
 void pml_packer_destroy(pml_packer *packer); /* NULL is allowed */
+uint64_t pml_packer_buffer_bytes(void);      /* what a packer allocates, whatever it packs */
 
 typedef struct pml_pack_job {
     pml_source *source;

@@ -1,0 +1,153 @@
+/* pml-convert SOURCE: the default command. Plans, converts, publishes, and says where the file is. */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "convert/commands.h"
+#include "convert/plan_print.h"
+#include "runtime/base/quote.h"
+
+typedef struct convert_options {
+    pml_common_options common;
+    const char *output;
+    const char *dtype;
+    const char *layout;
+    pml_option_list settings;
+    const char *map_path;
+    const char *arch;
+    const char *config_path;
+    const char *selftest_path;
+    bool dry_run;
+    bool force;
+    bool allow_nonfinite;
+} convert_options;
+
+static pml_status read_dtype(const char *text, pml_dtype *dtype, pml_error *error) {
+    pml_quoted quoted;
+    if (text == NULL || strcmp(text, "f32") == 0) {
+        *dtype = PML_DTYPE_F32;
+    } else if (strcmp(text, "bf16") == 0) {
+        *dtype = PML_DTYPE_BF16;
+    } else if (strcmp(text, "f16") == 0) {
+        return PML_FAIL(error, PML_E_ARGUMENT,
+                        "--dtype f16: f16 is a dtype of sources, read as it is; files are written as f32 or bf16");
+    } else {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--dtype %s: expected f32 or bf16", pml_quote(&quoted, text));
+    }
+    return PML_OK;
+}
+
+static pml_status read_options(const convert_options *given, const char *source, pml_convert_options *options,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    *options = (pml_convert_options){.source = source,
+                                     .output = given->output,
+                                     .bundle = {.settings = given->settings.items,
+                                                .n_settings = given->settings.count,
+                                                .arch = given->arch,
+                                                .map_path = given->map_path,
+                                                .config_path = given->config_path},
+                                     .layout = PML_LAYOUT_PANEL,
+                                     .replace = given->force,
+                                     .allow_nonfinite = given->allow_nonfinite,
+                                     .selftest_path = given->selftest_path};
+    PML_TRY(read_dtype(given->dtype, &options->dtype, error));
+    if (given->layout != NULL) {
+        PML_TRY(pml_layout_from_name(given->layout, &options->layout, error));
+    }
+done:
+    return status;
+}
+
+static void on_progress(void *user, uint64_t done_bytes) {
+    pml_progress_advance(user, done_bytes);
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static pml_status run(const void *given_options, char **operands, unsigned n_operands, pml_error *error) {
+    (void)n_operands;
+    const convert_options *given = given_options;
+    const bool talks = !given->common.json && !given->common.quiet;
+    pml_status status = PML_OK;
+    pml_convert_options options;
+    pml_convert_report report;
+    pml_plan *plan = NULL;
+    pml_progress *progress = NULL;
+    const double start = seconds_now();
+    PML_TRY(read_options(given, operands[0], &options, error));
+    PML_TRY(pml_plan_create(&options, &plan, error));
+    if (talks) {
+        if (given->dry_run) {
+            PML_TRY(pml_plan_print_tensors(plan, stdout, error));
+        }
+        pml_plan_print_summary(plan, given->dry_run ? stdout : stderr);
+    }
+    if (!given->dry_run) {
+        PML_TRY(pml_progress_create(&given->common, plan->bundle->name, plan->source_bytes, &progress, error));
+        PML_TRY(pml_convert_run(plan, on_progress, progress, &report, error));
+        pml_progress_destroy(progress);
+        progress = NULL;
+    }
+    const double seconds = seconds_now() - start;
+    if (given->common.json) {
+        PML_TRY(pml_plan_print_json(plan, given->dry_run ? NULL : &report, seconds, stdout, error));
+    } else {
+        if (talks && !given->dry_run) {
+            char size[32];
+            (void)fprintf(stderr, "written: %s in %.2f s\n", pml_cli_size_text(report.size_bytes, size), seconds);
+        }
+        (void)printf("%s\n", plan->output);
+    }
+done:
+    pml_progress_destroy(progress);
+    pml_plan_destroy(plan);
+    return status;
+}
+
+static const pml_option options[] = {
+    {"outfile", 'o', PML_OPTION_TEXT, "OUT.pml", NULL,
+     "the file to write; {name} and {dtype} are filled in (default: {name}.pml)", offsetof(convert_options, output)},
+    {"dtype", 0, PML_OPTION_TEXT, "f32|bf16", NULL, "how matrices are stored; everything else stays f32 (default: f32)",
+     offsetof(convert_options, dtype)},
+    {"layout", 0, PML_OPTION_TEXT, "panel|row", "panel|row",
+     "how matrices are arranged: packed for kernels, or plain (default: panel)", offsetof(convert_options, layout)},
+    {"set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL,
+     "a configuration value that the source does not tell, or tells wrongly; frequency=h describes the series",
+     offsetof(convert_options, settings)},
+    {"map", 0, PML_OPTION_TEXT, "FILE", NULL, "rules for other tensor names: lines of PATTERN TARGET [TRANSFORM]",
+     offsetof(convert_options, map_path)},
+    {"arch", 0, PML_OPTION_TEXT, "FAMILY", NULL, "consider only this family (see: pml-convert models)",
+     offsetof(convert_options, arch)},
+    {"config", 0, PML_OPTION_TEXT, "FILE", NULL, "read this file instead of config.json beside the tensors",
+     offsetof(convert_options, config_path)},
+    {"dry-run", 'n', PML_OPTION_FLAG, NULL, NULL, "print what would be written, and write nothing",
+     offsetof(convert_options, dry_run)},
+    {"force", 'f', PML_OPTION_FLAG, NULL, NULL, "replace an existing output", offsetof(convert_options, force)},
+    {"allow-nonfinite", 0, PML_OPTION_FLAG, NULL, NULL,
+     "convert NaN and infinities too, and let what exceeds bf16 become infinite",
+     offsetof(convert_options, allow_nonfinite)},
+    {"embed-selftest", 0, PML_OPTION_TEXT, "FILE", NULL,
+     "put recorded vectors (in.*, out.*, out64.*) into the file, for pml-run selftest",
+     offsetof(convert_options, selftest_path)},
+    {0},
+};
+
+const pml_command pml_cmd_convert = {
+    .name = "convert",
+    .operands = "SOURCE",
+    .summary = "Convert a checkpoint (a directory or a file) into one .pml file; code that comes with it is never run",
+    .examples = "pml-convert ./patchtst-etth1 -o etth1.pml\n"
+                "pml-convert ./patchtst-etth1 --dtype bf16 -o '{name}-{dtype}.pml'\n"
+                "pml-convert model.safetensors --set num_attention_heads=4 --dry-run",
+    .options = options,
+    .options_bytes = sizeof(convert_options),
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = run,
+};

@@ -1,10 +1,11 @@
-/* Recorded vectors against a model: the goldens' rule, and the form in which a .pml file carries a few of them (blob "selftest").
+/* Recorded vectors against a model: the goldens' rule, and the form in which a .pml file carries a few of them (blob
+ * "selftest").
  *
  * Names: "in.<port>", "out.<port>" (the framework in F32), "out64.<port>" (in F64). An output y passes when
  *   max|y - out64| <= max(4 * max|out - out64|, 1e-6 * max|out64|);
  * for models with BF16 matrices, relative RMS error against out64 <= 2e-2. Without out64, out takes its place with the
- * tolerance 1e-5 * max|out|. Where in.attention_mask [B][T] exists, only rows with mask 1 count. "out.loss" is skipped. Shapes must
- * agree after axes of size 1 are dropped. */
+ * tolerance 1e-5 * max|out|. Where in.attention_mask [B][T] exists, only rows with mask 1 count. "out.loss" is skipped.
+ * Shapes must agree after axes of size 1 are dropped. */
 #ifndef PML_RUNTIME_MODELS_SELFTEST_H
 #define PML_RUNTIME_MODELS_SELFTEST_H
 
@@ -21,11 +22,11 @@ typedef struct pml_vector { /* borrowed */
 } pml_vector;
 
 typedef struct pml_selftest_result {
-    char name[64];      /* the port */
-    double max_error;   /* max|y - truth| */
-    double allowed;     /* its bound */
+    char name[64];    /* the port */
+    double max_error; /* max|y - truth| */
+    double allowed;   /* its bound */
     double relative_rms;
-    bool by_rms;        /* judged by relative_rms <= allowed */
+    bool by_rms; /* judged by relative_rms <= allowed */
     bool passed;
 } pml_selftest_result;
 
@@ -35,8 +36,8 @@ typedef struct pml_selftest_report {
     size_t n_failed;
 } pml_selftest_report;
 
-/* Runs the model on the recorded inputs (unknown in.* are ignored) and judges every recorded output. A recorded output that the model does not have counts as failed with max_error NaN
- * (except losses). Errors: those of pml_model_run. */
+/* Runs the model on the recorded inputs (unknown in.* are ignored) and judges every recorded output. A recorded output
+ * that the model does not have counts as failed with max_error NaN (except losses). Errors: those of pml_model_run. */
 pml_status pml_selftest_run(pml_model *model, const pml_vector *vectors, size_t n_vectors, pml_selftest_report *report,
                             pml_error *error) PML_WARN_UNUSED;
 void pml_selftest_report_deinit(pml_selftest_report *report);

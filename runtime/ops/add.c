@@ -2,8 +2,7 @@
 
 static const pml_op op = {.name = "add"};
 
-pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
-                      pml_error *error) {
+pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     PML_OP_REQUIRE(pml_op_is(a, PML_DTYPE_F32) && pml_op_is(b, PML_DTYPE_F32) && b->rank <= a->rank &&
                        memcmp(b->shape, a->shape + (a->rank - b->rank), b->rank * sizeof b->shape[0]) == 0,

@@ -78,8 +78,7 @@ static pml_status view_mask(const pml_tensor *mask, size_t n_sequences, size_t n
     *view = (mask_view){0};
     if (mask != NULL) {
         PML_OP_REQUIRE(pml_op_is(mask, PML_DTYPE_F32) && (mask->rank == 2 || mask->rank == 3) &&
-                           pml_tensor_columns(mask) == n_keys &&
-                           (mask->rank == 2 || mask->shape[0] == n_sequences) &&
+                           pml_tensor_columns(mask) == n_keys && (mask->rank == 2 || mask->shape[0] == n_sequences) &&
                            (mask->shape[mask->rank - 2] == 1 || mask->shape[mask->rank - 2] == n_queries),
                        "attention: the mask fits neither [queries, keys] nor [sequences, queries, keys]");
         size_t rows = mask->shape[mask->rank - 2];
@@ -94,8 +93,7 @@ done:
 
 /* The scores of earlier layers (NULL when these are the first) and room for this layer's. */
 static pml_status prepare_scores(pml_context *context, const pml_attention_options *options, size_t n_sequences,
-                                 size_t n_queries, size_t n_keys, const float **in, pml_tensor *out,
-                                 pml_error *error) {
+                                 size_t n_queries, size_t n_keys, const float **in, pml_tensor *out, pml_error *error) {
     pml_status status = PML_OK;
     const size_t shape[] = {n_sequences, options->n_heads, n_queries, n_keys};
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, 4, out, error));
@@ -124,8 +122,8 @@ pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml
     pml_tensor scores_out = {0};
     const float *scores_in = NULL;
     if (options->scores != NULL) {
-        PML_TRY(prepare_scores(context, options, n_sequences, queries.n_tokens, keys.n_tokens, &scores_in,
-                               &scores_out, error));
+        PML_TRY(prepare_scores(context, options, n_sequences, queries.n_tokens, keys.n_tokens, &scores_in, &scores_out,
+                               error));
     }
     const size_t mark = pml_context_mark(context);
     float *work;

@@ -142,8 +142,7 @@ pml_status pml_context_step_tensor(pml_context *context, pml_dtype dtype, const 
 pml_status pml_context_scratch(pml_context *context, size_t count, float **scratch, pml_error *error) {
     pml_buffer *buffer;
     size_t offset_bytes;
-    pml_status status =
-        place(context, pml_context_bytes(count, sizeof **scratch), true, &buffer, &offset_bytes, error);
+    pml_status status = place(context, pml_context_bytes(count, sizeof **scratch), true, &buffer, &offset_bytes, error);
     if (status == PML_OK) {
         *scratch = (float *)(void *)((char *)buffer->host + offset_bytes);
     }
@@ -153,8 +152,7 @@ pml_status pml_context_scratch(pml_context *context, size_t count, float **scrat
 pml_tensor pml_context_view(const void *data, pml_dtype dtype, const size_t *shape, unsigned rank, pml_buffer *buffer) {
     /* is_constant keeps writers away from the pointer that loses its const here. */
     *buffer = (pml_buffer){.host = (void *)(uintptr_t)data};
-    pml_tensor view = {
-        .dtype = dtype, .layout = PML_LAYOUT_ROW, .rank = rank, .buffer = buffer, .is_constant = true};
+    pml_tensor view = {.dtype = dtype, .layout = PML_LAYOUT_ROW, .rank = rank, .buffer = buffer, .is_constant = true};
     memcpy(view.shape, shape, rank * sizeof *shape);
     buffer->size_bytes = pml_tensor_count(&view) * (pml_dtype_bits(dtype) / 8u);
     return view;

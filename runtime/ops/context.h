@@ -1,8 +1,8 @@
 /* Where ops run: kernels, storage of three lifetimes, and two optional observers (tape, probe).
  *
- * Storage of a step lies in a workspace, one slab that pml_context_step_begin takes from the step arena. Ops bump-allocate their
- * outputs there; a model forgets what it no longer needs with pml_context_release. When the slab is full, allocations
- * come from the arena instead: slower once, never wrong. */
+ * Storage of a step lies in a workspace, one slab that pml_context_step_begin takes from the step arena. Ops
+ * bump-allocate their outputs there; a model forgets what it no longer needs with pml_context_release. When the slab is
+ * full, allocations come from the arena instead: slower once, never wrong. */
 #ifndef PML_RUNTIME_OPS_CONTEXT_H
 #define PML_RUNTIME_OPS_CONTEXT_H
 

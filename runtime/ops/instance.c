@@ -135,8 +135,8 @@ pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, 
             }
         }
     }
-    PML_TRY(pml_tape_record(context->tape, &op_normalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y,
-                            error));
+    PML_TRY(
+        pml_tape_record(context->tape, &op_normalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
 
 done:
     return status;
@@ -159,8 +159,8 @@ pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x
             }
         }
     }
-    PML_TRY(pml_tape_record(context->tape, &op_denormalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y,
-                            error));
+    PML_TRY(
+        pml_tape_record(context->tape, &op_denormalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
 
 done:
     return status;

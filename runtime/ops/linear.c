@@ -13,8 +13,9 @@ static pml_matmul_fn *choose(const pml_kernels *kernels, const pml_tensor *w) {
                                         : NULL;
 }
 
-/* How the rows of x [B, G, ..., in] fall to the matrices of a batched w: for matrix g, `n_jobs` products of `m` rows. Without a
- * batch axis there is one group and one job. With one row per (b, g), the rows of a group are taken with a stride. */
+/* How the rows of x [B, G, ..., in] fall to the matrices of a batched w: for matrix g, `n_jobs` products of `m` rows.
+ * Without a batch axis there is one group and one job. With one row per (b, g), the rows of a group are taken with a
+ * stride. */
 typedef struct groups {
     size_t n_groups, n_jobs, m;
     size_t group_rows, job_rows; /* from one group, and one job, to the next */
@@ -50,8 +51,8 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
     PML_OP_REQUIRE(w->rank == 2 || (x->rank >= 3 && x->shape[1] == w->shape[0]),
                    "linear: axis 1 of x does not match the %zu matrices", w->shape[0]);
     if (bias != NULL) {
-        PML_OP_REQUIRE(pml_op_is(bias, PML_DTYPE_F32) && bias->rank == w->rank - 1 && pml_tensor_columns(bias) == n_out &&
-                           (bias->rank == 1 || bias->shape[0] == w->shape[0]),
+        PML_OP_REQUIRE(pml_op_is(bias, PML_DTYPE_F32) && bias->rank == w->rank - 1 &&
+                           pml_tensor_columns(bias) == n_out && (bias->rank == 1 || bias->shape[0] == w->shape[0]),
                        "linear: the bias does not fit a matrix of %zu columns", n_out);
     }
     pml_matmul_fn *matmul = choose(&context->kernels, w);

@@ -9,8 +9,8 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank >= 1, "norm: x must be F32 of rank 1 or more");
     PML_OP_REQUIRE(pml_op_is_vector(&norm->weight, n_columns) && pml_op_is_vector(&norm->bias, n_columns),
                    "norm: weight and bias must have %zu elements", n_columns);
-    PML_OP_REQUIRE(norm->kind == PML_NORM_LAYER || (pml_op_is_vector(&norm->mean, n_columns) &&
-                                                    pml_op_is_vector(&norm->variance, n_columns)),
+    PML_OP_REQUIRE(norm->kind == PML_NORM_LAYER ||
+                       (pml_op_is_vector(&norm->mean, n_columns) && pml_op_is_vector(&norm->variance, n_columns)),
                    "norm: mean and variance must have %zu elements", n_columns);
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
     if (norm->kind == PML_NORM_LAYER) {
@@ -37,11 +37,11 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
         });
     }
     bool is_batch = norm->kind == PML_NORM_BATCH;
-    PML_TRY(pml_tape_record(
-        context->tape, &op, &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind}},
-        (const pml_tensor *const[]){x, &norm->weight, &norm->bias, is_batch ? &norm->mean : NULL,
-                                    is_batch ? &norm->variance : NULL},
-        5, y, error));
+    PML_TRY(pml_tape_record(context->tape, &op,
+                            &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind}},
+                            (const pml_tensor *const[]){x, &norm->weight, &norm->bias, is_batch ? &norm->mean : NULL,
+                                                        is_batch ? &norm->variance : NULL},
+                            5, y, error));
 
 done:
     return status;

@@ -7,11 +7,11 @@
 #include "runtime/ops/ops.h"
 
 /* Jumps to `done:` with ARGUMENT unless `condition` holds. Needs `status` and `error` in scope. */
-#define PML_OP_REQUIRE(condition, ...)                               \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, __VA_ARGS__));   \
-        }                                                            \
+#define PML_OP_REQUIRE(condition, ...)                                                                                 \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, __VA_ARGS__));                                                     \
+        }                                                                                                              \
     } while (0)
 
 static inline bool pml_op_is(const pml_tensor *tensor, pml_dtype dtype) {

@@ -1,9 +1,9 @@
-/* Ops: functions over tensors in a context. Each computes with the context's kernels, puts its result `y` into the workspace and
- * records itself when the context has a tape. Models are written from these alone.
+/* Ops: functions over tensors in a context. Each computes with the context's kernels, puts its result `y` into the
+ * workspace and records itself when the context has a tape. Models are written from these alone.
  *
- * Operands are row-major FP32 unless an op says otherwise; `y` need not be initialised. "[..., n]" is any number of leading
- * axes, each kept. Optional operands may be NULL. Errors of every op: ARGUMENT (shapes that do not fit, naming the op),
- * UNSUPPORTED (a dtype or parameter that this build has no kernel for), MEMORY. */
+ * Operands are row-major FP32 unless an op says otherwise; `y` need not be initialised. "[..., n]" is any number of
+ * leading axes, each kept. Optional operands may be NULL. Errors of every op: ARGUMENT (shapes that do not fit, naming
+ * the op), UNSUPPORTED (a dtype or parameter that this build has no kernel for), MEMORY. */
 #ifndef PML_RUNTIME_OPS_OPS_H
 #define PML_RUNTIME_OPS_OPS_H
 
@@ -29,10 +29,11 @@ typedef struct pml_attention_options {
      * row_offsets[i] .. row_offsets[i+1]-1; axis is 0. Excludes mask and scores. */
     const size_t *row_offsets;
     size_t n_sequences;
-    /* Added to the scores, NULL: none: [queries, keys] or [sequences, queries, keys], where queries may be 1 for "all". */
+    /* Added to the scores, NULL: none: [queries, keys] or [sequences, queries, keys], where queries may be 1 for "all".
+     */
     const pml_tensor *mask;
-    /* Scores handed from layer to layer, NULL: none. [sequences, heads, queries, keys]: dtype NONE at the first layer; the op
-     * adds them before the softmax and replaces them by its own, mask included. */
+    /* Scores handed from layer to layer, NULL: none. [sequences, heads, queries, keys]: dtype NONE at the first layer;
+     * the op adds them before the softmax and replaces them by its own, mask included. */
     pml_tensor *scores;
     struct pml_kv_cache *cache; /* must be NULL: this build has no cache */
 } pml_attention_options;
@@ -50,7 +51,7 @@ typedef enum pml_norm_kind {
 
 typedef struct pml_norm {
     pml_norm_kind kind;
-    double eps; /* inside the root */
+    double eps;                /* inside the root */
     pml_tensor weight, bias;   /* [columns] */
     pml_tensor mean, variance; /* [columns], PML_NORM_BATCH only */
 } pml_norm;
@@ -65,15 +66,25 @@ pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tenso
                       pml_error *error) PML_WARN_UNUSED;
 
 /* y [..., n, m] = x [..., m, n] with its last two axes exchanged. */
-pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y,
-                            pml_error *error) PML_WARN_UNUSED;
+pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
-/* y [..., count, n] = rows first .. first+count-1 of axis rank-2 of x [..., m, n]. Attributes: integer = first, count. */
+/* y [..., count, n] = rows first .. first+count-1 of axis rank-2 of x [..., m, n]. Attributes: integer = first, count.
+ */
 pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first, size_t count, pml_tensor *y,
                         pml_error *error) PML_WARN_UNUSED;
 
+/* y = x * factor + shift, in double, rounded once. Attributes: real = factor. */
+pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double factor, double shift, pml_tensor *y,
+                         pml_error *error) PML_WARN_UNUSED;
+
+/* y = max(shift + (x + sqrt(x^2 + 4)) / 2, least), in double: keeps distribution arguments positive. Attributes:
+ * real = least. */
+pml_status pml_op_squareplus(pml_context *context, const pml_tensor *x, double shift, double least, pml_tensor *y,
+                             pml_error *error) PML_WARN_UNUSED;
+
 typedef enum pml_pool_kind { PML_POOL_MEAN, PML_POOL_MAX } pml_pool_kind;
-/* y [..., n] = mean (summed in double) or maximum over axis rank-2 of x [..., m, n], m > 0. Attributes: integer[0] = kind. */
+/* y [..., n] = mean (summed in double) or maximum over axis rank-2 of x [..., m, n], m > 0. Attributes: integer[0] =
+ * kind. */
 pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y,
                        pml_error *error) PML_WARN_UNUSED;
 
@@ -85,8 +96,9 @@ typedef enum pml_instance_scaling {
                           observations of its channel in the whole batch */
 } pml_instance_scaling;
 
-/* Statistics of each series of x [B, T, C] over its observed steps; `observed` [B, T, C] weighs the steps (0 or 1; NULL: all
- * 1). loc and scale are F64 [B, 1, C], computed in double, valid for the step. Attributes: real = floor, integer[0] = kind. */
+/* Statistics of each series of x [B, T, C] over its observed steps; `observed` [B, T, C] weighs the steps (0 or 1;
+ * NULL: all 1). loc and scale are F64 [B, 1, C], computed in double, valid for the step. Attributes: real = floor,
+ * integer[0] = kind. */
 pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x, const pml_tensor *observed,
                                       pml_instance_scaling kind, double floor, pml_tensor *loc, pml_tensor *scale,
                                       pml_error *error) PML_WARN_UNUSED;
@@ -97,10 +109,10 @@ pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, 
 pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                        const pml_tensor *scale, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
-/* y [B, C, N, P]: N = (T - P) / stride + 1 windows of P steps of x [B, T, C], the last one ending with the series (the first
- * (T - P) % stride steps are in none). Attributes: integer = P, stride. */
-pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride,
-                           pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+/* y [B, C, N, P]: N = (T - P) / stride + 1 windows of P steps of x [B, T, C], the last one ending with the series (the
+ * first (T - P) % stride steps are in none). Attributes: integer = P, stride. */
+pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride, pml_tensor *y,
+                           pml_error *error) PML_WARN_UNUSED;
 
 /* y = x [..., N, P] where mask [..., N] is 0, `value` in the patches where it is not. Attributes: real = value. */
 pml_status pml_op_patch_mask(pml_context *context, const pml_tensor *x, const pml_tensor *mask, float value,
@@ -108,7 +120,7 @@ pml_status pml_op_patch_mask(pml_context *context, const pml_tensor *x, const pm
 
 /* Tokens with positions: y [..., N, D] = x + position [N, D]; with `first` [D], y [..., N+1, D] begins with
  * first + position[0] and goes on with x + position[1..], position [N+1, D]. */
-pml_status pml_op_tokens(pml_context *context, const pml_tensor *x, const pml_tensor *first,
-                         const pml_tensor *position, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_op_tokens(pml_context *context, const pml_tensor *x, const pml_tensor *first, const pml_tensor *position,
+                         pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
 #endif

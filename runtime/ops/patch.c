@@ -3,8 +3,8 @@
 static const pml_op op_patchify = {.name = "patchify"};
 static const pml_op op_patch_mask = {.name = "patch_mask"};
 
-pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride,
-                           pml_tensor *y, pml_error *error) {
+pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride, pml_tensor *y,
+                           pml_error *error) {
     pml_status status = PML_OK;
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 3, "patchify: x must be F32 [B, T, C]");
     size_t n_batch = x->shape[0], n_steps = x->shape[1], n_channels = x->shape[2];

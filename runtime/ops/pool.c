@@ -30,8 +30,7 @@ static void pool_max(const float *x, size_t m, size_t n, float *y) {
     }
 }
 
-pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y,
-                       pml_error *error) {
+pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank >= 2 && x->shape[x->rank - 2] > 0,
                    "pool: x must be F32 of rank 2 or more, with rows to pool");

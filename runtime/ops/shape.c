@@ -48,8 +48,7 @@ pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first,
         memcpy(pml_tensor_f32(y) + i * count * n, pml_tensor_f32_const(x) + (i * m + first) * n,
                count * n * sizeof(float));
     }
-    PML_TRY(pml_tape_record(context->tape, &op_slice,
-                            &(pml_op_attributes){.integer = {(int64_t)first, (int64_t)count}},
+    PML_TRY(pml_tape_record(context->tape, &op_slice, &(pml_op_attributes){.integer = {(int64_t)first, (int64_t)count}},
                             (const pml_tensor *const[]){x}, 1, y, error));
 
 done:

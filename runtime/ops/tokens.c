@@ -2,14 +2,14 @@
 
 static const pml_op op = {.name = "tokens"};
 
-pml_status pml_op_tokens(pml_context *context, const pml_tensor *x, const pml_tensor *first,
-                         const pml_tensor *position, pml_tensor *y, pml_error *error) {
+pml_status pml_op_tokens(pml_context *context, const pml_tensor *x, const pml_tensor *first, const pml_tensor *position,
+                         pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank >= 2, "tokens: x must be F32 of rank 2 or more");
     size_t n_columns = pml_tensor_columns(x), n_first = first != NULL ? 1 : 0;
     size_t n_tokens = x->shape[x->rank - 2];
-    PML_OP_REQUIRE(first == NULL || pml_op_is_vector(first, n_columns), "tokens: the first token must have %zu elements",
-                   n_columns);
+    PML_OP_REQUIRE(first == NULL || pml_op_is_vector(first, n_columns),
+                   "tokens: the first token must have %zu elements", n_columns);
     PML_OP_REQUIRE(pml_op_is(position, PML_DTYPE_F32) && position->rank == 2 &&
                        position->shape[0] == n_tokens + n_first && position->shape[1] == n_columns,
                    "tokens: the position table must be [%zu, %zu]", n_tokens + n_first, n_columns);

@@ -1,0 +1,169 @@
+/* Forecasting in the units of the data: standardising with the file's series state, masking what is missing. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
+#include "runtime/models/model_private.h"
+
+static pml_status evaluate(const pml_model *model, const char *expression, size_t *value, pml_error *error) {
+    int64_t integer = 0;
+    pml_status status = pml_schema_eval(model->schema, pml_file_metadata(model->file), expression, -1, &integer, error);
+    if (status == PML_OK && (integer < 1 || !pml_ck_size((uint64_t)integer, value))) {
+        status = PML_FAIL(error, PML_E_CONFIG, "'%s' is %lld, which is not a size", expression, (long long)integer);
+    }
+    return status;
+}
+
+pml_status pml_model_forecast_shape(const pml_model *model, pml_forecast_shape *shape, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_forecast_spec *spec = model->schema->forecast;
+    pml_forecast_shape result = {0};
+    int64_t forecasts = spec != NULL;
+    if (spec != NULL && spec->when != NULL) {
+        PML_TRY(pml_schema_eval(model->schema, pml_file_metadata(model->file), spec->when, -1, &forecasts, error));
+    }
+    if (forecasts == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: this %s model does not forecast", pml_file_path(model->file),
+                         model->schema->name));
+    }
+    PML_TRY(evaluate(model, spec->context_length, &result.context_length, error));
+    PML_TRY(evaluate(model, spec->horizon, &result.horizon, error));
+    if (spec->n_channels != NULL) {
+        PML_TRY(evaluate(model, spec->n_channels, &result.n_channels, error));
+    }
+    *shape = result;
+
+done:
+    return status;
+}
+
+/* The stored scaler: two arrays of one value per channel, or NULL both. */
+static pml_status find_scaler(const pml_model *model, size_t n_channels, const double **mean, const double **deviation,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_metadata *metadata = pml_file_metadata(model->file);
+    const pml_meta_entry *means = pml_metadata_find(metadata, "series.mean");
+    const pml_meta_entry *deviations = pml_metadata_find(metadata, "series.std");
+    *mean = NULL;
+    *deviation = NULL;
+    if (means == NULL && deviations == NULL) {
+        goto done;
+    }
+    if (means == NULL || deviations == NULL || means->type != PML_META_F64_ARRAY ||
+        deviations->type != PML_META_F64_ARRAY || means->count != n_channels || deviations->count != n_channels) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: series.mean and series.std do not both hold %zu numbers",
+                         pml_file_path(model->file), n_channels));
+    }
+    for (size_t c = 0; c < n_channels; c++) {
+        if (!isfinite(means->value.f64s[c]) || !isfinite(deviations->value.f64s[c]) || deviations->value.f64s[c] <= 0) {
+            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: series.mean or series.std of column %zu cannot scale",
+                             pml_file_path(model->file), c));
+        }
+    }
+    *mean = means->value.f64s;
+    *deviation = deviations->value.f64s;
+
+done:
+    return status;
+}
+
+/* Standardised values and the observed mask, both [T, C]. */
+static pml_status standardize(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
+                              const double *mean, const double *deviation, bool takes_mask, bool *any_missing,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    *any_missing = false;
+    for (size_t t = 0; t < n_steps; t++) {
+        for (size_t c = 0; c < n_channels; c++) {
+            double value = context[t * n_channels + c];
+            bool is_missing = isnan(value);
+            if (is_missing && !takes_mask) {
+                PML_TRY(PML_FAIL(error, PML_E_NUMERIC,
+                                 "the value at step %zu of channel %zu is missing, which this model does not accept", t,
+                                 c));
+            }
+            float scaled = is_missing ? 0.0F : mean == NULL ? (float)value : (float)((value - mean[c]) / deviation[c]);
+            if (!isfinite(scaled)) {
+                PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the value at step %zu of channel %zu is not finite", t, c));
+            }
+            model->forecast_values[t * n_channels + c] = scaled;
+            model->forecast_mask[t * n_channels + c] = is_missing ? 0.0F : 1.0F;
+            *any_missing = *any_missing || is_missing;
+        }
+    }
+
+done:
+    return status;
+}
+
+static const pml_array *point_forecast(const pml_model *model) {
+    for (const char *const *name = model->schema->forecast->outputs; *name != NULL; name++) {
+        const pml_array *output = pml_model_output(model, *name);
+        if (output != NULL) {
+            return output;
+        }
+    }
+    return NULL;
+}
+
+static pml_status check_context(const pml_forecast_shape *shape, size_t n_steps, size_t n_channels, pml_error *error) {
+    if (n_steps != shape->context_length) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the model looks back %zu steps; %zu were given", shape->context_length,
+                        n_steps);
+    }
+    if (n_channels == 0 || (shape->n_channels != 0 && n_channels != shape->n_channels)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the model has %zu channels; %zu were given", shape->n_channels,
+                        n_channels);
+    }
+    return PML_OK;
+}
+
+pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
+                              double *forecast, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_forecast_shape shape;
+    const double *mean, *deviation;
+    bool any_missing;
+    PML_TRY(pml_model_forecast_shape(model, &shape, error));
+    PML_TRY(check_context(&shape, n_steps, n_channels, error));
+    PML_TRY(find_scaler(model, n_channels, &mean, &deviation, error));
+    const pml_forecast_spec *spec = model->schema->forecast;
+    uint64_t count = 0, count_out = 0;
+    if (!pml_ck_mul(n_steps, n_channels, &count) || !pml_ck_mul(shape.horizon, n_channels, &count_out)) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%zu steps of %zu channels are too many", n_steps, n_channels));
+    }
+    if (model->forecast_capacity < count) {
+        pml_free(model->forecast_values);
+        pml_free(model->forecast_mask);
+        model->forecast_values = model->forecast_mask = NULL;
+        model->forecast_capacity = 0;
+        PML_TRY(pml_alloc((size_t)count, sizeof(float), &model->forecast_values, error));
+        PML_TRY(pml_alloc((size_t)count, sizeof(float), &model->forecast_mask, error));
+        model->forecast_capacity = (size_t)count;
+    }
+    bool takes_mask = spec->observed_mask != NULL && pml_model_find_input(model, spec->observed_mask) != NULL;
+    PML_TRY(standardize(model, context, n_steps, n_channels, mean, deviation, takes_mask, &any_missing, error));
+    const pml_array inputs[] = {
+        {.name = spec->input, .data = model->forecast_values, .rank = 3, .shape = {1, n_steps, n_channels}},
+        {.name = spec->observed_mask, .data = model->forecast_mask, .rank = 3, .shape = {1, n_steps, n_channels}}};
+    PML_TRY(pml_model_run(model, inputs, any_missing ? 2 : 1, error));
+    const pml_array *output = point_forecast(model);
+    if (output == NULL || output->rank != 3 || output->shape[1] != shape.horizon || output->shape[2] != n_channels) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: the model has no forecast of %zu steps and %zu channels",
+                         pml_file_path(model->file), shape.horizon, n_channels));
+    }
+    for (size_t i = 0; i < count_out; i++) {
+        size_t c = i % n_channels;
+        double value = (double)output->data[i];
+        value = mean == NULL ? value : value * deviation[c] + mean[c];
+        if (!isfinite(value)) {
+            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the forecast of step %zu of channel %zu is not finite",
+                             i / n_channels, c));
+        }
+        forecast[i] = value;
+    }
+
+done:
+    return status;
+}

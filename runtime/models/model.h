@@ -1,0 +1,91 @@
+/* What a family's forward is written against, and the generic half of pml_model: weights by canonical name,
+ * configuration, ports, and steps over a batch in blocks. Nothing here knows a family.
+ *
+ * Adding a family: runtime/models/<family>.c defines `const pml_model_family pml_model_<family>`; the line in
+ * runtime/schema/registry.def does the rest. */
+#ifndef PML_RUNTIME_MODELS_MODEL_H
+#define PML_RUNTIME_MODELS_MODEL_H
+
+#include "runtime/ops/ops.h"
+#include "runtime/schema/schema.h"
+
+#define PML_MODEL_MAX_PORTS 32u
+
+typedef struct pml_model_port { /* an input or output of the configured model */
+    const char *name;
+    unsigned rank;
+    size_t shape[PML_MAX_RANK]; /* axis 0 is the batch: 1 here */
+    bool optional;
+} pml_model_port;
+
+/* What one forward sees: tensors by port, in port order. */
+typedef struct pml_model_step {
+    size_t batch;              /* samples of the whole run */
+    size_t first, count;       /* the samples of this forward; of `begin`: all */
+    const pml_tensor *inputs;  /* [count, ...]; dtype NONE where an optional input is absent */
+    const pml_tensor *outputs; /* [count, ...], to be filled by forward */
+} pml_model_step;
+
+typedef struct pml_model_plan {
+    size_t block;           /* samples per forward, >= 1: bounds memory and keeps it in the caches */
+    size_t workspace_bytes; /* greatest storage that one forward of `block` samples holds at a time */
+    size_t step_bytes;      /* what `begin` takes with pml_context_step_tensor for the whole batch */
+} pml_model_plan;
+
+/* A family's code. Results must not depend on how the batch is split: what needs the whole batch belongs into `begin`.
+ */
+typedef struct pml_model_family {
+    size_t data_bytes; /* of the family's own struct, zeroed, at pml_model_data */
+    /* Fills it from configuration and weights. May allocate from the context's model arena. */
+    pml_status (*load)(pml_model *model, pml_error *error);
+    pml_status (*plan)(const pml_model *model, size_t batch, pml_model_plan *plan, pml_error *error);
+    /* Once per run, with all samples. NULL: nothing to do. */
+    pml_status (*begin)(pml_model *model, const pml_model_step *step, pml_error *error);
+    pml_status (*forward)(pml_model *model, const pml_model_step *step, pml_error *error);
+} pml_model_family;
+
+void *pml_model_data(const pml_model *model);
+pml_context *pml_model_context(pml_model *model);
+const pml_schema *pml_model_schema(const pml_model *model);
+const pml_metadata *pml_model_metadata(const pml_model *model);
+bool pml_model_has_bf16(const pml_model *model); /* whether any matrix is stored in BF16 */
+
+/* Ports of the configured model. find: NULL when there is none of that name. */
+size_t pml_model_n_inputs(const pml_model *model);
+const pml_model_port *pml_model_input_at(const pml_model *model, size_t i_input);
+const pml_model_port *pml_model_find_input(const pml_model *model, const char *name);
+const pml_model_port *pml_model_find_output(const pml_model *model, const char *name);
+
+/* ---- for `load` --------------------------------------------------------------------------------------------- */
+/* "config.<key>". The schema has been checked, so absence means that the key is optional: NOT_FOUND. */
+pml_status pml_model_config_size(const pml_model *model, const char *key, size_t *value,
+                                 pml_error *error) PML_WARN_UNUSED;
+pml_status pml_model_config_real(const pml_model *model, const char *key, double *value,
+                                 pml_error *error) PML_WARN_UNUSED;
+pml_status pml_model_config_bool(const pml_model *model, const char *key, bool *value,
+                                 pml_error *error) PML_WARN_UNUSED;
+/* Index of the key's text in `choices`, NULL-terminated. Errors: CONFIG, when it is none of them. */
+pml_status pml_model_config_choice(const pml_model *model, const char *key, const char *const *choices,
+                                   size_t *i_choice, pml_error *error) PML_WARN_UNUSED;
+/* Index of the text in the names of pml_activation: identity, relu, gelu, gelu_tanh, silu, tanh, sigmoid. */
+pml_status pml_model_config_activation(const pml_model *model, const char *key, pml_activation *activation,
+                                       pml_error *error) PML_WARN_UNUSED;
+
+/* A view of the weight of that canonical name, formatted as by printf. Errors: FORMAT, naming it. */
+pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *error, const char *format,
+                            ...) PML_WARN_UNUSED __attribute__((format(printf, 4, 5)));
+/* Whether the file has it. */
+bool pml_model_has_weight(const pml_model *model, const char *name);
+
+/* ---- for `begin` and `forward` ------------------------------------------------------------------------------ */
+/* The tensor of that port; NULL for an absent optional input and for a port that the configured model does not have. */
+const pml_tensor *pml_model_step_input(const pml_model *model, const pml_model_step *step, const char *name);
+const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_step *step, const char *name);
+/* Copies `value` (F32, or F64 rounded to F32) into the output of that name; does nothing if the configured model has
+ * none. Errors: ARGUMENT (another element count). */
+pml_status pml_model_step_store(const pml_model *model, const pml_model_step *step, const char *name,
+                                const pml_tensor *value, pml_error *error) PML_WARN_UNUSED;
+/* Rows first .. first+count-1 along axis 0. */
+pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count);
+
+#endif

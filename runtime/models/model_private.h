@@ -1,0 +1,31 @@
+/* The inside of pml_model, for the files model*.c and forecast.c. */
+#ifndef PML_RUNTIME_MODELS_MODEL_PRIVATE_H
+#define PML_RUNTIME_MODELS_MODEL_PRIVATE_H
+
+#include "runtime/models/model.h"
+
+struct pml_model {
+    pml_file *file;
+    const pml_schema *schema;
+    const pml_model_family *family;
+    void *data;
+    pml_context context;
+    bool has_bf16;
+
+    size_t n_inputs, n_outputs;
+    pml_model_port inputs[PML_MODEL_MAX_PORTS], outputs[PML_MODEL_MAX_PORTS];
+
+    size_t planned_batch; /* that `plan` is for; 0: none */
+    pml_model_plan plan;
+
+    /* Of the last run. Data pointers are NULL unless it succeeded. */
+    pml_array results[PML_MODEL_MAX_PORTS];
+    pml_tensor input_tensors[PML_MODEL_MAX_PORTS], output_tensors[PML_MODEL_MAX_PORTS];
+    pml_buffer input_buffers[PML_MODEL_MAX_PORTS];
+
+    /* pml_model_forecast's own inputs, kept from call to call. */
+    float *forecast_values, *forecast_mask;
+    size_t forecast_capacity;
+};
+
+#endif

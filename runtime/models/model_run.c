@@ -1,0 +1,255 @@
+/* Running a model: inputs matched to ports, storage planned, the batch taken in blocks, outputs checked. */
+#include <string.h>
+
+#include "runtime/base/cancel.h"
+#include "runtime/base/checked.h"
+#include "runtime/models/model_private.h"
+
+#define EXPONENT_BITS 0x7f800000u
+
+/* The index of the first value that is NaN or infinite; `count` when all are finite. */
+static size_t first_nonfinite(const float *values, size_t count) {
+    enum { CHUNK = 4096 };
+    for (size_t begin = 0; begin < count; begin += CHUNK) {
+        size_t n = count - begin < CHUNK ? count - begin : CHUNK;
+        uint32_t greatest = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[begin + i], sizeof bits);
+            bits &= EXPONENT_BITS;
+            greatest = bits > greatest ? bits : greatest;
+        }
+        for (size_t i = 0; greatest == EXPONENT_BITS && i < n; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[begin + i], sizeof bits);
+            if ((bits & EXPONENT_BITS) == EXPONENT_BITS) {
+                return begin + i;
+            }
+        }
+    }
+    return count;
+}
+
+static size_t elements(const pml_array *array) {
+    size_t count = 1;
+    for (size_t axis = 0; axis < array->rank; axis++) {
+        count *= array->shape[axis];
+    }
+    return count;
+}
+
+static pml_status check_shape(const pml_model_port *port, const pml_array *input, pml_error *error) {
+    if (input->rank != port->rank) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "input '%s' has %zu axes, not %u", port->name, input->rank, port->rank);
+    }
+    uint64_t bytes = sizeof(float);
+    bool fits = true;
+    for (unsigned axis = 0; axis < port->rank; axis++) {
+        if (axis > 0 && input->shape[axis] != port->shape[axis]) {
+            return PML_FAIL(error, PML_E_ARGUMENT, "axis %u of input '%s' has %zu elements, not %zu", axis, port->name,
+                            input->shape[axis], port->shape[axis]);
+        }
+        fits = fits && pml_ck_mul(bytes, input->shape[axis], &bytes);
+    }
+    if (!fits || bytes > SIZE_MAX / 2 || input->shape[0] == 0 || input->data == NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "input '%s' is empty or too large", port->name);
+    }
+    return PML_OK;
+}
+
+/* Matches inputs to ports and finds the batch size. */
+static pml_status bind_inputs(pml_model *model, const pml_array *inputs, size_t n_inputs, size_t *batch,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_array *bound[PML_MODEL_MAX_PORTS] = {0};
+    for (size_t i = 0; i < n_inputs; i++) {
+        const pml_model_port *port = inputs[i].name == NULL ? NULL : pml_model_find_input(model, inputs[i].name);
+        if (port == NULL) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the model has no input '%s'",
+                             inputs[i].name == NULL ? "" : inputs[i].name));
+        }
+        size_t i_port = (size_t)(port - model->inputs);
+        if (bound[i_port] != NULL) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "input '%s' is given twice", port->name));
+        }
+        PML_TRY(check_shape(port, &inputs[i], error));
+        bound[i_port] = &inputs[i];
+        if (i == 0) {
+            *batch = inputs[i].shape[0];
+        } else if (inputs[i].shape[0] != *batch) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "input '%s' has %zu samples, '%s' %zu", inputs[0].name, *batch,
+                             port->name, inputs[i].shape[0]));
+        }
+    }
+    for (size_t i_port = 0; i_port < model->n_inputs; i_port++) {
+        const pml_array *input = bound[i_port];
+        model->input_tensors[i_port] = (pml_tensor){0};
+        if (input == NULL) {
+            if (!model->inputs[i_port].optional) {
+                PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "input '%s' is missing", model->inputs[i_port].name));
+            }
+            continue;
+        }
+        size_t bad = first_nonfinite(input->data, elements(input));
+        if (bad < elements(input)) {
+            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "element %zu of input '%s' is not finite", bad, input->name));
+        }
+        model->input_tensors[i_port] = pml_context_view(input->data, PML_DTYPE_F32, input->shape, (unsigned)input->rank,
+                                                        &model->input_buffers[i_port]);
+    }
+
+done:
+    return status;
+}
+
+/* Room for the workspace, for `begin` and for all outputs of `batch` samples. */
+static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *error) {
+    pml_status status = PML_OK;
+    if (model->planned_batch != batch) {
+        model->planned_batch = 0;
+        PML_TRY(model->family->plan(model, batch, &model->plan, error));
+        model->planned_batch = batch;
+    }
+    size_t step_bytes = model->plan.step_bytes;
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        size_t count = batch;
+        for (unsigned axis = 1; axis < model->outputs[i].rank; axis++) {
+            uint64_t product = UINT64_MAX;
+            count = pml_ck_mul(count, model->outputs[i].shape[axis], &product) ? (size_t)product : SIZE_MAX;
+        }
+        step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(count, sizeof(float)));
+        step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(1, sizeof(pml_buffer)));
+    }
+    PML_TRY(pml_context_step_begin(&model->context, model->plan.workspace_bytes, step_bytes, error));
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        const pml_model_port *port = &model->outputs[i];
+        size_t shape[PML_MAX_RANK];
+        memcpy(shape, port->shape, sizeof shape);
+        shape[0] = batch;
+        PML_TRY(pml_context_step_tensor(&model->context, PML_DTYPE_F32, shape, port->rank, &model->output_tensors[i],
+                                        error));
+        model->results[i].shape[0] = batch;
+    }
+
+done:
+    return status;
+}
+
+static pml_status run_blocks(pml_model *model, size_t batch, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor inputs[PML_MODEL_MAX_PORTS], outputs[PML_MODEL_MAX_PORTS];
+    /* A tape sees one pass over the whole batch. */
+    size_t block = model->context.tape != NULL ? batch : model->plan.block;
+    if (model->family->begin != NULL) {
+        PML_TRY(model->family->begin(
+            model,
+            &(pml_model_step){
+                .batch = batch, .count = batch, .inputs = model->input_tensors, .outputs = model->output_tensors},
+            error));
+    }
+    for (size_t first = 0; first < batch; first += block) {
+        size_t count = batch - first < block ? batch - first : block;
+        PML_TRY(pml_cancel_check(error));
+        for (size_t i = 0; i < model->n_inputs; i++) {
+            inputs[i] = model->input_tensors[i].dtype == PML_DTYPE_NONE
+                            ? (pml_tensor){0}
+                            : pml_model_rows(&model->input_tensors[i], first, count);
+        }
+        for (size_t i = 0; i < model->n_outputs; i++) {
+            outputs[i] = pml_model_rows(&model->output_tensors[i], first, count);
+        }
+        size_t mark = pml_context_mark(&model->context);
+        PML_TRY(model->family->forward(
+            model,
+            &(pml_model_step){.batch = batch, .first = first, .count = count, .inputs = inputs, .outputs = outputs},
+            error));
+        pml_context_release(&model->context, mark, NULL);
+    }
+
+done:
+    return status;
+}
+
+pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t batch = 0;
+    PML_TRY(bind_inputs(model, inputs, n_inputs, &batch, error));
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        model->results[i].data = NULL;
+    }
+    PML_TRY(prepare_storage(model, batch, error));
+    PML_TRY(run_blocks(model, batch, error));
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        const float *values = pml_tensor_f32_const(&model->output_tensors[i]);
+        size_t count = elements(&model->results[i]), bad = first_nonfinite(values, count);
+        if (bad < count) {
+            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "element %zu of output '%s' is not finite", bad,
+                             model->results[i].name));
+        }
+    }
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        model->results[i].data = pml_tensor_f32_const(&model->output_tensors[i]);
+    }
+
+done:
+    return status;
+}
+
+size_t pml_model_n_outputs(const pml_model *model) {
+    return model->n_outputs;
+}
+
+const pml_array *pml_model_output_at(const pml_model *model, size_t i_output) {
+    return i_output < model->n_outputs ? &model->results[i_output] : NULL;
+}
+
+const pml_array *pml_model_output(const pml_model *model, const char *name) {
+    const pml_model_port *port = pml_model_find_output(model, name);
+    return port == NULL ? NULL : &model->results[port - model->outputs];
+}
+
+/* ---- what families see of a step ---- */
+pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count) {
+    pml_tensor rows = *tensor;
+    size_t row_elements = 1;
+    for (unsigned axis = 1; axis < tensor->rank; axis++) {
+        row_elements *= tensor->shape[axis];
+    }
+    rows.shape[0] = count;
+    rows.offset_bytes += first * row_elements * (pml_dtype_bits(tensor->dtype) / 8u);
+    return rows;
+}
+
+const pml_tensor *pml_model_step_input(const pml_model *model, const pml_model_step *step, const char *name) {
+    const pml_model_port *port = pml_model_find_input(model, name);
+    const pml_tensor *tensor = port == NULL ? NULL : &step->inputs[port - model->inputs];
+    return tensor == NULL || tensor->dtype == PML_DTYPE_NONE ? NULL : tensor;
+}
+
+const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_step *step, const char *name) {
+    const pml_model_port *port = pml_model_find_output(model, name);
+    return port == NULL ? NULL : &step->outputs[port - model->outputs];
+}
+
+pml_status pml_model_step_store(const pml_model *model, const pml_model_step *step, const char *name,
+                                const pml_tensor *value, pml_error *error) {
+    const pml_tensor *output = pml_model_step_output(model, step, name);
+    if (output == NULL) {
+        return PML_OK;
+    }
+    size_t count = pml_tensor_count(output);
+    if (count != pml_tensor_count(value) || (value->dtype != PML_DTYPE_F32 && value->dtype != PML_DTYPE_F64)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "output '%s' has %zu elements, what was computed %zu", name, count,
+                        pml_tensor_count(value));
+    }
+    float *to = pml_tensor_f32(output);
+    if (value->dtype == PML_DTYPE_F32) {
+        memcpy(to, pml_tensor_f32_const(value), count * sizeof *to);
+    } else {
+        const double *from = pml_tensor_bytes(value);
+        for (size_t i = 0; i < count; i++) {
+            to[i] = (float)from[i];
+        }
+    }
+    return PML_OK;
+}

@@ -1,0 +1,201 @@
+/* PatchTST: what the heads make of the encoder's output. */
+#include <float.h>
+#include <math.h>
+
+#include "runtime/models/patchtst.h"
+
+/* How an argument of a distribution is brought into its domain. */
+typedef enum argument_domain {
+    DOMAIN_REAL,
+    DOMAIN_POSITIVE, /* squareplus, at least the machine epsilon of F32 */
+    DOMAIN_COUNT,    /* squareplus */
+    DOMAIN_ABOVE_TWO /* 2 + squareplus */
+} argument_domain;
+
+typedef struct argument {
+    const char *port;
+    argument_domain domain;
+} argument;
+
+static const argument arguments[][PATCHTST_MAX_ARGUMENTS] = {
+    [PATCHTST_STUDENT_T] = {{"df", DOMAIN_ABOVE_TWO}, {"dist_loc", DOMAIN_REAL}, {"dist_scale", DOMAIN_POSITIVE}},
+    [PATCHTST_NORMAL] = {{"dist_loc", DOMAIN_REAL}, {"dist_scale", DOMAIN_POSITIVE}},
+    [PATCHTST_NEGATIVE_BINOMIAL] = {{"dist_loc", DOMAIN_COUNT}, {"dist_scale", DOMAIN_REAL}},
+};
+
+/* Elements of the head's result for one sample. */
+static size_t result_elements(const patchtst *net) {
+    switch (net->head) {
+    case PATCHTST_HEAD_PREDICTION:
+        return net->horizon * net->n_channels;
+    case PATCHTST_HEAD_PRETRAINING:
+        return net->n_channels * net->n_patches * net->patch_length;
+    case PATCHTST_HEAD_CLASSIFICATION:
+    case PATCHTST_HEAD_REGRESSION:
+        return net->n_targets;
+    default:
+        return 0;
+    }
+}
+
+size_t patchtst_head_bytes(const patchtst *net, size_t n_samples) {
+    size_t limit = SIZE_MAX / 64 / n_samples;
+    size_t state = net->n_channels * net->n_tokens * net->d_model, result = result_elements(net);
+    if (state > limit || result > limit) {
+        return SIZE_MAX;
+    }
+    /* What is pooled or cut out of h; per projection its result, mapped and transposed; the forecast. */
+    size_t bytes = pml_context_bytes(n_samples * state, sizeof(float));
+    size_t each = pml_context_bytes(n_samples * result, sizeof(float));
+    for (size_t i = 0; i < 3 * net->n_head_outputs + 1; i++) {
+        bytes = pml_context_bytes_sum(bytes, each);
+    }
+    return bytes;
+}
+
+static pml_status project(pml_context *context, const patchtst_linear *head, const pml_tensor *x,
+                          pml_activation activation, pml_tensor *y, pml_error *error) {
+    return pml_op_linear(context, x, &head->weight, head->has_bias ? &head->bias : NULL, activation, NULL, y, error);
+}
+
+/* y [b, C, features]: the first token, the pooled tokens, or all of them side by side (token-major). */
+static pml_status reduce_tokens(pml_context *context, const patchtst *net, const pml_tensor *h, pml_tensor *y,
+                                pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor reduced = *h;
+    if (net->use_cls_token) {
+        PML_TRY(pml_op_slice(context, h, 0, 1, &reduced, error));
+    } else if (net->pooling != PATCHTST_FLATTEN) {
+        PML_TRY(pml_op_pool(context, h, net->pooling == PATCHTST_MEAN ? PML_POOL_MEAN : PML_POOL_MAX, &reduced, error));
+    }
+    const size_t features = pml_tensor_count(&reduced) / (h->shape[0] * h->shape[1]);
+    const size_t shape[] = {h->shape[0], h->shape[1], features};
+    PML_TRY(pml_tensor_reshape_view(&reduced, shape, 3, y, error));
+
+done:
+    return status;
+}
+
+static pml_status map_domain(pml_context *context, argument_domain domain, pml_tensor *x, pml_error *error) {
+    pml_tensor mapped;
+    if (domain == DOMAIN_REAL) {
+        return PML_OK;
+    }
+    pml_status status = pml_op_squareplus(context, x, domain == DOMAIN_ABOVE_TWO ? 2.0 : 0.0,
+                                          domain == DOMAIN_POSITIVE ? (double)FLT_EPSILON : 0.0, &mapped, error);
+    if (status == PML_OK) {
+        *x = mapped;
+    }
+    return status;
+}
+
+/* Mean of a negative binomial whose logits grow by log(scale): count * exp(logits) * scale. [b, S, C] */
+static pml_status mean_count(pml_context *context, const pml_tensor *count, const pml_tensor *logits,
+                             const pml_tensor *scale, pml_tensor *mean, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, count->shape, count->rank, mean, error));
+    const float *counts = pml_tensor_f32_const(count), *exponents = pml_tensor_f32_const(logits);
+    const double *scales = pml_tensor_bytes(scale);
+    float *means = pml_tensor_f32(mean);
+    size_t n_steps = count->shape[1], n_channels = count->shape[2];
+    for (size_t i = 0, n = pml_tensor_count(count); i < n; i++) {
+        size_t i_scale = i / (n_steps * n_channels) * n_channels + i % n_channels;
+        means[i] = (float)((double)counts[i] * exp((double)exponents[i]) * scales[i_scale]);
+    }
+
+done:
+    return status;
+}
+
+static pml_status run_prediction(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const patchtst *net = pml_model_data(model);
+    pml_tensor loc = pml_model_rows(&net->loc, step->first, step->count);
+    pml_tensor scale = pml_model_rows(&net->scale, step->first, step->count);
+    pml_tensor features, results[PATCHTST_MAX_ARGUMENTS], forecast;
+    PML_TRY(reduce_tokens(context, net, h, &features, error));
+    for (size_t i = 0; i < net->n_head_outputs; i++) {
+        pml_tensor projected; /* [b, C, S] */
+        PML_TRY(project(context, &net->heads[i], &features, PML_ACTIVATION_IDENTITY, &projected, error));
+        PML_TRY(pml_op_transpose(context, &projected, &results[i], error));
+        if (net->distribution != PATCHTST_POINT) {
+            PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &results[i], error));
+            PML_TRY(pml_model_step_store(model, step, arguments[net->distribution][i].port, &results[i], error));
+        }
+    }
+    if (net->distribution == PATCHTST_NEGATIVE_BINOMIAL) {
+        PML_TRY(mean_count(context, &results[0], &results[1], &scale, &forecast, error));
+    } else {
+        /* The location is the mean; student_t has it second. */
+        const pml_tensor *location = &results[net->distribution == PATCHTST_STUDENT_T ? 1 : 0];
+        PML_TRY(pml_op_instance_denormalize(context, location, &loc, &scale, &forecast, error));
+    }
+    PML_TRY(pml_model_step_store(model, step, net->distribution == PATCHTST_POINT ? "prediction_outputs" : "forecast",
+                                 &forecast, error));
+
+done:
+    return status;
+}
+
+static pml_status run_pretraining(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const patchtst *net = pml_model_data(model);
+    pml_tensor tokens = *h, patches;
+    if (net->use_cls_token) {
+        PML_TRY(pml_op_slice(context, h, 1, net->n_patches, &tokens, error));
+    }
+    PML_TRY(project(context, &net->heads[0], &tokens, PML_ACTIVATION_IDENTITY, &patches, error));
+    PML_TRY(pml_model_step_store(model, step, "prediction_output", &patches, error));
+
+done:
+    return status;
+}
+
+/* Classification and regression: one vector per sample. */
+static pml_status run_targets(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const patchtst *net = pml_model_data(model);
+    pml_tensor features, flat, result;
+    PML_TRY(reduce_tokens(context, net, h, &features, error));
+    const size_t shape[] = {features.shape[0], features.shape[1] * features.shape[2]};
+    PML_TRY(pml_tensor_reshape_view(&features, shape, 2, &flat, error));
+    const bool is_regression = net->head == PATCHTST_HEAD_REGRESSION;
+    if (net->distribution != PATCHTST_POINT) {
+        for (size_t i = 0; i < net->n_head_outputs; i++) {
+            PML_TRY(project(context, &net->heads[i], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+            PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &result, error));
+            PML_TRY(pml_model_step_store(model, step, arguments[net->distribution][i].port, &result, error));
+        }
+    } else if (is_regression && net->has_output_range) {
+        pml_tensor unit;
+        PML_TRY(project(context, &net->heads[0], &flat, PML_ACTIVATION_SIGMOID, &unit, error));
+        PML_TRY(pml_op_affine(context, &unit, net->output_range[1] - net->output_range[0], net->output_range[0],
+                              &result, error));
+        PML_TRY(pml_model_step_store(model, step, "regression_outputs", &result, error));
+    } else {
+        PML_TRY(project(context, &net->heads[0], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+        PML_TRY(pml_model_step_store(model, step, is_regression ? "regression_outputs" : "prediction_logits", &result,
+                                     error));
+    }
+
+done:
+    return status;
+}
+
+pml_status patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+    const patchtst *net = pml_model_data(model);
+    switch (net->head) {
+    case PATCHTST_HEAD_PREDICTION:
+        return run_prediction(model, step, h, error);
+    case PATCHTST_HEAD_PRETRAINING:
+        return run_pretraining(model, step, h, error);
+    case PATCHTST_HEAD_CLASSIFICATION:
+    case PATCHTST_HEAD_REGRESSION:
+        return run_targets(model, step, h, error);
+    default:
+        return pml_model_step_store(model, step, "last_hidden_state", h, error);
+    }
+}

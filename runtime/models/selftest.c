@@ -1,0 +1,253 @@
+#include "runtime/models/selftest.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
+#include "runtime/models/model.h"
+
+#define F32_ERROR_FACTOR 4.0   /* times the framework's own F32 error */
+#define LEAST_RELATIVE 1e-6    /* of the greatest true value, where the framework happens to be exact */
+#define NO_TRUTH_RELATIVE 1e-5 /* without F64 outputs */
+#define BF16_RELATIVE_RMS 2e-2
+
+static double element(const pml_vector *vector, size_t i) {
+    const uint8_t *at = (const uint8_t *)vector->bytes + i * (pml_dtype_bits(vector->dtype) / 8u);
+    union {
+        float f32;
+        double f64;
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        int64_t i64;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+    } value = {0};
+    memcpy(&value, at, pml_dtype_bits(vector->dtype) / 8u);
+    switch (vector->dtype) {
+    case PML_DTYPE_F32:
+        return (double)value.f32;
+    case PML_DTYPE_F64:
+        return value.f64;
+    case PML_DTYPE_BF16:
+        return (double)pml_f32_from_bf16(value.u16);
+    case PML_DTYPE_F16:
+        return (double)pml_f32_from_f16(value.u16);
+    case PML_DTYPE_I8:
+        return (double)value.i8;
+    case PML_DTYPE_I16:
+        return (double)value.i16;
+    case PML_DTYPE_I32:
+        return (double)value.i32;
+    case PML_DTYPE_I64:
+        return (double)value.i64;
+    case PML_DTYPE_U16:
+        return (double)value.u16;
+    case PML_DTYPE_U32:
+        return (double)value.u32;
+    case PML_DTYPE_U64:
+        return (double)value.u64;
+    default: /* U8, BOOL */
+        return (double)*at;
+    }
+}
+
+static pml_status count_elements(const pml_vector *vector, size_t *count, pml_error *error) {
+    uint64_t product;
+    unsigned bits = pml_dtype_bits(vector->dtype);
+    if (vector->rank > PML_MAX_RANK || bits < 8 || bits > 64 || vector->dtype == PML_DTYPE_C64 ||
+        vector->dtype == PML_DTYPE_F8_E4M3 || vector->dtype == PML_DTYPE_F8_E5M2 ||
+        vector->dtype == PML_DTYPE_F8_E8M0 || !pml_ck_product(vector->shape, vector->rank, &product) ||
+        !pml_ck_size(product, count)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "self-test vector '%s' has dtype %s or a shape that cannot be compared",
+                        vector->name, pml_dtype_name(vector->dtype));
+    }
+    return PML_OK;
+}
+
+static const pml_vector *find_vector(const pml_vector *vectors, size_t n_vectors, const char *prefix,
+                                     const char *name) {
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < n_vectors; i++) {
+        if (strncmp(vectors[i].name, prefix, length) == 0 && strcmp(vectors[i].name + length, name) == 0) {
+            return &vectors[i];
+        }
+    }
+    return NULL;
+}
+
+/* The recorded inputs as F32. Each data pointer is the caller's (pml_free). */
+static pml_status gather_inputs(const pml_model *model, const pml_vector *vectors, size_t n_vectors, pml_array *inputs,
+                                size_t *n_inputs, pml_error *error) {
+    pml_status status = PML_OK;
+    for (size_t i_port = 0; i_port < pml_model_n_inputs(model); i_port++) {
+        const char *name = pml_model_input_at(model, i_port)->name;
+        const pml_vector *vector = find_vector(vectors, n_vectors, "in.", name);
+        if (vector == NULL) {
+            continue;
+        }
+        size_t count;
+        PML_TRY(count_elements(vector, &count, error));
+        float *values;
+        PML_TRY(pml_alloc(count, sizeof *values, &values, error));
+        for (size_t i = 0; i < count; i++) {
+            values[i] = (float)element(vector, i);
+        }
+        pml_array *input = &inputs[(*n_inputs)++];
+        *input = (pml_array){.name = name, .data = values, .rank = vector->rank};
+        for (unsigned axis = 0; axis < vector->rank; axis++) {
+            input->shape[axis] = (size_t)vector->shape[axis];
+        }
+    }
+
+done:
+    return status;
+}
+
+/* Equal once axes of size 1 are dropped. */
+static bool same_shape(const pml_array *output, const pml_vector *recorded) {
+    size_t i = 0, k = 0;
+    for (;;) {
+        while (i < output->rank && output->shape[i] == 1) {
+            i++;
+        }
+        while (k < recorded->rank && recorded->shape[k] == 1) {
+            k++;
+        }
+        if (i == output->rank || k == recorded->rank) {
+            return i == output->rank && k == recorded->rank;
+        }
+        if (output->shape[i++] != recorded->shape[k++]) {
+            return false;
+        }
+    }
+}
+
+/* How many trailing elements share one row of in.attention_mask; 0 when the mask says nothing about this output. */
+static size_t masked_row_elements(const pml_array *output, const pml_vector *mask) {
+    if (mask == NULL || mask->rank != 2 || output->rank < 2 || output->shape[0] != mask->shape[0] ||
+        output->shape[1] != mask->shape[1]) {
+        return 0;
+    }
+    size_t elements = 1;
+    for (size_t axis = 2; axis < output->rank; axis++) {
+        elements *= output->shape[axis];
+    }
+    return elements;
+}
+
+static void judge(const pml_array *output, const pml_vector *recorded, const pml_vector *truth, size_t count,
+                  const pml_vector *mask, bool by_rms, pml_selftest_result *result) {
+    const pml_vector *reference = truth != NULL ? truth : recorded;
+    size_t row_elements = masked_row_elements(output, mask);
+    double worst = 0, framework_worst = 0, greatest = 0, square_error = 0, square = 0;
+    bool is_finite = true;
+    for (size_t i = 0; i < count; i++) {
+        if (row_elements != 0 && element(mask, i / row_elements) == 0) {
+            continue;
+        }
+        double expected = element(reference, i), error = fabs((double)output->data[i] - expected);
+        is_finite = is_finite && isfinite(error);
+        worst = error > worst ? error : worst;
+        greatest = fabs(expected) > greatest ? fabs(expected) : greatest;
+        square_error += error * error;
+        square += expected * expected;
+        if (truth != NULL && recorded != NULL) {
+            double framework_error = fabs(element(recorded, i) - expected);
+            framework_worst = framework_error > framework_worst ? framework_error : framework_worst;
+        }
+    }
+    result->max_error = is_finite ? worst : (double)NAN;
+    result->relative_rms = square_error == 0 ? 0 : sqrt(square_error / square);
+    result->by_rms = by_rms;
+    if (by_rms) {
+        result->allowed = BF16_RELATIVE_RMS;
+    } else if (truth == NULL) {
+        result->allowed = NO_TRUTH_RELATIVE * greatest;
+    } else {
+        result->allowed = fmax(F32_ERROR_FACTOR * framework_worst, LEAST_RELATIVE * greatest);
+    }
+    result->passed = is_finite && (by_rms ? result->relative_rms : worst) <= result->allowed;
+}
+
+/* Judges the port `name`, of which out.<name> or out64.<name> or both are recorded. */
+static pml_status judge_port(const pml_model *model, const pml_vector *vectors, size_t n_vectors, const char *name,
+                             pml_selftest_result *result, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_vector *recorded = find_vector(vectors, n_vectors, "out.", name);
+    const pml_vector *truth = find_vector(vectors, n_vectors, "out64.", name);
+    const pml_vector *mask = find_vector(vectors, n_vectors, "in.attention_mask", "");
+    const pml_array *output = pml_model_output(model, name);
+    *result = (pml_selftest_result){.max_error = (double)NAN, .relative_rms = (double)NAN};
+    snprintf(result->name, sizeof result->name, "%s", name);
+    size_t count = 0;
+    if (recorded != NULL) {
+        PML_TRY(count_elements(recorded, &count, error));
+    }
+    if (truth != NULL) {
+        PML_TRY(count_elements(truth, &count, error));
+    }
+    if (mask != NULL) {
+        size_t ignored;
+        PML_TRY(count_elements(mask, &ignored, error));
+    }
+    if (output != NULL && (recorded == NULL || same_shape(output, recorded)) &&
+        (truth == NULL || same_shape(output, truth))) {
+        judge(output, recorded, truth, count, mask, pml_model_has_bf16(model), result);
+    }
+
+done:
+    return status;
+}
+
+/* The port that a vector records, once per port: out64.<p> counts only where out.<p> is missing. NULL: none. */
+static const char *judged_port(const pml_vector *vectors, size_t n_vectors, size_t i) {
+    const char *name = NULL;
+    if (strncmp(vectors[i].name, "out.", 4) == 0) {
+        name = vectors[i].name + 4;
+    } else if (strncmp(vectors[i].name, "out64.", 6) == 0 &&
+               find_vector(vectors, n_vectors, "out.", vectors[i].name + 6) == NULL) {
+        name = vectors[i].name + 6;
+    }
+    return name == NULL || strcmp(name, "loss") == 0 ? NULL : name;
+}
+
+pml_status pml_selftest_run(pml_model *model, const pml_vector *vectors, size_t n_vectors, pml_selftest_report *report,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    pml_array *inputs = NULL;
+    size_t n_inputs = 0;
+    *report = (pml_selftest_report){0};
+    PML_TRY(pml_alloc(pml_model_n_inputs(model), sizeof *inputs, &inputs, error));
+    PML_TRY(gather_inputs(model, vectors, n_vectors, inputs, &n_inputs, error));
+    PML_TRY(pml_model_run(model, inputs, n_inputs, error));
+    PML_TRY(pml_alloc(n_vectors, sizeof *report->results, &report->results, error));
+    for (size_t i = 0; i < n_vectors; i++) {
+        const char *name = judged_port(vectors, n_vectors, i);
+        if (name == NULL) {
+            continue;
+        }
+        pml_selftest_result *result = &report->results[report->count];
+        PML_TRY(judge_port(model, vectors, n_vectors, name, result, error));
+        report->count++;
+        report->n_failed += result->passed ? 0 : 1;
+    }
+
+done:
+    for (size_t i = 0; i < n_inputs; i++) {
+        pml_free((void *)(uintptr_t)inputs[i].data);
+    }
+    pml_free(inputs);
+    if (status != PML_OK) {
+        pml_selftest_report_deinit(report);
+    }
+    return status;
+}
+
+void pml_selftest_report_deinit(pml_selftest_report *report) {
+    pml_free(report->results);
+    *report = (pml_selftest_report){0};
+}

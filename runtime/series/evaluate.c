@@ -1,0 +1,337 @@
+#include "runtime/series/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/checked.h"
+#include "runtime/base/quote.h"
+#include "runtime/models/model.h"
+#include "runtime/series/csv.h"
+
+enum { MOST_SHARE_TEXT = 32 };
+
+/* Reads up to the next comma (or the end) as a share. */
+static bool read_share(const char **at, locale_t locale, double *share) {
+    char text[MOST_SHARE_TEXT];
+    size_t length = strcspn(*at, ",");
+    if (length == 0 || length >= sizeof text) {
+        return false;
+    }
+    memcpy(text, *at, length);
+    text[length] = '\0';
+    *at += length;
+    return pml_csv_number(text, locale, share) && *share >= 0 && *share <= 1;
+}
+
+static bool read_shares(const char *text, double shares[3]) {
+    locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (locale == (locale_t)0) {
+        return false;
+    }
+    const char *at = text;
+    bool fits = true;
+    for (int i = 0; i < 3 && fits; i++) {
+        fits = read_share(&at, locale, &shares[i]) && *at == (i < 2 ? ',' : '\0');
+        at += i < 2;
+    }
+    freelocale(locale);
+    return fits && fabs(shares[0] + shares[1] + shares[2] - 1) < 1e-6;
+}
+
+pml_status pml_split_parse(const char *text, size_t n_rows, pml_split *split, pml_error *error) {
+    bool hourly = strcmp(text, "ett-hour") == 0;
+    if (hourly || strcmp(text, "ett-minute") == 0) {
+        size_t month = (size_t)30 * 24 * (hourly ? 1 : 4);
+        if (n_rows < 20 * month) {
+            return PML_FAIL(error, PML_E_FORMAT, "the split %s needs %zu rows, there are %zu", text, 20 * month,
+                            n_rows);
+        }
+        *split = (pml_split){12 * month, 16 * month, 20 * month};
+        return PML_OK;
+    }
+    double shares[3] = {0};
+    if (!read_shares(text, shares)) {
+        pml_quoted quoted;
+        return PML_FAIL(error, PML_E_ARGUMENT,
+                        "a split is ett-hour, ett-minute or three shares that add up to 1, such as 0.7,0.1,0.2; not %s",
+                        pml_quote(&quoted, text));
+    }
+    size_t n_train = (size_t)(shares[0] * (double)n_rows), n_test = (size_t)(shares[2] * (double)n_rows);
+    if (n_train + n_test > n_rows) {
+        n_test = n_rows - n_train;
+    }
+    *split = (pml_split){n_train, n_rows - n_test, n_rows};
+    return PML_OK;
+}
+
+/* The state of one evaluation. */
+typedef struct evaluator {
+    const pml_evaluate_options *options;
+    const pml_series *series;
+    const char *name;
+    size_t n_columns, context_length, horizon;
+    size_t first_input_row, n_windows;
+    size_t n_rows;        /* from first_input_row on: what `scaled` holds */
+    double *scaled;       /* [n_rows][C]; NaN = missing; with a model, rounded to float32 */
+    float *inputs, *mask; /* [batch][T][C] */
+    const char *input_name, *mask_name;
+    const pml_array *output;
+    double squared, absolute; /* sums */
+    uint64_t n_values;
+} evaluator;
+
+static pml_status fit_scaler(const evaluator *e, double *mean, double *std, pml_error *error) {
+    const pml_series *series = e->series;
+    for (size_t j = 0; j < e->n_columns; j++) {
+        double sum = 0, squares = 0;
+        size_t count = 0;
+        for (size_t i = 0; i < e->options->split.train_end; i++) {
+            double value = series->values[i * e->n_columns + j];
+            if (!isnan(value)) {
+                sum += value;
+                count++;
+            }
+        }
+        if (count == 0) {
+            pml_quoted quoted;
+            return PML_FAIL(error, PML_E_FORMAT, "%s, column %s: no value in the train rows to fit a scaler on",
+                            e->name, pml_quote(&quoted, series->columns[j]));
+        }
+        mean[j] = sum / (double)count;
+        for (size_t i = 0; i < e->options->split.train_end; i++) {
+            double difference = series->values[i * e->n_columns + j] - mean[j];
+            squares += isnan(difference) ? 0 : difference * difference;
+        }
+        std[j] = sqrt(squares / (double)count);
+        /* A constant column stays as it is, only shifted. */
+        std[j] = std[j] > 0 ? std[j] : 1;
+    }
+    return PML_OK;
+}
+
+static pml_status scale(evaluator *e, bool *fitted, pml_error *error) {
+    pml_status status = PML_OK;
+    double *own = NULL;
+    const double *mean = e->options->mean, *std = e->options->std;
+    size_t n_columns = e->n_columns;
+    *fitted = mean == NULL;
+    if (mean == NULL) {
+        PML_TRY(pml_alloc(2 * n_columns, sizeof *own, &own, error));
+        PML_TRY(fit_scaler(e, own, own + n_columns, error));
+        mean = own;
+        std = own + n_columns;
+    } else if (e->options->n_scaled != n_columns) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s has %zu columns of numbers, the scaler has %zu", e->name, n_columns,
+                         e->options->n_scaled));
+    }
+    PML_TRY(pml_alloc(e->n_rows * n_columns, sizeof *e->scaled, &e->scaled, error));
+    const double *from = e->series->values + e->first_input_row * n_columns;
+    for (size_t i = 0; i < e->n_rows * n_columns; i++) {
+        double value = (from[i] - mean[i % n_columns]) / std[i % n_columns];
+        e->scaled[i] = e->options->model != NULL ? (double)(float)value : value;
+    }
+done:
+    pml_free(own);
+    return status;
+}
+
+/* Finds the rows of the part and how many windows they hold. */
+static pml_status place_windows(evaluator *e, pml_evaluation *evaluation, pml_error *error) {
+    const pml_split *split = &e->options->split;
+    size_t begin = e->options->part == PML_PART_TRAIN ? 0
+                   : e->options->part == PML_PART_VAL ? split->train_end
+                                                      : split->val_end;
+    size_t end = e->options->part == PML_PART_TRAIN ? split->train_end
+                 : e->options->part == PML_PART_VAL ? split->val_end
+                                                    : split->test_end;
+    bool looks_back = e->options->part != PML_PART_TRAIN;
+    size_t length = e->context_length;
+    if (looks_back && begin < length) {
+        return PML_FAIL(error, PML_E_FORMAT, "%s: only %zu rows come before the part, the look-back is %zu", e->name,
+                        begin, length);
+    }
+    e->first_input_row = looks_back ? begin - length : begin;
+    size_t n_rows = end - e->first_input_row;
+    if (n_rows < length || n_rows - length < e->horizon) {
+        return PML_FAIL(error, PML_E_FORMAT, "%s: rows %zu to %zu hold no window of %zu + %zu rows", e->name,
+                        e->first_input_row, end, length, e->horizon);
+    }
+    e->n_windows = n_rows - length - e->horizon + 1;
+    e->n_rows = n_rows;
+    evaluation->first_row = e->first_input_row + length;
+    evaluation->end_row = end;
+    return PML_OK;
+}
+
+static pml_status prepare_model(evaluator *e, pml_error *error) {
+    pml_status status = PML_OK;
+    uint64_t n_values = 0;
+    const pml_schema *schema = pml_model_schema(e->options->model);
+    pml_forecast_shape shape;
+    PML_TRY(pml_model_forecast_shape(e->options->model, &shape, error));
+    if (shape.n_channels != 0 && shape.n_channels != e->n_columns) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s has %zu columns of numbers, the model takes %zu", e->name,
+                         e->n_columns, shape.n_channels));
+    }
+    e->context_length = shape.context_length;
+    e->horizon = shape.horizon;
+    e->input_name = schema->forecast->input;
+    e->mask_name = schema->forecast->observed_mask;
+    uint64_t sizes[3] = {shape.context_length, e->n_columns, e->options->batch_size};
+    if (!pml_ck_product(sizes, 3, &n_values)) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a batch of %zu windows is too large", e->options->batch_size));
+    }
+    PML_TRY(pml_alloc(n_values, sizeof *e->inputs, &e->inputs, error));
+    if (e->mask_name != NULL) {
+        PML_TRY(pml_alloc(n_values, sizeof *e->mask, &e->mask, error));
+    }
+done:
+    return status;
+}
+
+static pml_status missing_value(const evaluator *e, size_t i_window, size_t i_value, pml_error *error) {
+    pml_quoted quoted;
+    return PML_FAIL(error, PML_E_UNSUPPORTED, "%s, row %zu, column %s: the value is missing, and %s needs it", e->name,
+                    e->first_input_row + i_window + i_value / e->n_columns,
+                    pml_quote(&quoted, e->series->columns[i_value % e->n_columns]),
+                    e->options->model != NULL ? "this model" : "repeating it");
+}
+
+/* Copies the inputs of `count` windows; *any_missing tells whether the mask is needed. */
+static pml_status gather(evaluator *e, size_t first, size_t count, bool *any_missing, pml_error *error) {
+    size_t n_input = e->context_length * e->n_columns;
+    *any_missing = false;
+    for (size_t i = 0; i < count; i++) {
+        const double *from = e->scaled + (first + i) * e->n_columns;
+        for (size_t j = 0; j < n_input; j++) {
+            bool missing = isnan(from[j]);
+            if (missing && e->mask_name == NULL) {
+                return missing_value(e, first + i, j, error);
+            }
+            e->inputs[i * n_input + j] = missing ? 0 : (float)from[j];
+            if (e->mask_name != NULL) {
+                e->mask[i * n_input + j] = missing ? 0 : 1;
+            }
+            *any_missing = *any_missing || missing;
+        }
+    }
+    return PML_OK;
+}
+
+static pml_status find_output(evaluator *e, size_t count, pml_error *error) {
+    const pml_forecast_spec *spec = pml_model_schema(e->options->model)->forecast;
+    e->output = NULL;
+    for (size_t i = 0; spec->outputs[i] != NULL && e->output == NULL; i++) {
+        e->output = pml_model_output(e->options->model, spec->outputs[i]);
+    }
+    const size_t *shape = e->output != NULL ? e->output->shape : NULL;
+    if (shape == NULL || e->output->rank != 3 || shape[0] != count || shape[1] != e->horizon ||
+        shape[2] != e->n_columns) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "the model's forecast does not cover all %zu columns", e->n_columns);
+    }
+    return PML_OK;
+}
+
+static pml_status run_model(evaluator *e, size_t first, size_t count, pml_error *error) {
+    pml_status status = PML_OK;
+    bool any_missing = false;
+    PML_TRY(gather(e, first, count, &any_missing, error));
+    pml_array inputs[2] = {
+        {.name = e->input_name, .data = e->inputs, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
+        {.name = e->mask_name, .data = e->mask, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
+    };
+    PML_TRY(pml_model_run(e->options->model, inputs, any_missing ? 2 : 1, error));
+    PML_TRY(find_output(e, count, error));
+done:
+    return status;
+}
+
+/* Adds the errors of one window. Each window is summed on its own, so that the batch size does not show in the result.
+ */
+static pml_status score(evaluator *e, size_t i_window, const float *forecast, pml_error *error) {
+    const double *last = e->scaled + (i_window + e->context_length - 1) * e->n_columns;
+    const double *target = last + e->n_columns;
+    double squared = 0, absolute = 0;
+    for (size_t j = 0; j < e->horizon * e->n_columns; j++) {
+        if (isnan(target[j])) {
+            continue;
+        }
+        double foretold = forecast != NULL ? (double)forecast[j] : last[j % e->n_columns];
+        if (isnan(foretold)) {
+            return missing_value(e, i_window, (e->context_length - 1) * e->n_columns + j % e->n_columns, error);
+        }
+        double difference = foretold - target[j];
+        squared += difference * difference;
+        absolute += fabs(difference);
+        e->n_values++;
+    }
+    e->squared += squared;
+    e->absolute += absolute;
+    return PML_OK;
+}
+
+static pml_status run_windows(evaluator *e, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t n_output = e->horizon * e->n_columns;
+    for (size_t first = 0; first < e->n_windows;) {
+        size_t count = e->n_windows - first < e->options->batch_size ? e->n_windows - first : e->options->batch_size;
+        PML_TRY(pml_cancel_check(error));
+        if (e->options->model != NULL) {
+            PML_TRY(run_model(e, first, count, error));
+        }
+        for (size_t i = 0; i < count; i++) {
+            PML_TRY(score(e, first + i, e->options->model != NULL ? e->output->data + i * n_output : NULL, error));
+        }
+        first += count;
+        if (e->options->progress != NULL) {
+            e->options->progress(e->options->user, first, e->n_windows);
+        }
+    }
+    if (e->n_values == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: every value to be foretold is missing", e->name));
+    }
+done:
+    return status;
+}
+
+pml_status pml_evaluate(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
+                        pml_evaluation *evaluation, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_evaluation made = {0};
+    evaluator e = {.options = options,
+                   .series = series,
+                   .name = series_name,
+                   .n_columns = series->n_columns,
+                   .context_length = options->context_length,
+                   .horizon = options->horizon};
+    if (options->batch_size == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the batch size must be at least 1"));
+    }
+    if (options->model != NULL) {
+        PML_TRY(prepare_model(&e, error));
+    } else if (options->context_length == 0 || options->horizon == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "look-back and horizon must be at least 1"));
+    }
+    if (options->split.train_end > options->split.val_end || options->split.val_end > options->split.test_end ||
+        options->split.test_end > series->n_rows) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the split does not fit the rows"));
+    }
+    PML_TRY(place_windows(&e, &made, error));
+    PML_TRY(scale(&e, &made.fitted_scaler, error));
+    PML_TRY(run_windows(&e, error));
+    made.windows = e.n_windows;
+    made.n_values = e.n_values;
+    made.mse = e.squared / (double)e.n_values;
+    made.mae = e.absolute / (double)e.n_values;
+    if (!isfinite(made.mse) || !isfinite(made.mae)) {
+        PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "%s: the error is not finite", series_name));
+    }
+    *evaluation = made;
+done:
+    pml_free(e.scaled);
+    pml_free(e.inputs);
+    pml_free(e.mask);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* Mean squared and mean absolute error of forecasts over all windows of one part of a series, on standardised values:
+ * the protocol of the long-horizon forecasting literature (Informer, Autoformer and their successors). */
+#ifndef PML_RUNTIME_SERIES_EVALUATE_H
+#define PML_RUNTIME_SERIES_EVALUATE_H
+
+#include "runtime/series/series_forecast.h"
+
+/* Rows [0, train_end) train, [train_end, val_end) validation, [val_end, test_end) test. */
+typedef struct pml_split {
+    size_t train_end, val_end, test_end;
+} pml_split;
+
+/* "ett-hour" (12, 4 and 4 months of 30 days, in hours), "ett-minute" (the same in quarter hours), or three shares such
+ * as "0.7,0.1,0.2", where train and test are rounded down and validation is what is left between them.
+ * Errors: ARGUMENT (not such a text), FORMAT (fewer rows than the split needs). */
+pml_status pml_split_parse(const char *text, size_t n_rows, pml_split *split, pml_error *error) PML_WARN_UNUSED;
+
+typedef enum pml_part { PML_PART_TRAIN, PML_PART_VAL, PML_PART_TEST } pml_part;
+
+typedef struct pml_evaluate_options {
+    pml_model *model;      /* NULL: every step repeats the last value of the look-back */
+    size_t context_length; /* T; with a model, the model's */
+    size_t horizon;        /* S; with a model, the model's */
+    pml_split split;
+    pml_part part;
+    const double *mean, *std; /* [C] the scaler; NULL: fitted on the train rows (population deviation) */
+    size_t n_scaled;
+    size_t batch_size;                                                 /* windows per run, >= 1 */
+    void (*progress)(void *user, uint64_t n_done, uint64_t n_windows); /* NULL: nobody asks */
+    void *user;
+} pml_evaluate_options;
+
+typedef struct pml_evaluation {
+    double mse, mae;
+    uint64_t windows;
+    uint64_t n_values;         /* compared; missing targets do not count */
+    size_t first_row, end_row; /* the rows that are foretold, in all windows together */
+    bool fitted_scaler;
+} pml_evaluation;
+
+/* Validation and test windows look back into the part before. Errors: FORMAT (no window fits, number of columns),
+ * UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and those of pml_model_run. */
+pml_status pml_evaluate(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
+                        pml_evaluation *evaluation, pml_error *error) PML_WARN_UNUSED;
+
+#endif

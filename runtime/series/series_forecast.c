@@ -1,0 +1,166 @@
+#include "runtime/series/series_forecast.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/log.h"
+#include "runtime/base/quote.h"
+#include "runtime/models/model.h"
+
+static pml_status get_numbers(const pml_metadata *metadata, const char *key, const double **values, size_t *count,
+                              pml_error *error) {
+    const pml_meta_entry *entry = pml_metadata_find(metadata, key);
+    if (entry == NULL) {
+        return PML_OK;
+    }
+    if (entry->type != PML_META_F64_ARRAY || entry->count == 0) {
+        return PML_FAIL(error, PML_E_FORMAT, "metadata key %s must be a list of numbers", key);
+    }
+    for (uint64_t i = 0; i < entry->count; i++) {
+        if (!isfinite(entry->value.f64s[i])) {
+            return PML_FAIL(error, PML_E_FORMAT, "metadata key %s, element %llu is not finite", key,
+                            (unsigned long long)i);
+        }
+    }
+    *values = entry->value.f64s;
+    *count = (size_t)entry->count;
+    return PML_OK;
+}
+
+pml_status pml_series_state_get(const pml_metadata *metadata, pml_series_state *state, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_series_state found = {0};
+    size_t n_std = 0;
+    const pml_meta_entry *columns = pml_metadata_find(metadata, "series.columns");
+    if (columns != NULL && (columns->type != PML_META_STRING_ARRAY || columns->count == 0)) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "metadata key series.columns must be a list of names"));
+    }
+    if (columns != NULL) {
+        found.columns = columns->value.strings;
+        found.n_columns = (size_t)columns->count;
+    }
+    PML_TRY(get_numbers(metadata, "series.mean", &found.mean, &found.n_scaled, error));
+    PML_TRY(get_numbers(metadata, "series.std", &found.std, &n_std, error));
+    if (n_std != found.n_scaled || (columns != NULL && n_std > 0 && n_std != found.n_columns)) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "series.columns, series.mean and series.std differ in length"));
+    }
+    for (size_t i = 0; i < n_std; i++) {
+        if (found.std[i] <= 0) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "series.std, element %zu must be greater than 0", i));
+        }
+    }
+    const pml_meta_entry *frequency = pml_metadata_find(metadata, "series.frequency");
+    if (frequency != NULL && frequency->type != PML_META_STRING) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "metadata key series.frequency must be text"));
+    }
+    found.frequency = frequency != NULL ? frequency->value.string : NULL;
+    *state = found;
+done:
+    return status;
+}
+
+static pml_status check_range(const pml_series *series, const char *name, size_t start_row,
+                              const pml_forecast_shape *shape, pml_error *error) {
+    if (shape->n_channels != 0 && series->n_columns != shape->n_channels) {
+        return PML_FAIL(error, PML_E_FORMAT, "%s has %zu columns of numbers, the model takes %zu", name,
+                        series->n_columns, shape->n_channels);
+    }
+    if (series->n_rows < shape->context_length) {
+        return PML_FAIL(error, PML_E_FORMAT, "%s has %zu rows, the model looks back %zu", name, series->n_rows,
+                        shape->context_length);
+    }
+    if (start_row < shape->context_length || start_row > series->n_rows) {
+        return PML_FAIL(error, PML_E_ARGUMENT,
+                        "row %zu cannot be the first forecast step: with a look-back of %zu, %s allows rows %zu to %zu",
+                        start_row, shape->context_length, name, shape->context_length, series->n_rows);
+    }
+    return PML_OK;
+}
+
+static pml_status check_missing(const pml_model *model, const pml_series *series, const char *name, size_t first_row,
+                                size_t end_row, pml_error *error) {
+    const pml_forecast_spec *spec = pml_model_schema(model)->forecast;
+    size_t n_missing = 0;
+    for (size_t i = first_row * series->n_columns; i < end_row * series->n_columns; i++) {
+        if (!isnan(series->values[i])) {
+            continue;
+        }
+        n_missing++;
+        if (spec == NULL || spec->observed_mask == NULL) {
+            pml_quoted quoted;
+            return PML_FAIL(error, PML_E_UNSUPPORTED,
+                            "%s, row %zu, column %s: the value is missing, and this model needs every value", name,
+                            i / series->n_columns, pml_quote(&quoted, series->columns[i % series->n_columns]));
+        }
+    }
+    if (n_missing > 0) {
+        pml_log(PML_LOG_INFO, "%s: %zu missing values among those the model looks at", name, n_missing);
+    }
+    return PML_OK;
+}
+
+/* Continues the dates of rows [first_row, start_row). */
+static pml_status continue_dates(const pml_model *model, const pml_series *series, const char *name, size_t first_row,
+                                 pml_series_forecast *forecast, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_step step;
+    char step_name[32];
+    const pml_meta_entry *frequency = pml_metadata_find(pml_model_metadata(model), "series.frequency");
+    /* A look-back of one row has no step of its own. */
+    size_t from = forecast->start_row - first_row >= 3 || first_row == 0
+                      ? first_row
+                      : (forecast->start_row >= 3 ? forecast->start_row - 3 : 0);
+    status = pml_step_find(series->stamps_us + from, forecast->start_row - from, from, &step, error);
+    if (status != PML_OK) {
+        PML_TRY(pml_error_prefix(error, status, "%s", name));
+    }
+    (void)pml_step_name(&step, step_name);
+    if (frequency != NULL && frequency->type == PML_META_STRING &&
+        !pml_frequency_agrees(step_name, frequency->value.string)) {
+        pml_quoted quoted;
+        pml_log(PML_LOG_WARNING, "%s has the step %s, the model was fitted on %s", name, step_name,
+                pml_quote(&quoted, frequency->value.string));
+    }
+    PML_TRY(pml_alloc(forecast->n_steps, sizeof *forecast->stamps_us, &forecast->stamps_us, error));
+    int64_t stamp_us = series->stamps_us[forecast->start_row - 1];
+    for (size_t i = 0; i < forecast->n_steps; i++) {
+        PML_TRY(pml_step_next(&step, stamp_us, &stamp_us, error));
+        forecast->stamps_us[i] = stamp_us;
+    }
+done:
+    return status;
+}
+
+pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, const char *series_name,
+                                   size_t start_row, pml_series_forecast *forecast, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_forecast_shape shape;
+    pml_series_forecast made = {.start_row = start_row, .n_columns = series->n_columns};
+    uint64_t n_values = 0;
+    PML_TRY(pml_model_forecast_shape(model, &shape, error));
+    PML_TRY(check_range(series, series_name, start_row, &shape, error));
+    size_t first_row = start_row - shape.context_length;
+    made.n_steps = shape.horizon;
+    PML_TRY(check_missing(model, series, series_name, first_row, start_row, error));
+    if (series->stamps_us != NULL) {
+        PML_TRY(continue_dates(model, series, series_name, first_row, &made, error));
+    }
+    if (__builtin_mul_overflow(made.n_steps, made.n_columns, &n_values)) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "%zu steps of %zu columns", made.n_steps, made.n_columns));
+    }
+    PML_TRY(pml_alloc(n_values, sizeof *made.values, &made.values, error));
+    PML_TRY(pml_model_forecast(model, series->values + first_row * series->n_columns, shape.context_length,
+                               series->n_columns, made.values, error));
+    *forecast = made;
+    made = (pml_series_forecast){0};
+done:
+    pml_series_forecast_deinit(&made);
+    return status;
+}
+
+void pml_series_forecast_deinit(pml_series_forecast *forecast) {
+    pml_free(forecast->values);
+    pml_free(forecast->stamps_us);
+    *forecast = (pml_series_forecast){0};
+}

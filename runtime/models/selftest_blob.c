@@ -89,7 +89,7 @@ pml_status pml_selftest_encode(const pml_model *model, const pml_vector *vectors
         if (!is_kept(model, vector->name)) {
             continue;
         }
-        uint64_t data_bytes, step;
+        uint64_t data_bytes = 0, step = 0;
         if (!vector_bytes(vector, &data_bytes)) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "self-test vector '%s' has a dtype or shape that cannot be stored",
                              vector->name));
@@ -176,7 +176,7 @@ static pml_status decode_vector(const uint8_t *bytes, size_t size_bytes, const c
     }
     vector->name = (const char *)bytes + at;
     at += padded(name_bytes);
-    uint64_t data_bytes, stored_bytes;
+    uint64_t data_bytes = 0, stored_bytes = 0;
     if (!vector_bytes(vector, &data_bytes) || !pml_ck_pad(data_bytes, ALIGNMENT_BYTES, &stored_bytes) ||
         !pml_ck_range(at, stored_bytes, size_bytes)) {
         return PML_FAIL_AT(error, PML_E_FORMAT, at, "%s: self-test blob: the data of '%s' reaches beyond the end",

@@ -1,0 +1,336 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/json_writer.h"
+#include "runtime/base/quote.h"
+#include "runtime/cli/run_commands.h"
+#include "runtime/file/reader.h"
+
+enum { MOST_KINDS = 64, MOST_SHOWN_ITEMS = 8 };
+
+typedef struct info_options {
+    pml_common_options common;
+    bool verify;
+    bool tensors;
+} info_options;
+
+static const pml_option option_table[] = {
+    {"tensors", 0, PML_OPTION_FLAG, NULL, NULL, "list every tensor", offsetof(info_options, tensors)},
+    {"verify", 0, PML_OPTION_FLAG, NULL, NULL, "check every checksum first", offsetof(info_options, verify)},
+    PML_OPTION_ROWS_END};
+
+/* What the tensors of one dtype and layout add up to. */
+typedef struct tensor_kind {
+    pml_dtype dtype;
+    pml_layout layout;
+    uint64_t n_tensors, n_elements, size_bytes;
+} tensor_kind;
+
+static uint64_t element_count(const pml_file_tensor *tensor) {
+    uint64_t count = 1;
+    for (unsigned i = 0; i < tensor->rank; i++) {
+        count *= tensor->shape[i]; /* cannot wrap: the reader compared it with the stored size */
+    }
+    return count;
+}
+
+static size_t add_up(const pml_file *file, tensor_kind kinds[MOST_KINDS], tensor_kind *total) {
+    size_t n_kinds = 0;
+    *total = (tensor_kind){0};
+    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
+        const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
+        size_t k = 0;
+        while (k < n_kinds && (kinds[k].dtype != tensor->dtype || kinds[k].layout != tensor->layout)) {
+            k++;
+        }
+        if (k == n_kinds && n_kinds < MOST_KINDS) {
+            kinds[n_kinds++] = (tensor_kind){.dtype = tensor->dtype, .layout = tensor->layout};
+        }
+        tensor_kind *both[2] = {&kinds[k < n_kinds ? k : n_kinds - 1], total};
+        for (int j = 0; j < 2; j++) {
+            both[j]->n_tensors++;
+            both[j]->n_elements += element_count(tensor);
+            both[j]->size_bytes += tensor->size_bytes;
+        }
+    }
+    return n_kinds;
+}
+
+static const char *kind_name(pml_file_kind kind) {
+    return kind == PML_KIND_MODEL ? "model" : kind == PML_KIND_ADAPTER ? "adapter" : "checkpoint";
+}
+
+static const char *digest_text(const pml_file *file, char text[33]) {
+    const uint8_t *digest = pml_file_content_digest(file);
+    for (size_t i = 0; i < 16; i++) {
+        (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    }
+    return text;
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------------------------- */
+static void json_value(pml_json_writer *w, const char *key, const pml_meta_entry *entry) {
+    bool is_list =
+        entry->type == PML_META_I64_ARRAY || entry->type == PML_META_F64_ARRAY || entry->type == PML_META_STRING_ARRAY;
+    if (is_list) {
+        pml_json_begin_array(w, key);
+    }
+    for (uint64_t i = 0; i < entry->count; i++) {
+        const char *name = is_list ? NULL : key;
+        switch (entry->type) {
+        case PML_META_BOOL:
+            pml_json_bool(w, name, entry->value.boolean);
+            break;
+        case PML_META_I64:
+            pml_json_i64(w, name, entry->value.i64);
+            break;
+        case PML_META_F64:
+            pml_json_f64(w, name, entry->value.f64);
+            break;
+        case PML_META_STRING:
+            pml_json_string(w, name, entry->value.string);
+            break;
+        case PML_META_I64_ARRAY:
+            pml_json_i64(w, name, entry->value.i64s[i]);
+            break;
+        case PML_META_F64_ARRAY:
+            pml_json_f64(w, name, entry->value.f64s[i]);
+            break;
+        case PML_META_STRING_ARRAY:
+            pml_json_string(w, name, entry->value.strings[i]);
+            break;
+        }
+    }
+    if (is_list) {
+        pml_json_end_array(w);
+    }
+}
+
+/* The entries whose keys begin with "<group>.", without that prefix. */
+static void json_group(pml_json_writer *w, const pml_metadata *metadata, const char *group) {
+    size_t length = strlen(group);
+    pml_json_begin_object(w, group);
+    for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
+        const pml_meta_entry *entry = pml_metadata_at(metadata, i);
+        if (strncmp(entry->key, group, length) == 0 && entry->key[length] == '.') {
+            json_value(w, entry->key + length + 1, entry);
+        }
+    }
+    pml_json_end_object(w);
+}
+
+static void json_tensors(pml_json_writer *w, const pml_file *file) {
+    pml_json_begin_array(w, "tensors");
+    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
+        const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
+        pml_json_begin_object(w, NULL);
+        pml_json_string(w, "name", tensor->name);
+        pml_json_string(w, "dtype", pml_dtype_name(tensor->dtype));
+        pml_json_string(w, "layout", pml_layout_name(tensor->layout));
+        pml_json_begin_array(w, "shape");
+        for (unsigned axis = 0; axis < tensor->rank; axis++) {
+            pml_json_u64(w, NULL, tensor->shape[axis]);
+        }
+        pml_json_end_array(w);
+        pml_json_u64(w, "bytes", tensor->size_bytes);
+        pml_json_end_object(w);
+    }
+    pml_json_end_array(w);
+}
+
+static void json_kind(pml_json_writer *w, const tensor_kind *kind, bool is_total) {
+    pml_json_begin_object(w, is_total ? "total" : NULL);
+    if (!is_total) {
+        pml_json_string(w, "dtype", pml_dtype_name(kind->dtype));
+        pml_json_string(w, "layout", pml_layout_name(kind->layout));
+    }
+    pml_json_u64(w, "tensors", kind->n_tensors);
+    pml_json_u64(w, "elements", kind->n_elements);
+    pml_json_u64(w, "bytes", kind->size_bytes);
+    pml_json_end_object(w);
+}
+
+static pml_status print_json(const pml_file *file, const info_options *o, pml_error *error) {
+    pml_json_writer w;
+    tensor_kind kinds[MOST_KINDS], total;
+    unsigned major = 0, minor = 0;
+    char text[33];
+    const pml_metadata *metadata = pml_file_metadata(file);
+    size_t n_kinds = add_up(file, kinds, &total);
+    pml_file_version(file, &major, &minor);
+    pml_json_writer_init(&w, stdout, true);
+    pml_json_begin_object(&w, NULL);
+    pml_json_string(&w, "file", pml_file_path(file));
+    pml_json_u64(&w, "bytes", pml_file_size(file));
+    pml_json_string(&w, "kind", kind_name(pml_file_get_kind(file)));
+    (void)snprintf(text, sizeof text, "%u.%u", major, minor);
+    pml_json_string(&w, "version", text);
+    pml_json_string(&w, "content_digest", digest_text(file, text));
+    static const char *const groups[] = {"general", "config", "series", "provenance"};
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        json_group(&w, metadata, groups[i]);
+    }
+    pml_json_begin_array(&w, "tensor_kinds");
+    for (size_t i = 0; i < n_kinds; i++) {
+        json_kind(&w, &kinds[i], false);
+    }
+    pml_json_end_array(&w);
+    json_kind(&w, &total, true);
+    if (o->tensors) {
+        json_tensors(&w, file);
+    }
+    pml_json_begin_array(&w, "blobs");
+    for (size_t i = 0; i < pml_file_n_blobs(file); i++) {
+        pml_json_begin_object(&w, NULL);
+        pml_json_string(&w, "name", pml_file_blob_at(file, i)->name);
+        pml_json_u64(&w, "bytes", pml_file_blob_at(file, i)->size_bytes);
+        pml_json_end_object(&w);
+    }
+    pml_json_end_array(&w);
+    pml_json_end_object(&w);
+    return pml_json_finish(&w, error);
+}
+
+/* ---- text ---------------------------------------------------------------------------------------------------- */
+/* Text of the file, harmless on a terminal and without the quotes. */
+static void print_foreign(const char *text) {
+    pml_quoted quoted;
+    (void)pml_quote(&quoted, text);
+    size_t length = strlen(quoted.text);
+    (void)printf("%.*s", length >= 2 ? (int)length - 2 : 0, quoted.text + 1);
+}
+
+static void print_item(const pml_meta_entry *entry, uint64_t i) {
+    char text[PML_F64_TEXT_BYTES];
+    switch (entry->type) {
+    case PML_META_BOOL:
+        (void)printf("%s", entry->value.boolean ? "true" : "false");
+        break;
+    case PML_META_I64:
+        (void)printf("%" PRId64, entry->value.i64);
+        break;
+    case PML_META_F64:
+        (void)printf("%s", pml_f64_text(entry->value.f64, text));
+        break;
+    case PML_META_STRING:
+        print_foreign(entry->value.string);
+        break;
+    case PML_META_I64_ARRAY:
+        (void)printf("%" PRId64, entry->value.i64s[i]);
+        break;
+    case PML_META_F64_ARRAY:
+        (void)printf("%.6g", entry->value.f64s[i]);
+        break;
+    case PML_META_STRING_ARRAY:
+        print_foreign(entry->value.strings[i]);
+        break;
+    }
+}
+
+static void print_group(const pml_metadata *metadata, const char *group, const char *title) {
+    size_t length = strlen(group);
+    bool any = false;
+    for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
+        const pml_meta_entry *entry = pml_metadata_at(metadata, i);
+        if (strncmp(entry->key, group, length) != 0 || entry->key[length] != '.') {
+            continue;
+        }
+        if (!any && title != NULL) {
+            (void)printf("%s\n", title);
+        }
+        any = true;
+        pml_quoted quoted;
+        (void)pml_quote(&quoted, entry->key + length + 1);
+        (void)printf("  %-28.*s ", (int)strlen(quoted.text) - 2, quoted.text + 1);
+        for (uint64_t j = 0; j < entry->count && j < MOST_SHOWN_ITEMS; j++) {
+            (void)printf("%s", j > 0 ? ", " : "");
+            print_item(entry, j);
+        }
+        if (entry->count > MOST_SHOWN_ITEMS) {
+            (void)printf(", … (%" PRIu64 " in all)", entry->count);
+        }
+        (void)printf("\n");
+    }
+}
+
+static void print_tensors(const pml_file *file) {
+    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
+        const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
+        char size[32];
+        (void)printf("  %-5s %-6s %11s  ", pml_dtype_name(tensor->dtype), pml_layout_name(tensor->layout),
+                     pml_cli_size_text(tensor->size_bytes, size));
+        print_foreign(tensor->name);
+        (void)printf(" [");
+        for (unsigned axis = 0; axis < tensor->rank; axis++) {
+            (void)printf("%s%" PRIu64, axis > 0 ? ", " : "", tensor->shape[axis]);
+        }
+        (void)printf("]\n");
+    }
+}
+
+static void print_text(const pml_file *file, const info_options *o) {
+    tensor_kind kinds[MOST_KINDS], total;
+    unsigned major = 0, minor = 0;
+    char size[32], digest[33];
+    const pml_metadata *metadata = pml_file_metadata(file);
+    size_t n_kinds = add_up(file, kinds, &total);
+    pml_file_version(file, &major, &minor);
+    (void)printf("%s\n", pml_file_path(file));
+    (void)printf("  %-28s %s, .pml %u.%u, %s\n", "file", kind_name(pml_file_get_kind(file)), major, minor,
+                 pml_cli_size_text(pml_file_size(file), size));
+    (void)printf("  %-28s %s\n", "content digest", digest_text(file, digest));
+    print_group(metadata, "general", NULL);
+    print_group(metadata, "config", "configuration");
+    print_group(metadata, "series", "series");
+    (void)printf("tensors\n");
+    for (size_t i = 0; i < n_kinds; i++) {
+        (void)printf("  %-5s %-6s %6" PRIu64 " tensors %14" PRIu64 " elements %11s\n", pml_dtype_name(kinds[i].dtype),
+                     pml_layout_name(kinds[i].layout), kinds[i].n_tensors, kinds[i].n_elements,
+                     pml_cli_size_text(kinds[i].size_bytes, size));
+    }
+    (void)printf("  total        %6" PRIu64 " tensors %14" PRIu64 " elements %11s\n", total.n_tensors, total.n_elements,
+                 pml_cli_size_text(total.size_bytes, size));
+    if (o->tensors) {
+        print_tensors(file);
+    }
+    if (pml_file_n_blobs(file) > 0) {
+        (void)printf("blobs\n");
+    }
+    for (size_t i = 0; i < pml_file_n_blobs(file); i++) {
+        const pml_file_blob *blob = pml_file_blob_at(file, i);
+        (void)printf("  %-28s %s\n", blob->name, pml_cli_size_text(blob->size_bytes, size));
+    }
+    print_group(metadata, "provenance", "provenance");
+}
+
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    const info_options *o = options;
+    pml_status status = PML_OK;
+    pml_file *file = NULL;
+    (void)n_operands;
+    PML_TRY(pml_file_open(operands[0], &file, error));
+    if (o->verify) {
+        PML_TRY(pml_file_verify(file, error));
+    }
+    if (o->common.json) {
+        PML_TRY(print_json(file, o, error));
+    } else {
+        print_text(file, o);
+    }
+done:
+    pml_file_close(file);
+    return status;
+}
+
+const pml_command pml_cmd_run_info = {
+    .name = "info",
+    .operands = "FILE",
+    .summary = "Show what a .pml file holds: family, configuration, series, tensors, origin.",
+    .examples = "pml-run info model.pml\npml-run info model.pml --tensors\npml-run info model.pml --json",
+    .options = option_table,
+    .options_bytes = sizeof(info_options),
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,46 @@
+/* The commands of pml-run, one file each, and what they share. */
+#ifndef PML_RUNTIME_CLI_RUN_COMMANDS_H
+#define PML_RUNTIME_CLI_RUN_COMMANDS_H
+
+#include "runtime/cli/command.h"
+#include "runtime/series/series.h"
+
+extern const pml_command pml_cmd_run_info;
+extern const pml_command pml_cmd_run_forecast;
+extern const pml_command pml_cmd_run_evaluate;
+extern const pml_command pml_cmd_run_selftest;
+extern const pml_command pml_cmd_run_bench;
+extern const pml_command pml_cmd_run_backends;
+
+typedef struct pml_model_options { /* of every command that runs a model */
+    const char *backend;           /* NULL: the best */
+    bool verify;
+} pml_model_options;
+
+/* The rows of an option table that fill the pml_model_options at field `model` of struct `type`. */
+#define PML_MODEL_OPTION_ROWS(type)                                                                                    \
+    {"backend",                                                                                                        \
+     0,                                                                                                                \
+     PML_OPTION_TEXT,                                                                                                  \
+     "NAME",                                                                                                           \
+     NULL,                                                                                                             \
+     "compute with this backend (see pml-run backends)",                                                               \
+     offsetof(type, model.backend)},                                                                                   \
+    {                                                                                                                  \
+        "verify", 0, PML_OPTION_FLAG, NULL, NULL, "check every checksum of FILE first", offsetof(type, model.verify)   \
+    }
+#define PML_OPTION_ROWS_END                                                                                            \
+    { NULL, 0, PML_OPTION_FLAG, NULL, NULL, NULL, 0 }
+
+typedef struct pml_loaded { /* zero = safe to unload */
+    pml_file *file;
+    pml_model *model;
+} pml_loaded;
+
+/* Opens, verifies if asked, prepares the model. Errors: those of pml_file_open, pml_file_verify, pml_model_create;
+ * ARGUMENT (no such backend). */
+pml_status pml_load(const char *path, const pml_model_options *options, pml_loaded *loaded,
+                    pml_error *error) PML_WARN_UNUSED;
+void pml_unload(pml_loaded *loaded);
+
+#endif

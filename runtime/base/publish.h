@@ -7,8 +7,8 @@
 
 typedef struct pml_publish pml_publish;
 
-/* Creates ".<name>.tmp.<host>.<pid>.<random>" (O_EXCL, flocked) in the directory of `target`; reserves `reserve_bytes` (0: none).
- * `replace` false: an existing target is PML_E_ARGUMENT here and at commit. Errors: IO, ARGUMENT, MEMORY. */
+/* Creates ".<name>.tmp.<host>.<pid>.<random>" (O_EXCL, flocked) in the directory of `target`; reserves `reserve_bytes`
+ * (0: none). `replace` false: an existing target is PML_E_ARGUMENT here and at commit. Errors: IO, ARGUMENT, MEMORY. */
 pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool replace, pml_publish **publish,
                              pml_error *error) PML_WARN_UNUSED;
 int pml_publish_fd(const pml_publish *publish);

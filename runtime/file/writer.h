@@ -2,7 +2,8 @@
  *
  *   create → set_metadata → add_tensor*, add_blob* → begin → (tensor_write* per tensor, in any order) → finish
  *
- * Same declarations and bytes give the same file. The target appears only in finish; destroy before finish leaves nothing. */
+ * Same declarations and bytes give the same file. The target appears only in finish; destroy before finish leaves
+ * nothing. */
 #ifndef PML_RUNTIME_FILE_WRITER_H
 #define PML_RUNTIME_FILE_WRITER_H
 
@@ -13,11 +14,14 @@ typedef struct pml_writer pml_writer;
 pml_status pml_writer_create(pml_file_kind kind, pml_writer **writer, pml_error *error) PML_WARN_UNUSED;
 void pml_writer_destroy(pml_writer *writer); /* NULL is allowed */
 
+/* For adapters and checkpoints: the content digest of the model that they belong to. Errors: ARGUMENT (a model). */
+pml_status pml_writer_set_base_digest(pml_writer *writer, const uint8_t digest[16], pml_error *error) PML_WARN_UNUSED;
+
 /* Copies. */
 pml_status pml_writer_set_metadata(pml_writer *writer, const pml_metadata *metadata, pml_error *error) PML_WARN_UNUSED;
 
-/* Declares a tensor; *i_tensor identifies it in tensor_write. `transforms` may be NULL. Errors: ARGUMENT (name taken, bad
- * shape), UNSUPPORTED. */
+/* Declares a tensor; *i_tensor identifies it in tensor_write. `transforms` may be NULL. Errors: ARGUMENT (name taken,
+ * bad shape), UNSUPPORTED. */
 pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
                                  const uint64_t *shape, unsigned rank, const char *transforms, size_t *i_tensor,
                                  pml_error *error) PML_WARN_UNUSED;
@@ -27,8 +31,9 @@ pml_status pml_writer_add_blob(pml_writer *writer, const char *name, const void 
 /* The size that the file will have, known from the declarations alone (dry runs use it). */
 pml_status pml_writer_planned_size(pml_writer *writer, uint64_t *size_bytes, pml_error *error) PML_WARN_UNUSED;
 
-/* Opens the temporary file beside `path` and reserves its space. `replace`: an existing target may be replaced (at finish, atomically);
- * otherwise it is an error here and again at finish. Errors: IO (ENOSPC too), ARGUMENT (exists). */
+/* Opens the temporary file beside `path` and reserves its space. `replace`: an existing target may be replaced (at
+ * finish, atomically); otherwise it is an error here and again at finish. Errors: IO (ENOSPC too), ARGUMENT (exists).
+ */
 pml_status pml_writer_begin(pml_writer *writer, const char *path, bool replace, pml_error *error) PML_WARN_UNUSED;
 
 /* Appends stored bytes (already in the tensor's layout) to that tensor. */
@@ -36,7 +41,8 @@ pml_status pml_writer_tensor_write(pml_writer *writer, size_t i_tensor, const vo
                                    pml_error *error) PML_WARN_UNUSED;
 /* For lossy types: what pml_file_tensor.quantization_error will say. */
 void pml_writer_set_quantization_error(pml_writer *writer, size_t i_tensor, double relative_rms);
-/* Metadata may be set again (same keys and value sizes) between begin and finish, for hashes known only after streaming. */
+/* Metadata may be set again (same keys and value sizes) between begin and finish, for hashes known only after
+ * streaming. */
 
 /* Writes header and table, fsyncs, reopens and verifies, renames, fsyncs the directory. Errors: ARGUMENT (a tensor is
  * short), IO, MISMATCH (what was read back differs). On error the target is as before and the temporary is gone. */

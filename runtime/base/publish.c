@@ -1,0 +1,420 @@
+#include "runtime/base/publish.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
+
+#define MAX_OPEN 32u               /* publications of one process at a time */
+#define WRITE_CHUNK_BYTES 8388608u /* between two looks at the cancellation flag */
+#define STALE_AGE_SECONDS 86400
+#define HOST_BYTES 32u
+#define RANDOM_DIGITS 16u
+#define NAME_ATTEMPTS 16
+
+/* Temporaries that exist now, where a signal handler finds them. A slot is claimed, filled, armed, and never freed. */
+enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_ARMED };
+static struct {
+    atomic_int state;
+    pid_t pid; /* a forked child must leave its parent's files alone */
+    char path[PATH_MAX];
+} slots[MAX_OPEN];
+
+struct pml_publish {
+    int fd;
+    int i_slot;
+    bool replace;
+    bool exists; /* the temporary */
+    bool is_synced;
+    char *target;
+    char *directory;
+    char *temporary;
+};
+
+void pml_publish_unlink_all(void) {
+    int kept_errno = errno;
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        if (atomic_load(&slots[i].state) == SLOT_ARMED && slots[i].pid == getpid()) {
+            (void)unlink(slots[i].path);
+        }
+    }
+    errno = kept_errno;
+}
+
+static pml_status claim_slot(int *i_slot, pml_error *error) {
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        int expected = SLOT_FREE;
+        if (atomic_compare_exchange_strong(&slots[i].state, &expected, SLOT_CLAIMED)) {
+            *i_slot = (int)i;
+            return PML_OK;
+        }
+    }
+    return PML_FAIL(error, PML_E_IO, "more than %u files are being written at once", MAX_OPEN);
+}
+
+static void host_name(char host[HOST_BYTES + 1]) {
+    char full[256] = "";
+    (void)gethostname(full, sizeof full - 1);
+    size_t n = 0;
+    for (; n < HOST_BYTES && full[n] != '\0'; n++) {
+        bool plain = isalnum((unsigned char)full[n]) || full[n] == '-';
+        host[n] = full[n];
+        if (!plain) {
+            host[n] = '_';
+        }
+    }
+    host[n] = '\0';
+    if (n == 0) {
+        memcpy(host, "host", 5);
+    }
+}
+
+/* ---- names of temporaries: .<name>.tmp.<host>.<pid>.<16 hexadecimal digits> ---- */
+
+static pml_status format_temporary(const pml_publish *p, char *path, pml_error *error) {
+    char host[HOST_BYTES + 1], tail[128];
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+        return PML_FAIL(error, PML_E_IO, "cannot get random bytes: %s", strerror(errno));
+    }
+    host_name(host);
+    int tail_bytes =
+        snprintf(tail, sizeof tail, ".tmp.%s.%ld.%016llx", host, (long)getpid(), (unsigned long long)number);
+    const char *slash = strrchr(p->target, '/');
+    const char *name = slash == NULL ? p->target : slash + 1;
+    int name_room = NAME_MAX - 1 - tail_bytes;
+    int length = snprintf(path, PATH_MAX, "%s/.%.*s%s", p->directory, name_room, name, tail);
+    if (length < 0 || length >= PATH_MAX) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the path '%.200s...' is too long", p->target);
+    }
+    return PML_OK;
+}
+
+/* Parts of a temporary's name from its end; false for any other name. */
+static bool parse_temporary(const char *name, char host[HOST_BYTES + 1], long *pid) {
+    char copy[NAME_MAX + 1];
+    size_t length = strnlen(name, sizeof copy);
+    if (name[0] != '.' || length == sizeof copy) {
+        return false;
+    }
+    memcpy(copy, name, length + 1);
+    char *dots[3];
+    for (int i = 0; i < 3; i++) {
+        dots[i] = strrchr(copy, '.');
+        if (dots[i] == NULL) {
+            return false;
+        }
+        *dots[i] = '\0';
+    }
+    const char *number = dots[0] + 1, *process = dots[1] + 1, *machine = dots[2] + 1;
+    size_t used = strlen(copy);
+    bool fits = strlen(number) == RANDOM_DIGITS && strspn(number, "0123456789abcdef") == RANDOM_DIGITS &&
+                process[0] != '\0' && strlen(process) < 10 && strspn(process, "0123456789") == strlen(process) &&
+                machine[0] != '\0' && strlen(machine) <= HOST_BYTES && used > 5 && strcmp(copy + used - 4, ".tmp") == 0;
+    if (fits) {
+        *pid = strtol(process, NULL, 10);
+        memcpy(host, machine, strlen(machine) + 1);
+    }
+    return fits;
+}
+
+/* Removes one temporary if its writer is surely gone: nobody holds its lock, and its process is dead (on this host) or
+ * it has not been written for a day (a lock on a network file system may mean nothing). */
+static void sweep_one(int directory_fd, const char *name, const char *this_host) {
+    char host[HOST_BYTES + 1];
+    long pid;
+    struct stat info, again;
+    if (!parse_temporary(name, host, &pid)) {
+        return;
+    }
+    int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        bool is_dead = strcmp(host, this_host) == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+        bool is_old = time(NULL) - info.st_mtime > STALE_AGE_SECONDS;
+        if ((is_dead || is_old) && fstatat(directory_fd, name, &again, AT_SYMLINK_NOFOLLOW) == 0 &&
+            again.st_ino == info.st_ino && again.st_dev == info.st_dev) {
+            (void)unlinkat(directory_fd, name, 0);
+        }
+    }
+    (void)close(fd);
+}
+
+/* What an earlier, killed process left in the directory. Failure to tidy up is not an error of this publication. */
+static void sweep(const char *directory) {
+    DIR *stream = opendir(directory);
+    if (stream == NULL) {
+        return;
+    }
+    char host[HOST_BYTES + 1];
+    host_name(host);
+    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+        sweep_one(dirfd(stream), entry->d_name, host);
+    }
+    (void)closedir(stream);
+}
+
+/* ---- begin ---- */
+
+static pml_status check_target(const pml_publish *p, pml_error *error) {
+    struct stat info;
+    if (lstat(p->target, &info) != 0) {
+        return errno == ENOENT ? PML_OK
+                               : PML_FAIL(error, PML_E_IO, "cannot look at '%s': %s", p->target, strerror(errno));
+    }
+    if (!p->replace) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' exists already", p->target);
+    }
+    if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' is not a regular file and cannot be replaced", p->target);
+    }
+    return PML_OK;
+}
+
+static pml_status split_target(pml_publish *p, const char *target, pml_error *error) {
+    const char *slash = strrchr(target, '/');
+    const char *name = slash == NULL ? target : slash + 1;
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' does not name a file", target);
+    }
+    if (strlen(name) > NAME_MAX) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the file name '%.100s...' is longer than %d bytes", name, NAME_MAX);
+    }
+    pml_status status = pml_string_copy(target, strlen(target), &p->target, error);
+    if (status != PML_OK) {
+        return status;
+    }
+    if (slash == NULL) {
+        return pml_string_copy(".", 1, &p->directory, error);
+    }
+    return pml_string_copy(target, slash == target ? 1 : (size_t)(slash - target), &p->directory, error);
+}
+
+/* The slot is armed before the file exists: a signal in between unlinks a name that nobody else can have. */
+static pml_status create_temporary(pml_publish *p, pml_error *error) {
+    for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+        char *path = slots[p->i_slot].path;
+        pml_status status = format_temporary(p, path, error);
+        if (status != PML_OK) {
+            return status;
+        }
+        slots[p->i_slot].pid = getpid();
+        atomic_store(&slots[p->i_slot].state, SLOT_ARMED);
+        p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        int cause = errno;
+        if (p->fd >= 0) {
+            p->exists = true;
+            /* Where locks do not exist the name alone marks the owner. */
+            (void)flock(p->fd, LOCK_EX | LOCK_NB);
+            return pml_string_copy(path, strlen(path), &p->temporary, error);
+        }
+        atomic_store(&slots[p->i_slot].state, SLOT_CLAIMED);
+        if (cause != EEXIST && cause != EINTR) {
+            return PML_FAIL(error, PML_E_IO, "cannot create a file in '%s' for '%s': %s", p->directory, p->target,
+                            strerror(cause));
+        }
+    }
+    return PML_FAIL(error, PML_E_IO, "cannot find a free temporary name in '%s'", p->directory);
+}
+
+static pml_status reserve(const pml_publish *p, uint64_t size_bytes, pml_error *error) {
+    if (size_bytes == 0) {
+        return PML_OK;
+    }
+    if (size_bytes > INT64_MAX) {
+        return PML_FAIL(error, PML_E_IO, "'%s' would need %llu bytes", p->target, (unsigned long long)size_bytes);
+    }
+    int cause;
+    do {
+        cause = posix_fallocate(p->fd, 0, (off_t)size_bytes);
+    } while (cause == EINTR);
+    if (cause == EOPNOTSUPP || cause == EINVAL) {
+        cause = ftruncate(p->fd, (off_t)size_bytes) == 0 ? 0 : errno;
+    }
+    if (cause == 0) {
+        return PML_OK;
+    }
+    struct statvfs space;
+    unsigned long long free_bytes =
+        fstatvfs(p->fd, &space) == 0 ? (unsigned long long)space.f_bavail * space.f_frsize : 0;
+    return PML_FAIL(error, PML_E_IO, "cannot reserve %llu bytes for '%s': %s (%llu bytes are free)",
+                    (unsigned long long)size_bytes, p->target, strerror(cause), free_bytes);
+}
+
+pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool replace, pml_publish **publish,
+                             pml_error *error) {
+    pml_status status;
+    pml_publish *p = NULL;
+    PML_TRY(pml_alloc(1, sizeof *p, &p, error));
+    p->fd = -1;
+    p->i_slot = -1;
+    p->replace = replace;
+    PML_TRY(split_target(p, target, error));
+    PML_TRY(check_target(p, error));
+    PML_TRY(claim_slot(&p->i_slot, error));
+    sweep(p->directory);
+    PML_TRY(create_temporary(p, error));
+    PML_TRY(reserve(p, reserve_bytes, error));
+    *publish = p;
+    p = NULL;
+done:
+    pml_publish_abort(p);
+    return status;
+}
+
+int pml_publish_fd(const pml_publish *publish) {
+    return publish->fd;
+}
+
+const char *pml_publish_temporary_path(const pml_publish *publish) {
+    return publish->temporary;
+}
+
+pml_status pml_publish_write(pml_publish *publish, uint64_t offset_bytes, const void *bytes, size_t size_bytes,
+                             pml_error *error) {
+    const char *next = bytes;
+    if (offset_bytes > INT64_MAX || size_bytes > INT64_MAX - offset_bytes) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s': a write at byte %llu is out of range", publish->target,
+                        (unsigned long long)offset_bytes);
+    }
+    publish->is_synced = false;
+    while (size_bytes > 0) {
+        pml_status status = pml_cancel_check(error);
+        if (status != PML_OK) {
+            return status;
+        }
+        size_t chunk_bytes = size_bytes < WRITE_CHUNK_BYTES ? size_bytes : WRITE_CHUNK_BYTES;
+        ssize_t written = pwrite(publish->fd, next, chunk_bytes, (off_t)offset_bytes);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            int cause = written == 0 ? EIO : errno;
+            return PML_FAIL_AT(error, PML_E_IO, offset_bytes, "cannot write %zu bytes at byte %llu of '%s': %s",
+                               size_bytes, (unsigned long long)offset_bytes, publish->target, strerror(cause));
+        }
+        next += written;
+        offset_bytes += (uint64_t)written;
+        size_bytes -= (size_t)written;
+    }
+    return PML_OK;
+}
+
+pml_status pml_publish_sync(pml_publish *publish, pml_error *error) {
+    if (publish->is_synced) {
+        return PML_OK;
+    }
+    /* After a failed fsync the kernel may have dropped the pages: a second call would lie, so there is none. */
+    if (fsync(publish->fd) != 0) {
+        return PML_FAIL(error, PML_E_IO, "cannot write '%s' to disk: %s", publish->target, strerror(errno));
+    }
+    publish->is_synced = true;
+    return PML_OK;
+}
+
+/* ---- commit ---- */
+
+/* rename without replacing, for file systems that lack the flag: a hard link is as atomic. */
+static int link_in_place(const char *temporary, const char *target) {
+    if (link(temporary, target) == 0) {
+        (void)unlink(temporary);
+        return 0;
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
+        return -1;
+    }
+    struct stat info;
+    if (lstat(target, &info) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(temporary, target);
+}
+
+static pml_status rename_in_place(pml_publish *p, pml_error *error) {
+    int result;
+    if (p->replace) {
+        result = rename(p->temporary, p->target);
+    } else {
+        result = renameat2(AT_FDCWD, p->temporary, AT_FDCWD, p->target, RENAME_NOREPLACE);
+        if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
+            result = link_in_place(p->temporary, p->target);
+        }
+    }
+    if (result == 0) {
+        p->exists = false;
+        return PML_OK;
+    }
+    return errno == EEXIST
+               ? PML_FAIL(error, PML_E_ARGUMENT, "'%s' exists already", p->target)
+               : PML_FAIL(error, PML_E_IO, "cannot rename the finished file to '%s': %s", p->target, strerror(errno));
+}
+
+static pml_status sync_directory(const pml_publish *p, pml_error *error) {
+    int fd = open(p->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    int cause = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    /* EINVAL: this file system has no fsync for directories, so there is nothing that could be done better. */
+    if (result != 0 && cause != EINVAL) {
+        return PML_FAIL(error, PML_E_IO, "'%s' is complete, but its directory could not be written to disk: %s",
+                        p->target, strerror(cause));
+    }
+    return PML_OK;
+}
+
+pml_status pml_publish_commit(pml_publish *publish, pml_error *error) {
+    pml_status status;
+    PML_TRY(pml_cancel_check(error));
+    PML_TRY(pml_publish_sync(publish, error));
+    /* Closed before the rename, since a network file system may report a failed write only here. */
+    int closed = close(publish->fd);
+    publish->fd = -1;
+    if (closed != 0) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "cannot close '%s': %s", publish->target, strerror(errno)));
+    }
+    PML_TRY(rename_in_place(publish, error));
+    PML_TRY(sync_directory(publish, error));
+done:
+    pml_publish_abort(publish);
+    return status;
+}
+
+void pml_publish_abort(pml_publish *publish) {
+    if (publish == NULL) {
+        return;
+    }
+    if (publish->exists) {
+        (void)unlink(slots[publish->i_slot].path);
+    }
+    if (publish->fd >= 0) {
+        (void)close(publish->fd);
+    }
+    if (publish->i_slot >= 0) {
+        atomic_store(&slots[publish->i_slot].state, SLOT_FREE);
+    }
+    pml_free(publish->target);
+    pml_free(publish->directory);
+    pml_free(publish->temporary);
+    pml_free(publish);
+}

@@ -1,0 +1,23 @@
+/* The open file as the reader and its parts see it, and parsing without a file. Private to this floor and its tests. */
+#ifndef PML_RUNTIME_FILE_FILE_H
+#define PML_RUNTIME_FILE_FILE_H
+
+#include "runtime/file/record.h"
+
+struct pml_file {
+    char *path;
+    const uint8_t *bytes; /* the whole file */
+    size_t size_bytes;
+    bool is_mapped; /* bytes are unmapped at close; otherwise they are the caller's */
+    pml_header header;
+    pml_metadata *metadata;
+    pml_file_tensor *tensors;
+    pml_file_blob *blobs;
+};
+
+/* Does what pml_file_open does with the bytes of a file that lie in memory, of any alignment. They are borrowed until
+ * pml_file_close; `name` is what messages call the file. */
+pml_status pml_file_parse(const void *bytes, size_t size_bytes, const char *name, pml_file **file,
+                          pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -4,8 +4,8 @@
     scripts/make_checkpoint.py [--size-mb MB | --patchtst42] [--dtype F32|F16|BF16|F64] [--shards N] [--seed N]
                                [--scaler] DIR
 
---size-mb chooses wide layers until the weights take about MB megabytes; --patchtst42 (the default) is the small model of
-the benches: 336 steps, patches of 16 every 8, width 16, 3 layers. Needs numpy only; one tensor is held at a time.
+--size-mb chooses wide layers until the weights take about MB megabytes; --patchtst42 (the default) is the small model
+of the benches: 336 steps, patches of 16 every 8, width 16, 3 layers. Needs numpy only; one tensor is held at a time.
 """
 import argparse
 import json

@@ -12,7 +12,17 @@ typedef struct detect_options {
     const char *map_path;
 } detect_options;
 
-/* The library's answer first, in full; then, when there is not exactly one, the error that says why. */
+/* Without a config there are things that tensors cannot tell. The family is found all the same when one candidate alone
+ * is accepted and what failed is the reading of its configuration: the answer then says what to add with --set. */
+static bool is_found(const pml_bundle *bundle, const pml_detect_report *report, pml_status verdict) {
+    size_t n_accepted = 0;
+    for (size_t i = 0; i < report->count; i++) {
+        n_accepted += report->candidates[i].accepted;
+    }
+    return verdict == PML_OK || (verdict == PML_E_CONFIG && bundle->config == NULL && n_accepted == 1);
+}
+
+/* The candidates in full on stdout; then, when there is not exactly one, the error that says why. */
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     (void)n_operands;
     const detect_options *given = options;
@@ -28,13 +38,11 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_bundle_open(operands[0], &bundle_options, &bundle, error));
     PML_TRY(pml_detect(&bundle->map, &report, error));
     pml_status verdict = pml_map(&bundle->map, &mapping, &why);
-    if (verdict == PML_E_MEMORY || verdict == PML_E_INTERRUPTED || verdict == PML_E_IO) {
-        *error = why;
-        PML_TRY(verdict);
+    if (verdict == PML_OK || verdict == PML_E_CONFIG || verdict == PML_E_UNSUPPORTED || verdict == PML_E_FORMAT) {
+        PML_TRY(pml_detect_print(bundle->tensors, &report, mapping, verdict == PML_OK ? NULL : why.message,
+                                 given->common.json, stdout, error));
     }
-    PML_TRY(pml_detect_print(bundle->tensors, &report, mapping, verdict == PML_OK ? NULL : why.message,
-                             given->common.json, stdout, error));
-    if (verdict != PML_OK) {
+    if (!is_found(bundle, &report, verdict)) {
         *error = why;
         PML_TRY(verdict);
     }

@@ -44,6 +44,7 @@ static void print_candidate(FILE *stream, const pml_detection *d) {
     fprintf(stream, "  %-11s %zu\n", "matched", d->n_matched);
     print_names(stream, "missing", d->missing, d->n_missing);
     print_names(stream, "unexpected", d->unexpected, d->n_unexpected);
+    print_names(stream, "mismatched", d->mismatched, d->n_mismatched);
     print_lines(stream, "assumed", d->assumed, d->n_assumed);
     print_lines(stream, "reasons", d->reasons, d->n_reasons);
     if (d->failed != NULL) {
@@ -68,7 +69,7 @@ static pml_status print_text(const pml_source *source, const pml_detect_report *
         }
     }
     if (verdict != NULL) {
-        fputs("\nnot understood: ", stream);
+        fputs("\nnot convertible: ", stream);
         pml_printable_write(stream, verdict);
         fputc('\n', stream);
     }
@@ -96,6 +97,7 @@ static void write_candidate(pml_json_writer *w, const pml_detection *d) {
     pml_json_u64(w, "n_matched", d->n_matched);
     write_texts(w, "missing", d->missing, d->n_missing);
     write_texts(w, "unexpected", d->unexpected, d->n_unexpected);
+    write_texts(w, "mismatched", d->mismatched, d->n_mismatched);
     write_texts(w, "assumed", d->assumed, d->n_assumed);
     write_texts(w, "reasons", d->reasons, d->n_reasons);
     pml_json_end_object(w);

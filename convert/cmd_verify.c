@@ -1,10 +1,13 @@
 /* pml-convert verify: a file against its own checksums, and against the source that it was made from. */
 #include <stddef.h>
+#include <string.h>
 
 #include "convert/commands.h"
 #include "convert/printable.h"
 #include "convert/verify_source.h"
+#include "runtime/base/alloc.h"
 #include "runtime/base/json_writer.h"
+#include "runtime/base/quote.h"
 
 typedef struct verify_options {
     pml_common_options common;
@@ -87,6 +90,18 @@ done:
     return status;
 }
 
+static pml_status fail_with_first(const char *path, const char *source, const pml_finding *first, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_quoted name;
+    char *cause = NULL;
+    PML_TRY(pml_printable_copy(first->cause, strlen(first->cause), &cause, error));
+    PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "%s is not what %s gives: %s %s: %s", path, source,
+                     pml_finding_kind_name(first->kind), pml_quote(&name, first->name), cause));
+done:
+    pml_free(cause);
+    return status;
+}
+
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     (void)n_operands;
     const verify_options *given = options;
@@ -111,9 +126,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         print_text(file, given->source, &report);
     }
     if (report.count > 0) {
-        const pml_finding *first = &report.findings[0];
-        PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "%s is not what %s gives: %s %s: %s", operands[0], given->source,
-                         pml_finding_kind_name(first->kind), first->name, first->cause));
+        PML_TRY(fail_with_first(operands[0], given->source, &report.findings[0], error));
     }
 done:
     pml_verify_report_deinit(&report);

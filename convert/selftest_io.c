@@ -6,6 +6,7 @@
 
 #include "convert/safetensors_writer.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/quote.h"
 
 static bool has_prefix(const char *name, const char *prefix) {
     return strncmp(name, prefix, strlen(prefix)) == 0;
@@ -49,8 +50,9 @@ pml_status pml_selftest_io_open(const char *path, pml_selftest_io *io, pml_error
             continue;
         }
         if (!is_number(tensor->dtype)) {
+            pml_quoted quoted;
             PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: vector %s has dtype %s, which holds no plain numbers", path,
-                             tensor->name, pml_dtype_name(tensor->dtype)));
+                             pml_quote(&quoted, tensor->name), pml_dtype_name(tensor->dtype)));
         }
         pml_vector *vector = &io->vectors[io->n_vectors];
         *vector = (pml_vector){.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};

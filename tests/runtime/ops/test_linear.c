@@ -1,0 +1,99 @@
+#include "tests/runtime/ops/op_test.h"
+
+/* The value of y[row][column] with a matrix [n_in][n_out] at w. */
+static double expect(const float *x, const float *w, size_t n_in, size_t n_out, size_t column, const float *bias,
+                     bool relu, double residual) {
+    double sum = bias == NULL ? 0 : (double)bias[column];
+    for (size_t i = 0; i < n_in; i++) {
+        sum += (double)x[i] * (double)w[i * n_out + column];
+    }
+    return (relu && sum < 0 ? 0 : sum) + residual;
+}
+
+static void computes_rows_of_any_rank(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 3, 5)), w = make_tensor(SHAPE(5, 7)), bias = make_tensor(SHAPE(7));
+    pml_tensor residual = make_tensor(SHAPE(2, 3, 7)), y;
+    PML_ASSERT_OK(pml_op_linear(&context, &x, &w, &bias, PML_ACTIVATION_RELU, &residual, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(2, 3, 7)));
+    for (size_t row = 0; row < 6; row++) {
+        for (size_t k = 0; k < 7; k++) {
+            double wanted = expect(pml_tensor_f32(&x) + row * 5, pml_tensor_f32(&w), 5, 7, k, pml_tensor_f32(&bias),
+                                   true, (double)pml_tensor_f32(&residual)[row * 7 + k]);
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[row * 7 + k], wanted, 1e-6));
+        }
+    }
+    PML_ASSERT_OK(pml_op_linear(&context, &x, &w, NULL, PML_ACTIVATION_IDENTITY, NULL, &y, &error), &error);
+    CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[41],
+                           expect(pml_tensor_f32(&x) + 25, pml_tensor_f32(&w), 5, 7, 6, NULL, false, 0), 1e-6));
+    end_test();
+}
+
+/* x [B, G, inner..., in]: group g of every sample goes through matrix g. */
+static void check_groups(const size_t *shape, unsigned rank) {
+    begin_test(1 << 16);
+    size_t n_groups = shape[1], n_in = shape[rank - 1], n_out = 6;
+    pml_tensor x = make_tensor(shape, rank), w = make_tensor(SHAPE(n_groups, n_in, n_out));
+    pml_tensor bias = make_tensor(SHAPE(n_groups, n_out)), y;
+    size_t result_shape[PML_MAX_RANK];
+    memcpy(result_shape, shape, rank * sizeof *shape);
+    result_shape[rank - 1] = n_out;
+    pml_tensor residual = make_tensor(result_shape, rank);
+    PML_ASSERT_OK(pml_op_linear(&context, &x, &w, &bias, PML_ACTIVATION_IDENTITY, &residual, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, result_shape, rank));
+    size_t rows = pml_tensor_rows(&x), inner = rows / shape[0] / n_groups;
+    for (size_t row = 0; row < rows; row++) {
+        size_t g = row / inner % n_groups;
+        for (size_t k = 0; k < n_out; k++) {
+            double wanted =
+                expect(pml_tensor_f32(&x) + row * n_in, pml_tensor_f32(&w) + g * n_in * n_out, n_in, n_out, k,
+                       pml_tensor_f32(&bias) + g * n_out, false, (double)pml_tensor_f32(&residual)[row * n_out + k]);
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[row * n_out + k], wanted, 1e-6));
+        }
+    }
+    end_test();
+}
+
+static void takes_one_matrix_per_group(void) {
+    check_groups(SHAPE(2, 3, 4, 5));
+    check_groups(SHAPE(4, 3, 5));
+    check_groups(SHAPE(1, 1, 2));
+}
+
+static void reads_bf16(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(3, 4)), w = make_tensor(SHAPE(4, 5)), y;
+    uint16_t narrow[20];
+    float wide[20];
+    for (size_t i = 0; i < 20; i++) {
+        narrow[i] = pml_bf16_from_f32(pml_tensor_f32(&w)[i]);
+        wide[i] = pml_f32_from_bf16(narrow[i]);
+    }
+    pml_buffer buffer;
+    pml_tensor w16 = pml_context_view(narrow, PML_DTYPE_BF16, SHAPE(4, 5), &buffer);
+    PML_ASSERT_OK(pml_op_linear(&context, &x, &w16, NULL, PML_ACTIVATION_IDENTITY, NULL, &y, &error), &error);
+    for (size_t i = 0; i < 15; i++) {
+        double wanted = expect(pml_tensor_f32(&x) + i / 5 * 4, wide, 4, 5, i % 5, NULL, false, 0);
+        CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], wanted, 2e-2));
+    }
+    end_test();
+}
+
+static void refuses_what_does_not_fit(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 5)), w = make_tensor(SHAPE(5, 7)), other = make_tensor(SHAPE(6, 7));
+    pml_tensor bias = make_tensor(SHAPE(6)), residual = make_tensor(SHAPE(2, 6)), y, half = w;
+    half.dtype = PML_DTYPE_F16;
+    PML_ASSERT_FAILS(pml_op_linear(&context, &x, &other, NULL, PML_ACTIVATION_IDENTITY, NULL, &y, &error),
+                     PML_E_ARGUMENT, &error, "5 columns");
+    PML_ASSERT_FAILS(pml_op_linear(&context, &x, &w, &bias, PML_ACTIVATION_IDENTITY, NULL, &y, &error), PML_E_ARGUMENT,
+                     &error, "bias");
+    PML_ASSERT_FAILS(pml_op_linear(&context, &x, &w, NULL, PML_ACTIVATION_IDENTITY, &residual, &y, &error),
+                     PML_E_ARGUMENT, &error, "residual");
+    PML_ASSERT_FAILS(pml_op_linear(&context, &x, &half, NULL, PML_ACTIVATION_IDENTITY, NULL, &y, &error),
+                     PML_E_UNSUPPORTED, &error, "F16");
+    end_test();
+}
+
+PML_TESTS("runtime/ops/linear", PML_TEST(computes_rows_of_any_rank), PML_TEST(takes_one_matrix_per_group),
+          PML_TEST(reads_bf16), PML_TEST(refuses_what_does_not_fit))

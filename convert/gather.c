@@ -5,6 +5,7 @@
 #include "convert/lines.h"
 #include "convert/pack.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/quote.h"
 
 /* Appends a factor; one that continues the factor before it is joined with it. */
 static void axis_append(pml_gather_axis *axis, uint64_t size, uint64_t stride) {
@@ -60,7 +61,8 @@ static pml_status check_bounds(const pml_view *view, const pml_source_tensor *te
                pml_ck_add(last, step, &last);
     }
     if (!fits || last >= n_elements) {
-        return PML_FAIL(error, PML_E_FORMAT, "tensor '%s': its transforms reach beyond its elements", tensor->name);
+        return PML_FAIL(error, PML_E_FORMAT, "tensor %s: its transforms reach beyond its elements",
+                        pml_quote(&(pml_quoted){{0}}, tensor->name));
     }
     return PML_OK;
 }
@@ -76,7 +78,8 @@ static pml_status split_axes(const pml_view *view, const pml_source_tensor *tens
             k++;
         }
         if (axes[a].count != view->shape[a]) {
-            return PML_FAIL(error, PML_E_FORMAT, "tensor '%s': its transforms do not divide into axes", tensor->name);
+            return PML_FAIL(error, PML_E_FORMAT, "tensor %s: its transforms do not divide into axes",
+                            pml_quote(&(pml_quoted){{0}}, tensor->name));
         }
     }
     return PML_OK;
@@ -99,8 +102,8 @@ static pml_status select_part(pml_gather *gather, size_t i_part, pml_error *erro
     PML_TRY(pml_transform_view(gather->weight->transform, tensor->shape, tensor->rank, &view, error));
     if (view.rank + n_stacked != weight->rank ||
         memcmp(view.shape, weight->shape + n_stacked, view.rank * sizeof view.shape[0]) != 0) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor '%s' does not have the shape of '%s' after its transforms",
-                         tensor->name, weight->name));
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor %s does not have the shape of '%s' after its transforms",
+                         pml_quote(&(pml_quoted){{0}}, tensor->name), weight->name));
     }
     PML_TRY(check_bounds(&view, tensor, error));
     PML_TRY(split_axes(&view, tensor, axes, error));

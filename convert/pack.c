@@ -9,6 +9,7 @@
 #include "convert/lines.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/quote.h"
 
 /* Floats of one chunk. Where the source runs along the rows, a panel needs no more than fits the second-level cache
  * together with what it is read from; elsewhere a larger chunk makes the runs longer that are read at a time. */
@@ -60,8 +61,9 @@ pml_status pml_pack_check_dtype(const pml_source *source, const pml_source_tenso
         return PML_OK;
     }
     return PML_FAIL_AT(error, PML_E_UNSUPPORTED, tensor->offset_bytes,
-                       "%s: tensor '%s' is %s; weights are converted from F64, F32, F16 and BF16",
-                       pml_source_file_name(source, tensor->i_file), tensor->name, pml_dtype_name(tensor->dtype));
+                       "%s: tensor %s is %s; weights are converted from F64, F32, F16 and BF16",
+                       pml_source_file_name(source, tensor->i_file), pml_quote(&(pml_quoted){{0}}, tensor->name),
+                       pml_dtype_name(tensor->dtype));
 }
 
 /* "[3, 17]" */
@@ -129,9 +131,9 @@ static pml_status examine(pml_packer *packer, const pml_pack_job *job, const pml
                 describe_value(exact, job->dtype, value);
                 PML_TRY(PML_FAIL_AT(
                     error, PML_E_NUMERIC, gather->tensor->offset_bytes + i_element * gather->element_bytes,
-                    "%s: tensor '%s' holds %s at index %" PRIu64 " %s (--allow-nonfinite converts such values too)",
-                    pml_source_file_name(gather->source, gather->tensor->i_file), gather->tensor->name, value,
-                    i_element, index));
+                    "%s: tensor %s holds %s at index %" PRIu64 " %s (--allow-nonfinite converts such values too)",
+                    pml_source_file_name(gather->source, gather->tensor->i_file),
+                    pml_quote(&(pml_quoted){{0}}, gather->tensor->name), value, i_element, index));
             }
         }
     }

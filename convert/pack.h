@@ -29,10 +29,10 @@ typedef struct pml_pack_job {
 } pml_pack_job;
 
 typedef struct pml_pack_result {
-    double quantization_error; /* root of (sum of squared rounding differences / sum of squares), 0 when nothing was
-                                  rounded */
-    uint64_t n_nonfinite;      /* NaN and infinities of the source */
-    uint64_t n_overflowed;     /* finite values that became infinite */
+    /* Of BF16, against the F32 value: root of (sum of squared differences / sum of squares); 0 for F32. */
+    double quantization_error;
+    uint64_t n_nonfinite;  /* NaN and infinities of the source */
+    uint64_t n_overflowed; /* finite values that became infinite */
 } pml_pack_result;
 
 /* Errors: NUMERIC (names file, tensor, index and coordinates), UNSUPPORTED (source dtype, by name), FORMAT, CONFIG,

@@ -1,0 +1,196 @@
+/* Names, facts and report lines: the parts of the rule engine that need no configuration. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mappers/mapping.h"
+#include "runtime/base/alloc.h"
+
+static const char *const wrappers[] = {"module.", "_orig_mod."};
+
+const char *pml_map_strip(const char *name) {
+    for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0];) {
+        size_t length = strlen(wrappers[i]);
+        if (strncmp(name, wrappers[i], length) == 0) {
+            name += length;
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+    return name;
+}
+
+const pml_source_tensor *pml_map_tensor_find(const pml_map_source *source, const char *name) {
+    static const char *const prefixes[] = {"", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        char full[PML_MAX_NAME_BYTES + 1];
+        int length = snprintf(full, sizeof full, "%s%s", prefixes[i], name);
+        const pml_source_tensor *tensor =
+            length > 0 && (size_t)length < sizeof full ? pml_source_tensor_find(source->tensors, full) : NULL;
+        if (tensor != NULL) {
+            return tensor;
+        }
+    }
+    return NULL;
+}
+
+/* ---- facts ---- */
+static const pml_map_rule *find_rule(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
+                                     const char *name, pml_captures *captures) {
+    for (size_t i = 0; i < source->options->n_extra_rules; i++) {
+        if (pml_pattern_match(source->options->extra_rules[i].pattern, name, captures)) {
+            return &source->options->extra_rules[i];
+        }
+    }
+    for (const pml_map_rule *rule = mapper->rules; rule->pattern != NULL; rule++) {
+        if ((rule->dialect == NULL || strcmp(rule->dialect, dialect) == 0) &&
+            pml_pattern_match(rule->pattern, name, captures)) {
+            return rule;
+        }
+    }
+    return NULL;
+}
+
+pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
+                             pml_facts *facts, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_facts result = {0};
+    size_t capacity = 0;
+    PML_TRY(pml_arena_init(&result.storage, 0, error));
+    for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
+        const pml_source_tensor *tensor = pml_source_tensor_at(source->tensors, i);
+        pml_captures captures = {0};
+        const pml_map_rule *rule = find_rule(source, mapper, dialect, pml_map_strip(tensor->name), &captures);
+        if (rule == NULL) {
+            result.n_unmatched++;
+            continue;
+        }
+        PML_TRY(pml_grow(&result.items, &capacity, result.count + 1, sizeof *result.items, PML_MAX_TENSORS, "tensors",
+                         error));
+        pml_fact *fact = &result.items[result.count++];
+        *fact = (pml_fact){.source = tensor, .rule = rule, .captures = captures};
+        if (fact->rule->target != NULL) {
+            char target[PML_MAX_NAME_BYTES + 1];
+            if (!pml_pattern_fill(fact->rule->target, &fact->captures, target, sizeof target)) {
+                continue;
+            }
+            char *copy;
+            PML_TRY(pml_arena_alloc(&result.storage, strlen(target) + 1, 1, &copy, error));
+            memcpy(copy, target, strlen(target) + 1);
+            fact->target = copy;
+            const char *steps = fact->rule->transform != NULL ? fact->rule->transform : "";
+            fact->has_view = strchr(steps, '{') == NULL &&
+                             pml_transform_view(steps, tensor->shape, tensor->rank, &fact->view, NULL) == PML_OK;
+        }
+    }
+    *facts = result;
+    result = (pml_facts){0};
+done:
+    pml_facts_deinit(&result);
+    return status;
+}
+
+void pml_facts_deinit(pml_facts *facts) {
+    pml_free(facts->items);
+    pml_arena_deinit(&facts->storage);
+    *facts = (pml_facts){0};
+}
+
+const pml_fact *pml_facts_find(const pml_facts *facts, const char *target) {
+    for (size_t i = 0; i < facts->count; i++) {
+        if (facts->items[i].target != NULL && strcmp(facts->items[i].target, target) == 0) {
+            return &facts->items[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t pml_facts_count(const pml_facts *facts, const char *target_pattern, char letter) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < facts->count; i++) {
+        pml_captures captures;
+        uint32_t value = 0;
+        if (facts->items[i].target == NULL || !pml_pattern_match(target_pattern, facts->items[i].target, &captures)) {
+            continue;
+        }
+        bool is_captured =
+            pml_captures_get(&captures, letter, &value) || pml_captures_get(&facts->items[i].captures, letter, &value);
+        if (is_captured && value >= count && value < UINT32_MAX) {
+            count = value + 1;
+        }
+    }
+    return count;
+}
+
+/* ---- report lines ---- */
+static pml_status format_text(char **text, pml_error *error, const char *format, va_list arguments) {
+    char line[1200];
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    size_t used = length < 0 ? 0 : (size_t)length;
+    return pml_string_copy(line, used < sizeof line ? used : sizeof line - 1, text, error);
+}
+
+pml_status pml_detection_add(char ***lines, size_t *n_lines, pml_error *error, const char *format, ...) {
+    pml_status status = PML_OK;
+    char *text = NULL;
+    /* Lists grow by doubling; their capacity is the power of two that holds their length. */
+    if ((*n_lines & (*n_lines - 1)) == 0) {
+        size_t capacity = *n_lines;
+        PML_TRY(pml_grow(lines, &capacity, *n_lines == 0 ? 1 : *n_lines * 2, sizeof **lines, SIZE_MAX / 16, "lines",
+                         error));
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    status = format_text(&text, error, format, arguments);
+    va_end(arguments);
+    if (status == PML_OK) {
+        (*lines)[(*n_lines)++] = text;
+    }
+done:
+    return status;
+}
+
+pml_status pml_detection_set(char **text, pml_error *error, const char *format, ...) {
+    char *fresh = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    pml_status status = format_text(&fresh, error, format, arguments);
+    va_end(arguments);
+    if (status == PML_OK) {
+        pml_free(*text);
+        *text = fresh;
+    }
+    return status;
+}
+
+static void free_lines(char **lines, size_t n_lines) {
+    for (size_t i = 0; i < n_lines; i++) {
+        pml_free(lines[i]);
+    }
+    pml_free(lines);
+}
+
+void pml_detection_deinit(pml_detection *detection) {
+    pml_free(detection->variant);
+    pml_free(detection->failed);
+    free_lines(detection->reasons, detection->n_reasons);
+    free_lines(detection->assumed, detection->n_assumed);
+    free_lines(detection->missing, detection->n_missing);
+    free_lines(detection->unexpected, detection->n_unexpected);
+    free_lines(detection->mismatched, detection->n_mismatched);
+    *detection = (pml_detection){0};
+}
+
+const char *pml_map_shape_text(const uint64_t *shape, unsigned rank, char text[192]) {
+    size_t used = 0;
+    text[used++] = '[';
+    for (unsigned i = 0; i < rank; i++) {
+        int length = snprintf(text + used, 192 - used, "%s%" PRIu64, i > 0 ? "," : "", shape[i]);
+        used += length < 0 ? 0 : (size_t)length; /* at most 8 axes of 21 characters: always fits */
+    }
+    text[used++] = ']';
+    text[used] = '\0';
+    return text;
+}

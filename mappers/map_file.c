@@ -1,0 +1,134 @@
+/* --map FILE: the user's own rules, one a line: pattern, target, optional transform; "-" as target drops the tensor. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mappers/mapper.h"
+#include "mappers/pattern.h"
+#include "runtime/base/alloc.h"
+
+#define MAX_RULES 65536u
+#define SPACE " \t\r"
+
+static pml_status read_file(const char *path, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    char *buffer = NULL;
+    struct stat info;
+    FILE *stream = fopen(path, "rbe");
+    if (stream == NULL) {
+        PML_TRY(PML_FAIL(error, errno == ENOENT ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", path, strerror(errno)));
+    }
+    if (fstat(fileno(stream), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > (off_t)PML_MAX_CONFIG_BYTES) {
+        PML_TRY(
+            PML_FAIL(error, PML_E_FORMAT, "%s: not a regular file of at most %u bytes", path, PML_MAX_CONFIG_BYTES));
+    }
+    size_t size_bytes = (size_t)info.st_size;
+    PML_TRY(pml_alloc(size_bytes + 1, 1, &buffer, error));
+    if (fread(buffer, 1, size_bytes, stream) != size_bytes) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: cannot be read", path));
+    }
+    const char *zero = memchr(buffer, '\0', size_bytes);
+    if (zero != NULL) {
+        PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, zero - buffer, "%s: zero byte", path));
+    }
+    *text = buffer;
+    buffer = NULL;
+done:
+    if (stream != NULL) {
+        (void)fclose(stream);
+    }
+    pml_free(buffer);
+    return status;
+}
+
+/* The next word of a line, cut out in place; NULL at its end. */
+static char *next_word(char **at) {
+    char *word = *at + strspn(*at, SPACE);
+    if (*word == '\0') {
+        return NULL;
+    }
+    char *end = word + strcspn(word, SPACE);
+    *at = *end == '\0' ? end : end + 1;
+    *end = '\0';
+    return word;
+}
+
+static pml_status copy_word(const char *word, const char **out, pml_error *error) {
+    char *copy = NULL;
+    pml_status status = pml_string_copy(word, strlen(word), &copy, error);
+    *out = copy;
+    return status;
+}
+
+/* Reads one line into *rule; *is_rule is false for blank lines and comments. */
+static pml_status read_line(char *line, const char *path, size_t n_line, pml_map_rule *rule, bool *is_rule,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    line[strcspn(line, "#")] = '\0';
+    char *pattern = next_word(&line);
+    char *target = pattern != NULL ? next_word(&line) : NULL;
+    char *transform = target != NULL ? next_word(&line) : NULL;
+    *is_rule = pattern != NULL;
+    if (!*is_rule) {
+        goto done;
+    }
+    if (target == NULL || next_word(&line) != NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: pattern, target and at most one transform are expected", path,
+                         n_line));
+    }
+    bool is_dropped = strcmp(target, "-") == 0;
+    if (!pml_pattern_check(pattern) || (!is_dropped && (!pml_pattern_check(target) || strchr(target, '[') != NULL)) ||
+        strlen(pattern) > PML_MAX_NAME_BYTES || strlen(target) > PML_MAX_NAME_BYTES) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: malformed pattern or target", path, n_line));
+    }
+    PML_TRY(copy_word(pattern, &rule->pattern, error));
+    if (!is_dropped) {
+        PML_TRY(copy_word(target, &rule->target, error));
+    }
+    if (transform != NULL) {
+        PML_TRY(copy_word(transform, &rule->transform, error));
+    }
+    rule->reason = is_dropped ? "dropped by a rule of --map" : NULL;
+done:
+    return status;
+}
+
+pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_rules, pml_error *error) {
+    pml_status status = PML_OK;
+    char *text = NULL;
+    pml_map_rule *items = NULL;
+    size_t count = 0, capacity = 0, n_line = 0;
+    PML_TRY(read_file(path, &text, error));
+    for (char *line = text; line != NULL;) {
+        char *end = strchr(line, '\n');
+        if (end != NULL) {
+            *end = '\0';
+        }
+        n_line++;
+        PML_TRY(pml_grow(&items, &capacity, count + 1, sizeof *items, MAX_RULES, "rules", error));
+        items[count] = (pml_map_rule){.pattern = NULL};
+        bool is_rule = false;
+        status = read_line(line, path, n_line, &items[count], &is_rule, error);
+        count += is_rule; /* counted even when it failed half way, so that its parts are released */
+        PML_TRY(status);
+        line = end != NULL ? end + 1 : NULL;
+    }
+    *rules = items;
+    *n_rules = count;
+    items = NULL;
+    count = 0;
+done:
+    pml_map_rules_destroy(items, count);
+    pml_free(text);
+    return status;
+}
+
+void pml_map_rules_destroy(pml_map_rule *rules, size_t n_rules) {
+    for (size_t i = 0; i < n_rules; i++) {
+        pml_free((void *)(uintptr_t)rules[i].pattern);
+        pml_free((void *)(uintptr_t)rules[i].target);
+        pml_free((void *)(uintptr_t)rules[i].transform);
+    }
+    pml_free(rules);
+}

@@ -1,0 +1,382 @@
+#include "mappers/mapping.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+
+typedef struct hit { /* a source tensor on its way to a weight */
+    const pml_source_tensor *source;
+    const pml_map_rule *rule;
+    pml_captures captures;
+    size_t i_weight;
+    uint64_t i_stack;
+} hit;
+
+typedef struct filling {
+    const pml_map_source *source;
+    pml_mapping *mapping;
+    const char *dialect;
+    pml_detection *detection;
+    const pml_map_rule **rules; /* those that apply to this dialect and configuration */
+    size_t n_rules;
+    hit *hits; /* ascending weight and index once sorted */
+    size_t n_hits, hits_capacity, dropped_capacity;
+    pml_error *error;
+} filling;
+
+/* ---- which rules apply ---- */
+static bool is_index(const char *at, size_t length) {
+    if (length == 3 && at[0] == '{') {
+        return true;
+    }
+    return length > 0 && strspn(at, "0123456789") >= length;
+}
+
+/* Whether a rule's target names this weight of the schema; captures and numbers stand for its placeholder. */
+static bool is_target_of(const char *target, const char *spec_name) {
+    for (;;) {
+        size_t n = strcspn(target, "."), m = strcspn(spec_name, ".");
+        bool is_placeholder = m == 3 && strncmp(spec_name, "{l}", 3) == 0;
+        if (is_placeholder ? !is_index(target, n) : (n != m || strncmp(target, spec_name, n) != 0)) {
+            return false;
+        }
+        if (target[n] != spec_name[m]) {
+            return false;
+        }
+        if (target[n] == '\0') {
+            return true;
+        }
+        target += n + 1;
+        spec_name += m + 1;
+    }
+}
+
+static pml_status check_target(const filling *f, const pml_map_rule *rule) {
+    if (rule->target == NULL) {
+        return PML_OK;
+    }
+    for (const pml_weight_spec *spec = f->mapping->schema->weights; spec->name != NULL; spec++) {
+        if (is_target_of(rule->target, spec->name)) {
+            return PML_OK;
+        }
+    }
+    return PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": family %s has no weight \"%s\"", rule->pattern,
+                    f->mapping->schema->name, rule->target);
+}
+
+static pml_status add_rule(filling *f, const pml_map_rule *rule) {
+    pml_status status = PML_OK;
+    int64_t applies = 1;
+    if (rule->dialect != NULL && strcmp(rule->dialect, f->dialect) != 0) {
+        goto done;
+    }
+    PML_TRY(check_target(f, rule));
+    if (rule->when != NULL) {
+        PML_TRY(pml_schema_eval(f->mapping->schema, f->mapping->config, rule->when, -1, &applies, f->error));
+    }
+    if (applies != 0) {
+        f->rules[f->n_rules++] = rule;
+    }
+done:
+    return status;
+}
+
+static pml_status select_rules(filling *f) {
+    pml_status status = PML_OK;
+    const pml_map_options *options = f->source->options;
+    size_t n = options->n_extra_rules;
+    for (const pml_map_rule *rule = f->mapping->mapper->rules; rule->pattern != NULL; rule++) {
+        n++;
+    }
+    PML_TRY(pml_alloc(n, sizeof(const pml_map_rule *), &f->rules, f->error));
+    for (size_t i = 0; i < options->n_extra_rules; i++) {
+        PML_TRY(add_rule(f, &options->extra_rules[i]));
+    }
+    for (const pml_map_rule *rule = f->mapping->mapper->rules; rule->pattern != NULL; rule++) {
+        PML_TRY(add_rule(f, rule));
+    }
+done:
+    return status;
+}
+
+/* ---- transforms of rules ---- */
+/* Substitutes {expressions}; `n_parts` > 0 also turns the argument of stack into that number. */
+static pml_status format_steps(const filling *f, const pml_map_rule *rule, int64_t l, size_t n_parts, char *steps,
+                               size_t steps_bytes) {
+    pml_status status = PML_OK;
+    size_t used = 0;
+    for (const char *at = rule->transform != NULL ? rule->transform : ""; *at != '\0';) {
+        char text[PML_MAX_NAME_BYTES] = {*at, '\0'};
+        const char *next = at + 1;
+        if (*at == '{') {
+            size_t length = strcspn(at + 1, "}");
+            if (at[1 + length] != '}' || length >= sizeof text) {
+                PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": malformed transform \"%s\"", rule->pattern,
+                                 rule->transform));
+            }
+            memcpy(text, at + 1, length);
+            text[length] = '\0';
+            int64_t value;
+            PML_TRY(pml_schema_eval(f->mapping->schema, f->mapping->config, text, l, &value, f->error));
+            (void)snprintf(text, sizeof text, "%" PRId64, value);
+            next = at + length + 2;
+        } else if (n_parts > 0 && strncmp(at, "stack(", 6) == 0) {
+            (void)snprintf(text, sizeof text, "stack(%zu)", n_parts);
+            next = at + strcspn(at, ")") + 1;
+        }
+        size_t length = strlen(text);
+        if (used + length >= steps_bytes) {
+            PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": transform too long", rule->pattern));
+        }
+        memcpy(steps + used, text, length);
+        used += length;
+        at = next;
+    }
+    steps[used] = '\0';
+done:
+    return status;
+}
+
+/* The index in "stack(…)" of a rule. */
+static bool stack_index(const pml_map_rule *rule, const pml_captures *captures, uint64_t *i_stack) {
+    const char *at = rule->transform != NULL ? strstr(rule->transform, "stack(") : NULL;
+    if (at == NULL) {
+        return false;
+    }
+    at += strlen("stack(") + strspn(at + strlen("stack("), " \t");
+    uint32_t value = 0;
+    *i_stack = 0;
+    if (*at == 'c') {
+        bool is_captured = pml_captures_get(captures, 'c', &value);
+        *i_stack = value;
+        return is_captured;
+    }
+    for (; *at >= '0' && *at <= '9' && *i_stack <= UINT32_MAX; at++) {
+        *i_stack = *i_stack * 10 + (uint64_t)(*at - '0');
+    }
+    return true;
+}
+
+/* ---- matching ---- */
+static pml_status add_dropped(filling *f, const pml_source_tensor *tensor, const pml_map_rule *rule) {
+    pml_status status = PML_OK;
+    pml_mapping *mapping = f->mapping;
+    const char *reason = rule->reason != NULL ? rule->reason : "dropped by a rule of --map";
+    PML_TRY(pml_grow(&mapping->dropped, &f->dropped_capacity, mapping->n_dropped + 1, sizeof *mapping->dropped,
+                     PML_MAX_TENSORS, "dropped tensors", f->error));
+    mapping->dropped[mapping->n_dropped++] = (pml_dropped_tensor){tensor, reason};
+    f->detection->n_matched++;
+done:
+    return status;
+}
+
+static pml_status match_tensor(filling *f, const pml_source_tensor *tensor) {
+    pml_status status = PML_OK;
+    pml_detection *d = f->detection;
+    char shape[192];
+    hit h = {.source = tensor};
+    const char *name = pml_map_strip(tensor->name);
+    for (size_t i = 0; i < f->n_rules && h.rule == NULL; i++) {
+        h.rule = pml_pattern_match(f->rules[i]->pattern, name, &h.captures) ? f->rules[i] : NULL;
+    }
+    if (h.rule != NULL && h.rule->target == NULL) {
+        PML_TRY(add_dropped(f, tensor, h.rule));
+        goto done;
+    }
+    char target[PML_MAX_NAME_BYTES + 1];
+    const pml_weight_instance *weight = NULL;
+    if (h.rule != NULL && pml_pattern_fill(h.rule->target, &h.captures, target, sizeof target)) {
+        weight = pml_weight_list_find(&f->mapping->weights, target);
+    }
+    if (weight == NULL) {
+        PML_TRY(pml_detection_add(&d->unexpected, &d->n_unexpected, f->error, "%s %s", tensor->name,
+                                  pml_map_shape_text(tensor->shape, tensor->rank, shape)));
+        goto done;
+    }
+    h.i_weight = (size_t)(weight - f->mapping->weights.items);
+    (void)stack_index(h.rule, &h.captures, &h.i_stack);
+    PML_TRY(
+        pml_grow(&f->hits, &f->hits_capacity, f->n_hits + 1, sizeof *f->hits, PML_MAX_TENSORS, "tensors", f->error));
+    f->hits[f->n_hits++] = h;
+    d->n_matched++;
+done:
+    return status;
+}
+
+static int compare_hits(const void *a, const void *b) {
+    const hit *x = a;
+    const hit *y = b;
+    if (x->i_weight != y->i_weight) {
+        return x->i_weight < y->i_weight ? -1 : 1;
+    }
+    if (x->i_stack != y->i_stack) {
+        return x->i_stack < y->i_stack ? -1 : 1;
+    }
+    return strcmp(x->source->name, y->source->name);
+}
+
+/* ---- from hits to parts ---- */
+static pml_status report_missing(filling *f, const pml_weight_instance *weight) {
+    for (size_t i = 0; i < f->n_rules; i++) {
+        pml_captures captures;
+        char name[PML_MAX_NAME_BYTES + 1];
+        if (f->rules[i]->target != NULL && pml_pattern_match(f->rules[i]->target, weight->name, &captures) &&
+            pml_pattern_fill(f->rules[i]->pattern, &captures, name, sizeof name)) {
+            return pml_detection_add(&f->detection->missing, &f->detection->n_missing, f->error, "%s (from %s)",
+                                     weight->name, name);
+        }
+    }
+    return pml_detection_add(&f->detection->missing, &f->detection->n_missing, f->error, "%s", weight->name);
+}
+
+#define MISMATCH(f, ...)                                                                                               \
+    pml_detection_add(&(f)->detection->mismatched, &(f)->detection->n_mismatched, (f)->error, __VA_ARGS__)
+
+static bool is_weight_dtype(pml_dtype dtype) {
+    return dtype == PML_DTYPE_F64 || dtype == PML_DTYPE_F32 || dtype == PML_DTYPE_F16 || dtype == PML_DTYPE_BF16;
+}
+
+/* Checks one part against its weight; *is_fitting says whether it may be used. */
+static pml_status check_part(filling *f, const pml_weight_instance *weight, const hit *h, bool *is_fitting) {
+    pml_status status = PML_OK;
+    char steps[PML_MAX_NAME_BYTES], source_shape[192], view_shape[192], weight_shape[192];
+    pml_error cause;
+    pml_view view;
+    *is_fitting = false;
+    PML_TRY(format_steps(f, h->rule, weight->l, 0, steps, sizeof steps));
+    (void)pml_map_shape_text(h->source->shape, h->source->rank, source_shape);
+    if (!is_weight_dtype(h->source->dtype)) {
+        PML_TRY(MISMATCH(f, "%s is %s, a weight must be F64, F32, F16 or BF16", h->source->name,
+                         pml_dtype_name(h->source->dtype)));
+        goto done;
+    }
+    if (pml_transform_view(steps, h->source->shape, h->source->rank, &view, &cause) != PML_OK) {
+        PML_TRY(MISMATCH(f, "%s %s: %s", h->source->name, source_shape, cause.message));
+        goto done;
+    }
+    unsigned n_stack_axes = view.is_stacked ? 1 : 0;
+    *is_fitting = view.rank + n_stack_axes == weight->rank;
+    for (unsigned i = 0; *is_fitting && i < view.rank; i++) {
+        *is_fitting = view.shape[i] == weight->shape[i + n_stack_axes];
+    }
+    if (!*is_fitting) {
+        PML_TRY(MISMATCH(f, "%s %s gives %s%s, %s needs %s", h->source->name, source_shape,
+                         pml_map_shape_text(view.shape, view.rank, view_shape),
+                         view.is_stacked ? " per stacked tensor" : "", weight->name,
+                         pml_map_shape_text(weight->shape, weight->rank, weight_shape)));
+    }
+done:
+    return status;
+}
+
+/* Hits first .. first+n-1 are those of weight i_weight. */
+static pml_status fill_weight(filling *f, size_t i_weight, const hit *hits, size_t n) {
+    pml_status status = PML_OK;
+    const pml_weight_instance *weight = &f->mapping->weights.items[i_weight];
+    pml_mapped_weight *mapped = &f->mapping->mapped[i_weight];
+    mapped->weight = weight;
+    mapped->transform = "";
+    if (n == 0) {
+        PML_TRY(report_missing(f, weight));
+        goto done;
+    }
+    uint64_t ignored;
+    bool is_stacked = stack_index(hits[0].rule, &hits[0].captures, &ignored);
+    uint64_t n_expected = is_stacked ? weight->shape[0] : 1;
+    bool is_complete = true;
+    char steps[PML_MAX_NAME_BYTES], others[PML_MAX_NAME_BYTES];
+    PML_TRY(format_steps(f, hits[0].rule, weight->l, is_stacked ? n : 0, steps, sizeof steps));
+    for (size_t i = 0; i < n; i++) {
+        bool is_fitting;
+        PML_TRY(check_part(f, weight, &hits[i], &is_fitting));
+        PML_TRY(format_steps(f, hits[i].rule, weight->l, is_stacked ? n : 0, others, sizeof others));
+        if (i > 0 && (!is_stacked || hits[i].i_stack == hits[i - 1].i_stack || strcmp(steps, others) != 0)) {
+            PML_TRY(
+                MISMATCH(f, "%s and %s both give %s", hits[i - 1].source->name, hits[i].source->name, weight->name));
+            is_fitting = false;
+        }
+        is_complete = is_complete && is_fitting;
+    }
+    if (is_complete && (n != n_expected || hits[n - 1].i_stack + 1 != n_expected) && is_stacked) {
+        PML_TRY(MISMATCH(f, "%s is stacked from indexes 0 to %" PRIu64 ", found %zu tensors up to index %" PRIu64,
+                         weight->name, n_expected - 1, n, hits[n - 1].i_stack));
+        is_complete = false;
+    }
+    if (is_complete) {
+        char *text;
+        PML_TRY(pml_arena_alloc(&f->mapping->storage, strlen(steps) + 1, 1, &text, f->error));
+        memcpy(text, steps, strlen(steps) + 1);
+        mapped->transform = text;
+        PML_TRY(pml_arena_alloc(&f->mapping->storage, n, sizeof *mapped->parts, &mapped->parts, f->error));
+        for (size_t i = 0; i < n; i++) {
+            mapped->parts[i] = (pml_mapped_part){hits[i].source, is_stacked ? hits[i].i_stack : 0};
+        }
+        mapped->n_parts = n;
+    }
+done:
+    return status;
+}
+
+pml_status pml_mapping_fill(const pml_map_source *source, pml_mapping *mapping, const char *dialect,
+                            pml_detection *detection, pml_error *error) {
+    pml_status status = PML_OK;
+    filling f = {.source = source, .mapping = mapping, .dialect = dialect, .detection = detection, .error = error};
+    detection->n_matched = 0;
+    PML_TRY(pml_schema_weights(mapping->schema, mapping->config, &mapping->weights, error));
+    PML_TRY(select_rules(&f));
+    for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
+        PML_TRY(match_tensor(&f, pml_source_tensor_at(source->tensors, i)));
+    }
+    if (f.n_hits > 0) {
+        qsort(f.hits, f.n_hits, sizeof *f.hits, compare_hits);
+    }
+    PML_TRY(pml_alloc(mapping->weights.count, sizeof *mapping->mapped, &mapping->mapped, error));
+    size_t first = 0;
+    for (size_t i = 0; i < mapping->weights.count; i++) {
+        size_t n = 0;
+        while (first + n < f.n_hits && f.hits[first + n].i_weight == i) {
+            n++;
+        }
+        PML_TRY(fill_weight(&f, i, f.hits + first, n));
+        first += n;
+    }
+done:
+    pml_free(f.rules);
+    pml_free(f.hits);
+    return status;
+}
+
+/* ---- the verdict ---- */
+#define N_NAMED 3u
+
+static size_t describe(char *text, size_t text_bytes, size_t used, const char *what, char *const *lines,
+                       size_t n_lines) {
+    if (n_lines == 0 || used >= text_bytes) {
+        return used;
+    }
+    int length = snprintf(text + used, text_bytes - used, "%s%zu %s: ", used > 0 ? "; " : "", n_lines, what);
+    used += length < 0 ? 0 : (size_t)length;
+    for (size_t i = 0; i < n_lines && i < N_NAMED && used < text_bytes; i++) {
+        length = snprintf(text + used, text_bytes - used, "%s%.120s", i > 0 ? ", " : "", lines[i]);
+        used += length < 0 ? 0 : (size_t)length;
+    }
+    if (n_lines > N_NAMED && used < text_bytes) {
+        length = snprintf(text + used, text_bytes - used, " and %zu more", n_lines - N_NAMED);
+        used += length < 0 ? 0 : (size_t)length;
+    }
+    return used;
+}
+
+pml_status pml_mapping_check(const pml_detection *d, pml_error *error) {
+    char text[900] = "";
+    size_t used = describe(text, sizeof text, 0, "of wrong shape or type", d->mismatched, d->n_mismatched);
+    used = describe(text, sizeof text, used, "missing", d->missing, d->n_missing);
+    used = describe(text, sizeof text, used, "unexpected", d->unexpected, d->n_unexpected);
+    if (used == 0) {
+        return PML_OK;
+    }
+    return PML_FAIL(error, PML_E_FORMAT, "the tensors do not fill %s: %s", d->mapper->name, text);
+}

@@ -1,0 +1,70 @@
+/* The rule engine: source names to canonical weights. Family files and detection use it; the converter sees only its
+ * result (mappers/mapper.h). */
+#ifndef PML_MAPPERS_MAPPING_H
+#define PML_MAPPERS_MAPPING_H
+
+#include "mappers/mapper.h"
+#include "mappers/pattern.h"
+#include "mappers/transform.h"
+
+/* ---- names ---- */
+/* The name without the prefixes that torch wrappers put in front, in any number and order: "module.", "_orig_mod.". */
+const char *pml_map_strip(const char *name);
+/* The tensor of that stripped name; NULL: none. */
+const pml_source_tensor *pml_map_tensor_find(const pml_map_source *source, const char *name);
+
+/* ---- facts: what the rules of a dialect say about the tensors, before any configuration is known ---- */
+typedef struct pml_fact { /* one source tensor that a rule takes; conditions (`when`) of rules are ignored */
+    const pml_source_tensor *source;
+    const pml_map_rule *rule;
+    pml_captures captures;
+    const char *target; /* canonical name; NULL: dropped */
+    bool has_view;      /* the transform is known without a configuration and fits */
+    pml_view view;
+} pml_fact;
+
+typedef struct pml_facts {
+    pml_fact *items; /* order of the source's tensors */
+    size_t count;
+    size_t n_unmatched; /* tensors that no rule takes */
+    pml_arena storage;  /* private */
+} pml_facts;
+
+/* Rules of `dialect` (extra rules of the options first). Errors: MEMORY. */
+pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
+                             pml_facts *facts, pml_error *error) PML_WARN_UNUSED;
+void pml_facts_deinit(pml_facts *facts);
+/* The first fact of that target; NULL: none. */
+const pml_fact *pml_facts_find(const pml_facts *facts, const char *target);
+/* One past the greatest capture `letter` among facts whose target fits the pattern, 0 if none. */
+uint32_t pml_facts_count(const pml_facts *facts, const char *target_pattern, char letter);
+
+/* ---- detection reports ---- */
+/* Appends a formatted line to one of the lists of a detection: pml_detection_add(&d->reasons, &d->n_reasons, …). */
+pml_status pml_detection_add(char ***lines, size_t *n_lines, pml_error *error, const char *format, ...)
+    __attribute__((format(printf, 4, 5))) PML_WARN_UNUSED;
+/* Replaces *text, an owned string. */
+pml_status pml_detection_set(char **text, pml_error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4))) PML_WARN_UNUSED;
+void pml_detection_deinit(pml_detection *detection);
+
+/* "[16,8]" into a buffer of 192 bytes; returns it. */
+const char *pml_map_shape_text(const uint64_t *shape, unsigned rank, char text[192]);
+
+/* ---- applying rules ---- */
+/* Fills mapping->weights, mapped and dropped from mapping->config, and the lists of `detection`. Tensors that do not
+ * fit are listed there, not errors; `mapped` then has weights without parts. Errors: CONFIG (a rule or a target that
+ * the schema does not know, an expression that fails), MEMORY. */
+pml_status pml_mapping_fill(const pml_map_source *source, pml_mapping *mapping, const char *dialect,
+                            pml_detection *detection, pml_error *error) PML_WARN_UNUSED;
+
+/* FORMAT with the first of each list named and the rest counted, or PML_OK when every list is empty. */
+pml_status pml_mapping_check(const pml_detection *detection, pml_error *error) PML_WARN_UNUSED;
+
+/* ---- the registry's algorithms over any list of mappers (NULL-terminated) ---- */
+pml_status pml_detect_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_detect_report *report,
+                            pml_error *error) PML_WARN_UNUSED;
+pml_status pml_map_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_mapping **mapping,
+                         pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,88 @@
+#include "mappers/refusal.h"
+
+#include <string.h>
+
+static const struct {
+    const char *ending; /* of a tensor's name */
+    const char *scheme;
+} schemes[] = {{".SCB", "bitsandbytes INT8"},
+               {".weight_format", "bitsandbytes INT8"},
+               {".absmax", "bitsandbytes 4-bit"},
+               {".quant_map", "bitsandbytes 4-bit"},
+               {".weight_scale_inv", "block-scaled FP8"},
+               {".qweight", "GPTQ or AWQ"},
+               {".qzeros", "GPTQ or AWQ"},
+               {".g_idx", "GPTQ"},
+               {"._scale", "scaled integer weights"}};
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) && item->valuestring[0] != '\0' ? item->valuestring : NULL;
+}
+
+const char *pml_map_model_type(const pml_map_source *source) {
+    return text_of(source->config, "model_type");
+}
+
+static bool ends_with(const char *name, const char *ending) {
+    size_t n = strlen(name), m = strlen(ending);
+    return n >= m && memcmp(name + n - m, ending, m) == 0;
+}
+
+pml_status pml_map_check_quantized(const pml_map_source *source, pml_error *error) {
+    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(source->config, "quantization_config");
+    if (cJSON_IsObject(settings)) {
+        const char *method = text_of(settings, "quant_method");
+        return PML_FAIL(error, PML_E_UNSUPPORTED,
+                        "%s: quantization_config says that the weights are already quantized (%.64s); convert the "
+                        "original checkpoint",
+                        source->config_name, method != NULL ? method : "method not named");
+    }
+    for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
+        const pml_source_tensor *tensor = pml_source_tensor_at(source->tensors, i);
+        for (size_t j = 0; j < sizeof schemes / sizeof schemes[0]; j++) {
+            if (ends_with(tensor->name, schemes[j].ending)) {
+                return PML_FAIL(
+                    error, PML_E_UNSUPPORTED,
+                    "tensor %.200s: the weights are already quantized (%s); convert the original checkpoint",
+                    tensor->name, schemes[j].scheme);
+            }
+        }
+        if (tensor->dtype >= PML_DTYPE_F8_E4M3) {
+            return PML_FAIL(error, PML_E_UNSUPPORTED, "tensor %.200s is %s, a type that pml does not convert",
+                            tensor->name, pml_dtype_name(tensor->dtype));
+        }
+    }
+    return PML_OK;
+}
+
+static pml_status check_name(const pml_mapper *const *mappers, const pml_map_source *source, const char *name,
+                             pml_error *error) {
+    for (size_t i = 0; mappers[i] != NULL; i++) {
+        const pml_map_refusal *refusal = mappers[i]->refusals;
+        for (; refusal != NULL && refusal->name != NULL; refusal++) {
+            if (strcmp(refusal->name, name) == 0) {
+                return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: %s is not supported: %s", source->config_name, name,
+                                refusal->reason);
+            }
+        }
+    }
+    return PML_OK;
+}
+
+pml_status pml_map_check_refused(const pml_mapper *const *mappers, const pml_map_source *source, pml_error *error) {
+    pml_status status = PML_OK;
+    const char *model_type = pml_map_model_type(source);
+    const cJSON *architectures = cJSON_GetObjectItemCaseSensitive(source->config, "architectures");
+    const cJSON *item;
+    if (model_type != NULL) {
+        PML_TRY(check_name(mappers, source, model_type, error));
+    }
+    cJSON_ArrayForEach(item, architectures) {
+        if (cJSON_IsString(item)) {
+            PML_TRY(check_name(mappers, source, item->valuestring, error));
+        }
+    }
+done:
+    return status;
+}

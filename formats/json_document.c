@@ -7,7 +7,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_reader.h"
 
-/* cJSON 1.7 copies a number into 64 bytes before it converts it. */
+/* Older cJSON copies at most so much of a number before it converts it. */
 enum { MAX_CJSON_NUMBER_BYTES = 63 };
 
 static void *allocate(size_t size_bytes) {

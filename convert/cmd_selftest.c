@@ -81,6 +81,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_file_open(operands[0], &file, error));
     PML_TRY(pml_selftest_io_open(given->io_path, &io, error));
     PML_TRY(pml_model_create(file, given->backend, &model, error));
+    pml_selftest_io_narrow(&io, model);
     PML_TRY(pml_selftest_run(model, io.vectors, io.n_vectors, &report, error));
     if (given->out_path != NULL) {
         PML_TRY(pml_selftest_io_write(model, given->out_path, error));

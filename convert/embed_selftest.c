@@ -35,6 +35,7 @@ pml_status pml_selftest_prepare(pml_file *file, const char *vectors_path, pml_se
     pml_selftest_bytes encoded = {0};
     PML_TRY(pml_selftest_io_open(vectors_path, &io, error));
     PML_TRY(pml_model_create(file, NULL, &model, error));
+    pml_selftest_io_narrow(&io, model);
     PML_TRY(pml_selftest_run(model, io.vectors, io.n_vectors, &report, error));
     PML_TRY(judge(&report, vectors_path, error));
     PML_TRY(pml_selftest_encode(model, io.vectors, io.n_vectors, &encoded.bytes, &encoded.size_bytes, error));

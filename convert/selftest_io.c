@@ -7,6 +7,7 @@
 #include "convert/safetensors_writer.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/quote.h"
+#include "runtime/models/model.h"
 
 static bool has_prefix(const char *name, const char *prefix) {
     return strncmp(name, prefix, strlen(prefix)) == 0;
@@ -71,6 +72,29 @@ void pml_selftest_io_close(pml_selftest_io *io) {
     pml_free(io->vectors);
     pml_source_close(io->source);
     *io = (pml_selftest_io){0};
+}
+
+static bool has_vector(const pml_selftest_io *io, const char *prefix, const char *name) {
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < io->n_vectors; i++) {
+        if (has_prefix(io->vectors[i].name, prefix) && strcmp(io->vectors[i].name + length, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void pml_selftest_io_narrow(pml_selftest_io *io, const pml_model *model) {
+    size_t kept = 0;
+    for (size_t i = 0; i < io->n_vectors; i++) {
+        const char *name = io->vectors[i].name;
+        if (has_prefix(name, "out64.") && !has_vector(io, "out.", name + strlen("out64.")) &&
+            pml_model_find_output(model, name + strlen("out64.")) == NULL) {
+            continue;
+        }
+        io->vectors[kept++] = io->vectors[i];
+    }
+    io->n_vectors = kept;
 }
 
 pml_status pml_selftest_io_write(const pml_model *model, const char *path, pml_error *error) {

@@ -16,6 +16,10 @@ typedef struct pml_selftest_io { /* zero = safe to close */
 pml_status pml_selftest_io_open(const char *path, pml_selftest_io *io, pml_error *error) PML_WARN_UNUSED;
 void pml_selftest_io_close(pml_selftest_io *io);
 
+/* Leaves out what was derived from outputs and is none itself: out64.<name> where neither out.<name> is recorded nor
+ * the model has an output of that name (a forecast in other units, for instance). */
+void pml_selftest_io_narrow(pml_selftest_io *io, const pml_model *model);
+
 /* Writes the model's outputs of its last run as out.<name>, F32. Errors: those of pml_safetensors_write. */
 pml_status pml_selftest_io_write(const pml_model *model, const char *path, pml_error *error) PML_WARN_UNUSED;
 

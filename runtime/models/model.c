@@ -70,6 +70,10 @@ static pml_status check_weight(pml_model *model, const pml_weight_instance *weig
                             "tensor '%s' has shape [%s]; the configuration calls for [%s]", weight->name, has, wants));
     }
     bool is_matrix = weight->spec->role == PML_ROLE_MATRIX || weight->spec->role == PML_ROLE_CONVOLUTION;
+    if (is_matrix && tensor->dtype == PML_DTYPE_I8) {
+        PML_TRY(PML_FAIL_AT(error, PML_E_UNSUPPORTED, tensor->offset_bytes,
+                            "tensor '%s' is I8, which this build cannot compute with", weight->name));
+    }
     bool fits = tensor->dtype == PML_DTYPE_F32 || (is_matrix && tensor->dtype == PML_DTYPE_BF16);
     fits = fits && (tensor->layout == PML_LAYOUT_ROW || (is_matrix && tensor->layout == PML_LAYOUT_PANEL));
     if (!fits) {

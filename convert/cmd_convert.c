@@ -86,7 +86,7 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
         if (given->dry_run) {
             PML_TRY(pml_plan_print_tensors(plan, stdout, error));
         }
-        pml_plan_print_summary(plan, given->dry_run ? stdout : stderr);
+        pml_plan_print_summary(plan, given->dry_run, given->dry_run ? stdout : stderr);
     }
     if (!given->dry_run) {
         PML_TRY(pml_progress_create(&given->common, plan->bundle->name, plan->source_bytes, &progress, error));

@@ -66,7 +66,44 @@ static void print_forms(const pml_plan *plan, FILE *stream) {
     }
 }
 
-void pml_plan_print_summary(const pml_plan *plan, FILE *stream) {
+static void print_one_dropped(const pml_dropped_tensor *dropped, size_t n_more, FILE *stream) {
+    (void)fputs("left out: ", stream);
+    pml_printable_write(stream, dropped->source->name);
+    if (n_more > 0) {
+        (void)fprintf(stream, " and %zu more", n_more);
+    }
+    (void)fprintf(stream, " (%s)\n", dropped->reason);
+}
+
+/* Tensors left out for one reason share a line, unless all of them are wanted. */
+static void print_dropped(const pml_plan *plan, bool all, FILE *stream) {
+    enum { MAX_REASONS = 16 };
+    struct {
+        const pml_dropped_tensor *first;
+        size_t count;
+    } reasons[MAX_REASONS];
+    size_t n_reasons = 0;
+    for (size_t i = 0; i < plan->mapping->n_dropped; i++) {
+        const pml_dropped_tensor *dropped = &plan->mapping->dropped[i];
+        size_t k = 0;
+        while (k < n_reasons && strcmp(reasons[k].first->reason, dropped->reason) != 0) {
+            k++;
+        }
+        if (all || k == MAX_REASONS) {
+            print_one_dropped(dropped, 0, stream);
+        } else if (k == n_reasons) {
+            reasons[n_reasons].first = dropped;
+            reasons[n_reasons++].count = 1;
+        } else {
+            reasons[k].count++;
+        }
+    }
+    for (size_t k = 0; k < n_reasons; k++) {
+        print_one_dropped(reasons[k].first, reasons[k].count - 1, stream);
+    }
+}
+
+void pml_plan_print_summary(const pml_plan *plan, bool all, FILE *stream) {
     const pml_detection *detection = &plan->mapping->detection;
     char source_size[32], size[32], buffers[32];
     (void)fputs("source: ", stream);
@@ -81,11 +118,7 @@ void pml_plan_print_summary(const pml_plan *plan, FILE *stream) {
         pml_printable_write(stream, detection->assumed[i]);
         (void)fputc('\n', stream);
     }
-    for (size_t i = 0; i < plan->mapping->n_dropped; i++) {
-        (void)fputs("left out: ", stream);
-        pml_printable_write(stream, plan->mapping->dropped[i].source->name);
-        (void)fprintf(stream, " (%s)\n", plan->mapping->dropped[i].reason);
-    }
+    print_dropped(plan, all, stream);
     (void)fputs("stored: ", stream);
     print_forms(plan, stream);
     (void)fprintf(stream, ", %s; buffers %s\n", pml_cli_size_text(plan->size_bytes, size),

@@ -213,7 +213,8 @@ static pml_status take_record(void *user, const char *const *fields, size_t n_fi
     }
     PML_TRY(pml_grow(&series->values, &b->values_capacity, (series->n_rows + 1) * series->n_columns,
                      sizeof *series->values, MOST_VALUES, "values", error));
-    double *row = series->values + series->n_rows * series->n_columns;
+    /* Without columns of numbers there is no storage; the fault is reported once all rows were seen. */
+    double *row = series->n_columns > 0 ? series->values + series->n_rows * series->n_columns : NULL;
     for (size_t i = 0; i < n_fields; i++) {
         column_kind kind = b->columns[i].kind;
         if (kind == COLUMN_UNDECIDED || kind == COLUMN_NUMBERS) {

@@ -7,17 +7,11 @@
 #define PML_RUNTIME_KERNELS_MATMUL_SIMD_H
 
 #include "runtime/kernels/activation_simd.h"
+#include "runtime/kernels/simd_unroll.h"
 
 #if !defined(MATMUL_LINE_DEPTH) || !defined(MATMUL_TILES)
 #error "include simd_<isa>.h and define MATMUL_LINE_DEPTH first"
 #endif
-
-#if defined(__clang__)
-#define MATMUL_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define MATMUL_UNROLL _Pragma("GCC unroll 16")
-#endif
-#define MATMUL_INLINE static inline __attribute__((always_inline))
 
 enum { PANEL_COLUMNS = 16, VECS_PER_PANEL = PANEL_COLUMNS / VEC_LANES };
 
@@ -36,8 +30,7 @@ typedef struct matmul_weights {
 
 /* Vector i_vec of a tile's line, depth row d of it. `n_columns` counts what exists: less than 16 only in a row-major
  * matrix's last panel. */
-MATMUL_INLINE vec read_weights(const matmul_weight *line, size_t panel_stride, size_t i_vec, size_t d,
-                               size_t n_columns) {
+VEC_INLINE vec read_weights(const matmul_weight *line, size_t panel_stride, size_t i_vec, size_t d, size_t n_columns) {
     const size_t first = i_vec % VECS_PER_PANEL * VEC_LANES;
     const matmul_weight *p = line + i_vec / VECS_PER_PANEL * panel_stride + first * MATMUL_LINE_DEPTH;
 #if MATMUL_LINE_DEPTH == 1
@@ -54,17 +47,17 @@ MATMUL_INLINE vec read_weights(const matmul_weight *line, size_t panel_stride, s
 
 /* sums [n_rows][n_vecs] of one depth row: x is the column of x that belongs to it. Rows are reached from one pointer
  * in three, so that their addresses fit into the general registers. */
-MATMUL_INLINE void step(vec *sums, const float *const *x, size_t x_stride, size_t i_depth, const matmul_weight *line,
-                        size_t panel_stride, size_t d, size_t n_rows, size_t n_vecs, size_t n_columns) {
+VEC_INLINE void step(vec *sums, const float *const *x, size_t x_stride, size_t i_depth, const matmul_weight *line,
+                     size_t panel_stride, size_t d, size_t n_rows, size_t n_vecs, size_t n_columns) {
     vec w[8];
-    MATMUL_UNROLL
+    VEC_UNROLL
     for (size_t v = 0; v < n_vecs; v++) {
         w[v] = read_weights(line, panel_stride, v, d, n_columns);
     }
-    MATMUL_UNROLL
+    VEC_UNROLL
     for (size_t r = 0; r < n_rows; r++) {
         const vec factor = vec_set(x[r / 3][i_depth + r % 3 * x_stride]);
-        MATMUL_UNROLL
+        VEC_UNROLL
         for (size_t v = 0; v < n_vecs; v++) {
             sums[r * n_vecs + v] = vec_fma(factor, w[v], sums[r * n_vecs + v]);
         }
@@ -98,14 +91,14 @@ static __attribute__((noinline)) void finish_tile(const pml_matmul *job, size_t 
     }
 }
 
-MATMUL_INLINE void tile(const pml_matmul *job, const matmul_weights *weights, size_t i_row, size_t i_column,
-                        size_t n_rows, size_t n_panels, size_t n_columns) {
+VEC_INLINE void tile(const pml_matmul *job, const matmul_weights *weights, size_t i_row, size_t i_column, size_t n_rows,
+                     size_t n_panels, size_t n_columns) {
     const size_t n_vecs = n_panels * VECS_PER_PANEL;
     const size_t x_stride = job->x_stride, k = job->k;
     const size_t panel_stride = weights->panel_stride, line_stride = weights->line_stride;
     const matmul_weight *line = weights->first + i_column / PANEL_COLUMNS * panel_stride;
     const float *x[4];
-    MATMUL_UNROLL
+    VEC_UNROLL
     for (size_t r = 0; r < n_rows; r += 3) {
         x[r / 3] = job->x + (i_row + r) * x_stride;
     }
@@ -113,7 +106,7 @@ MATMUL_INLINE void tile(const pml_matmul *job, const matmul_weights *weights, si
     size_t i = 0;
     do {
         vec sums[24];
-        MATMUL_UNROLL
+        VEC_UNROLL
         for (size_t s = 0; s < n_rows * n_vecs; s++) {
             sums[s] = vec_set(0.0f);
         }
@@ -132,7 +125,7 @@ MATMUL_INLINE void tile(const pml_matmul *job, const matmul_weights *weights, si
         }
 #endif
         const bool is_first = i <= PML_MATMUL_DEPTH;
-        MATMUL_UNROLL
+        VEC_UNROLL
         for (size_t s = 0; s < n_rows * n_vecs; s++) {
             vec_store(totals + s * VEC_LANES, is_first ? sums[s] : vec_add(vec_load(totals + s * VEC_LANES), sums[s]));
         }
@@ -165,7 +158,7 @@ static void run_tile(const pml_matmul *job, const matmul_weights *weights, size_
 
 /* The whole product. Columns are walked outside and rows inside, so that a tile's weights stay in the cache while all
  * rows use them. `n_whole` is how many columns can be read 16 at a time. */
-MATMUL_INLINE void matmul_simd(const pml_matmul *job, const matmul_weights *weights, size_t n_whole) {
+VEC_INLINE void matmul_simd(const pml_matmul *job, const matmul_weights *weights, size_t n_whole) {
     static const unsigned char row_steps[] = MATMUL_ROW_STEPS;
     size_t n_panels = MATMUL_PANELS(job->m);
     size_t i_column = 0;
@@ -184,7 +177,7 @@ MATMUL_INLINE void matmul_simd(const pml_matmul *job, const matmul_weights *weig
 }
 
 /* Panels are padded to 16 columns, so every column can be read. */
-MATMUL_INLINE void matmul_simd_panel(const pml_matmul *job) {
+VEC_INLINE void matmul_simd_panel(const pml_matmul *job) {
     const size_t n_lines = (job->k + MATMUL_LINE_DEPTH - 1) / MATMUL_LINE_DEPTH;
     const size_t line = PANEL_COLUMNS * MATMUL_LINE_DEPTH;
     const matmul_weights weights = {.first = job->w, .panel_stride = n_lines * line, .line_stride = line};

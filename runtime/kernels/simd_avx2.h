@@ -25,6 +25,11 @@ static inline void vec_store(float *p, vec a) {
 static inline vec vec_load_part(const float *p, size_t n) {
     return _mm256_maskload_ps(p, vec_first(n));
 }
+/* As vec_load_part, but lanes that are not read are `otherwise`. */
+static inline vec vec_load_part_else(const float *p, size_t n, float otherwise) {
+    __m256i first = vec_first(n);
+    return _mm256_blendv_ps(_mm256_set1_ps(otherwise), _mm256_maskload_ps(p, first), _mm256_castsi256_ps(first));
+}
 static inline void vec_store_part(float *p, vec a, size_t n) {
     _mm256_maskstore_ps(p, vec_first(n), a);
 }
@@ -85,6 +90,10 @@ static inline vec vec_bf16_second(const uint16_t *p) {
     return _mm256_castsi256_ps(
         _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)p), _mm256_set1_epi32((int)0xffff0000u)));
 }
+
+/* Reductions run over 16 lanes whatever the width, so that their order is the same everywhere: lane i of 16 takes the
+ * elements i, i + 16, ...; the lanes then meet in halves. */
+enum { VEC_GROUP = 16 / VEC_LANES };
 
 /* Tiles of the matrix product, rows by panels: 12 accumulators leave 4 registers of 16 for weights and x. */
 #define MATMUL_TILES(X) X(6, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 2) X(1, 2) X(1, 4)

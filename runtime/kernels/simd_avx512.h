@@ -25,6 +25,10 @@ static inline void vec_store(float *p, vec a) {
 static inline vec vec_load_part(const float *p, size_t n) {
     return _mm512_maskz_loadu_ps(vec_first(n), p);
 }
+/* As vec_load_part, but lanes that are not read are `otherwise`. */
+static inline vec vec_load_part_else(const float *p, size_t n, float otherwise) {
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(otherwise), vec_first(n), p);
+}
 static inline void vec_store_part(float *p, vec a, size_t n) {
     _mm512_mask_storeu_ps(p, vec_first(n), a);
 }
@@ -77,6 +81,10 @@ static inline vec vec_bf16_first(const uint16_t *p) {
 static inline vec vec_bf16_second(const uint16_t *p) {
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000u)));
 }
+
+/* Reductions run over 16 lanes whatever the width, so that their order is the same everywhere: lane i of 16 takes the
+ * elements i, i + 16, ...; the lanes then meet in halves. */
+enum { VEC_GROUP = 16 / VEC_LANES };
 
 /* Tiles of the matrix product, rows by panels: 24 accumulators leave 8 registers of 32 for weights and x. */
 #define MATMUL_TILES(X)                                                                                                \

@@ -1,0 +1,9 @@
+#include "runtime/kernels/simd_avx512.h"
+
+#include "runtime/kernels/softmax_simd.h"
+
+void pml_softmax_f32_avx512(const pml_softmax *job) {
+    for (size_t r = 0; r < job->n_rows; r++) {
+        softmax_simd(job->x + r * job->x_stride, job->n_columns);
+    }
+}

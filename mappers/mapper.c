@@ -155,7 +155,14 @@ pml_status pml_detect_among(const pml_mapper *const *mappers, const pml_map_sour
     pml_status status = PML_OK;
     candidates all = {0};
     pml_detect_report result = {0};
+    pml_error refusal;
+    bool is_refused = pml_map_check_quantized(source, &refusal) != PML_OK ||
+                      pml_map_check_refused(mappers, source, &refusal) != PML_OK;
     PML_TRY(consider_all(mappers, source, &all, error));
+    for (size_t i = 0; is_refused && i < all.count; i++) {
+        all.items[i].detection.accepted = false;
+        PML_TRY(pml_detection_set(&all.items[i].detection.failed, error, "%s", refusal.message));
+    }
     PML_TRY(pml_alloc(all.count, sizeof *result.candidates, &result.candidates, error));
     result.count = all.count;
     for (size_t i = 0; i < all.count; i++) {

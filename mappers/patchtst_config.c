@@ -288,6 +288,10 @@ static void examine_head_kind(evidence *e, uint64_t n_channels) {
     } else if (e->is_linear && takes_one) {
         /* A univariate classifier with patch_length classes has these shapes too. */
         add_word(e, "head", "pretraining", e->head)->is_soft = true;
+    } else if (e->is_projection && takes_tokens && n_channels == 0) {
+        /* A regression head over as many channels as there are tokens has these shapes too; but the channel number
+         * must be given anyway, and decides. */
+        add_word(e, "head", "prediction", e->head)->is_soft = true;
     }
 }
 

@@ -74,7 +74,9 @@ static pml_status parse_text(parser *p, pml_expr_value *value) {
     if (length >= sizeof p->text_pool[0]) {
         return fail(p, "text too long");
     }
-    p->i_pool = (p->i_pool + 1) % 4;
+    if (p->n_skipping == 0) {
+        p->i_pool = (p->i_pool + 1) % 4;
+    }
     memcpy(copy, begin, length);
     copy[length] = '\0';
     p->at = end + 1;

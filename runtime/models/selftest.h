@@ -42,10 +42,14 @@ pml_status pml_selftest_run(pml_model *model, const pml_vector *vectors, size_t 
                             pml_error *error) PML_WARN_UNUSED;
 void pml_selftest_report_deinit(pml_selftest_report *report);
 
-/* Blob form. encode keeps in.*, out.* and out64.* of known ports; *bytes is the caller's (pml_free). */
+/* Blob form, little-endian, every vector padded with zeros to a multiple of 8 bytes:
+ *   "PMST", u32 version 1, u64 n_vectors; per vector: u32 name_bytes (terminating zero included), u32 dtype, u32 rank,
+ * u32 0, u64 shape[rank], name padded to 8, data (row-major) padded to 8. Nothing follows the last vector. encode keeps
+ * in.*, out.* and out64.* of ports that the model has; *bytes is the caller's (pml_free). Errors: ARGUMENT (a dtype or
+ * shape that cannot be stored), MEMORY. */
 pml_status pml_selftest_encode(const pml_model *model, const pml_vector *vectors, size_t n_vectors, uint8_t **bytes,
                                size_t *size_bytes, pml_error *error) PML_WARN_UNUSED;
-/* Views into `bytes`; *vectors is the caller's (pml_free). Errors: FORMAT. */
+/* Views into `bytes`; *vectors is the caller's (pml_free). Errors: FORMAT, UNSUPPORTED (another version), MEMORY. */
 pml_status pml_selftest_decode(const uint8_t *bytes, size_t size_bytes, const char *file_name, pml_vector **vectors,
                                size_t *n_vectors, pml_error *error) PML_WARN_UNUSED;
 

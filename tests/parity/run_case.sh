@@ -19,11 +19,21 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 convert=$build_dir/pml-convert
 
+python=${PML_TEST_PYTHON:-python3}
+has_numpy=true
+"$python" -c 'import numpy' 2>/dev/null || has_numpy=false
+
 judge() { # <dtype> <layout> <backend>
     local file=$work/$1-$2.pml
     echo "== $case: $1 $2 on $3"
-    [[ -e $file ]] || "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" -q >/dev/null
+    "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" -q >/dev/null
+    "$convert" verify "$file" --source "$model"
     "$convert" selftest "$file" --io "$io" --backend "$3"
+    if $has_numpy; then
+        "$python" "$source_dir/tests/parity/compare_source.py" "$file" "$model"
+    else
+        echo "no numpy: the tensors were not read independently"
+    fi
 }
 judge f32 panel cpu
 judge f32 row cpu

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Compares every tensor of a .pml file with its source, bit for bit, without any code of the converter.
+
+    compare_source.py FILE.pml CHECKPOINT_DIR
+
+The file is read by scripts/pml_reader.py, the checkpoint by the few lines below, the recorded transforms are done by numpy. Every stored
+tensor must be the transform of a source tensor that no other stored tensor claims, and every source tensor must be used, except
+counters of training batches. (That each has the right name is what the parity of the outputs proves.)
+"""
+import json
+import os
+import re
+import sys
+
+import numpy as np
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+import pml_reader  # noqa: E402
+
+CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
+UNUSED = re.compile(r"\.num_batches_tracked$")
+
+
+def read_checkpoint(directory):
+    """Name -> float32 array, widened exactly (F64 is rounded once)."""
+    index = os.path.join(directory, "model.safetensors.index.json")
+    names = ["model.safetensors"]
+    if os.path.exists(index):
+        with open(index, encoding="utf-8") as f:
+            names = sorted(set(json.load(f)["weight_map"].values()))
+    tensors = {}
+    for name in names:
+        with open(os.path.join(directory, name), "rb") as f:
+            data = f.read()
+        size = int.from_bytes(data[:8], "little")
+        for key, entry in json.loads(data[8:8 + size]).items():
+            if key == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            array = np.frombuffer(data[8 + size + begin:8 + size + end], CODES[entry["dtype"]]).reshape(entry["shape"])
+            if entry["dtype"] == "BF16":
+                array = (array.astype("<u4") << 16).view("<f4")
+            tensors[key] = array.astype(np.float32)
+    return tensors
+
+
+def transform(array, steps):
+    """The recorded steps, without stack."""
+    for step in steps:
+        name, arguments = re.fullmatch(r"(\w+)(?:\(([-\d,]*)\))?", step).groups()
+        numbers = [int(a) for a in arguments.split(",")] if arguments else []
+        if name == "transpose":
+            array = np.swapaxes(array, -1, -2)
+        elif name == "permute":
+            array = np.transpose(array, numbers)
+        elif name == "squeeze":
+            array = np.squeeze(array)
+        elif name == "reshape":
+            array = array.reshape(numbers)
+        elif name == "slice":
+            axis, i, n = numbers
+            array = np.split(array, n, axis)[i]
+        else:
+            raise SystemExit(f"unknown transform {step}")
+    return array
+
+
+def stored_form(array, dtype):
+    """What is left of float32 in the stored dtype, as float32 bits: BF16 is rounded to nearest even."""
+    bits = np.ascontiguousarray(array).view("<u4").astype("<u8")
+    if dtype == "BF16":
+        bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype("<u4")
+
+
+def applies(array, steps):
+    try:
+        return transform(array, steps)
+    except (ValueError, IndexError):  # a tensor of another shape, for which these steps make no sense
+        return None
+
+
+def main():
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    file, source = pml_reader.PmlFile(sys.argv[1]), read_checkpoint(sys.argv[2])
+    tables, used = {}, set()
+
+    def claim(wanted, steps, dtype):
+        if (steps, dtype) not in tables:
+            table = tables[steps, dtype] = {}
+            for name, array in source.items():
+                made = applies(array, steps)
+                if made is not None:
+                    table.setdefault((made.shape, stored_form(made, dtype).tobytes()), []).append(name)
+        for name in tables[steps, dtype].get((wanted.shape, wanted.view("<u4").tobytes()), []):
+            if name not in used:
+                used.add(name)
+                return True
+        return False
+
+    wrong = []
+    for name, entry in file.tensors.items():
+        steps = [s for s in entry["transforms"].split(";") if s]
+        parts = [np.ascontiguousarray(file.tensor(name), np.float32)]
+        if any(s.startswith("stack") for s in steps):
+            parts = [np.ascontiguousarray(part) for part in parts[0]]
+        steps = tuple(s for s in steps if not s.startswith("stack"))
+        wrong += [f"{name}: no source tensor gives part {i}" for i, part in enumerate(parts)
+                  if not claim(part, steps, entry["dtype"])]
+    wrong += [f"{name}: in the source, but in no stored tensor" for name in source
+              if name not in used and not UNUSED.search(name)]
+    for line in wrong:
+        print(line)
+    print(f"{len(file.tensors)} stored tensors from {len(used)} source tensors, {len(wrong)} wrong")
+    sys.exit(1 if wrong or not used else 0)
+
+
+if __name__ == "__main__":
+    main()

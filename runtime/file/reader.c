@@ -323,7 +323,7 @@ static pml_status take_tensor(const pml_file *file, size_t i_tensor, strings *s,
     uint64_t offset = h->sections[PML_SECTION_TENSORS].offset_bytes + (uint64_t)i_tensor * h->tensor_record_bytes;
     pml_tensor_record record;
     pml_status status;
-    const char *name, *transforms;
+    const char *name = NULL, *transforms = NULL; /* gcc cannot see that they are set on success */
     pml_tensor_record_decode(file->bytes + offset, &record);
     PML_TRY(take_string(file, s, record.name_offset, record.name_bytes, false, "a tensor name", &name, error));
     PML_TRY(take_string(file, s, record.transforms_offset, record.transforms_bytes, true, "a transform list",

@@ -1,0 +1,45 @@
+#include "runtime/backends/backend.h"
+
+#include <string.h>
+
+#include "tests/harness.h"
+
+static void finds_backends_by_name(void) {
+    pml_error error;
+    const pml_backend *backend = NULL;
+    PML_ASSERT_OK(pml_backend_find(NULL, &backend, &error), &error);
+    CU_ASSERT_PTR_EQUAL(backend, &pml_backend_cpu);
+    PML_ASSERT_OK(pml_backend_find("auto", &backend, &error), &error);
+    CU_ASSERT_PTR_EQUAL(backend, &pml_backend_cpu);
+    PML_ASSERT_OK(pml_backend_find("cpu-blas", &backend, &error), &error);
+    CU_ASSERT_PTR_EQUAL(backend, &pml_backend_cpu_blas);
+    PML_ASSERT_FAILS(pml_backend_find("cpu_blas", &backend, &error), PML_E_NOT_FOUND, &error, "cpu_blas");
+    PML_ASSERT_FAILS(pml_backend_check("gpu", &error), PML_E_NOT_FOUND, &error, "gpu");
+}
+
+static void lists_each_backend_once(void) {
+    size_t n = 0;
+    for (; pml_backends[n] != NULL; n++) {
+        const pml_backend *found = NULL;
+        pml_error error;
+        CU_ASSERT_STRING_EQUAL(pml_backend_at(n), pml_backends[n]->name);
+        PML_ASSERT_OK(pml_backend_find(pml_backends[n]->name, &found, &error), &error);
+        CU_ASSERT_PTR_EQUAL(found, pml_backends[n]);
+        CU_ASSERT_PTR_NOT_NULL(found->description);
+        CU_ASSERT_PTR_NOT_NULL(found->open);
+    }
+    CU_ASSERT_TRUE(n >= 4);
+    CU_ASSERT_PTR_NULL(pml_backend_at(n));
+}
+
+static void a_wrong_pml_isa_is_reported_by_every_check(void) {
+    pml_error error;
+    (void)setenv("PML_ISA", "fast", 1);
+    for (size_t i = 0; pml_backend_at(i) != NULL; i++) {
+        PML_ASSERT_FAILS(pml_backend_check(pml_backend_at(i), &error), PML_E_ARGUMENT, &error, "fast");
+    }
+    (void)unsetenv("PML_ISA");
+}
+
+PML_TESTS("backends/backend", PML_TEST(finds_backends_by_name), PML_TEST(lists_each_backend_once),
+          PML_TEST(a_wrong_pml_isa_is_reported_by_every_check))

@@ -79,9 +79,9 @@ PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
 
 /* ---- models ------------------------------------------------------------------------------------------------- */
 typedef struct pml_model pml_model;
-/* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at). Views into the
- * map: `file` must stay open until pml_model_destroy. Errors: UNSUPPORTED, CONFIG, FORMAT, NOT_FOUND (backend),
- * MEMORY. */
+/* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at).
+ * Its weights are views into the map: `file` must stay open until pml_model_destroy.
+ * Errors: UNSUPPORTED, CONFIG, FORMAT, NOT_FOUND (backend), MEMORY. */
 PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
 PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
 

@@ -144,8 +144,9 @@ def check_style(root):
         limit = LIMITS.get(os.path.splitext(path)[1])
         if limit and len(lines) > limit:
             errors.append(f"{path}: {len(lines)} lines; over {limit} a file is more than one idea: split it")
-        if not path.endswith(".def") and not re.match(r"\s*/\*", text):
-            errors.append(f"{path}:1: a file begins with a comment that says what it is for")
+        has_own_header = path.endswith(".c") and os.path.exists(os.path.join(root, path[:-2] + ".h"))
+        if not path.endswith(".def") and not has_own_header and not re.match(r"\s*/\*", text):
+            errors.append(f"{path}:1: a file without a header of its own begins with a comment that says what it is for")
         is_command = path.startswith("runtime/cli/") or os.path.basename(path).startswith(("cmd_", "convert_main"))
         is_allocator = path.startswith("runtime/base/alloc")
         for number, line in enumerate(strip_comments(text).split("\n"), 1):

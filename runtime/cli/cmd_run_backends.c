@@ -1,3 +1,4 @@
+/* pml-run backends: what can compute on this machine, and why the rest cannot. */
 #include <stdio.h>
 
 #include "runtime/base/json_writer.h"

@@ -1,3 +1,4 @@
+/* pml-run bench: times a model on synthetic input. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* pml-run evaluate: MSE and MAE over all windows of a split. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

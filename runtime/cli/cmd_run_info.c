@@ -1,3 +1,4 @@
+/* pml-run info: what a .pml file holds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* pml-run selftest: the vectors that a file carries, computed on this machine. */
 #include <math.h>
 #include <stdio.h>
 

@@ -9,6 +9,7 @@
 
 #include "runtime/base/cancel.h"
 #include "runtime/base/log.h"
+#include "runtime/base/utf8.h"
 #include "runtime/cli/command_parts.h"
 
 typedef struct frame { /* of one call of pml_cli_main */
@@ -41,9 +42,33 @@ int pml_cli_exit_code(pml_status status) {
     return 1;
 }
 
+/* The longest message, every byte of it escaped. */
+enum { SAFE_BYTES = 4 * sizeof((pml_error){0}.message) + 1 };
+
+/* The last guard of the terminal and of the log: whatever a message repeats from a foreign file, no byte of it is
+ * obeyed. Controls and bytes that are not UTF-8 become \xNN. Text that does not fit is cut. Returns `safe`. */
+static const char *make_safe(const char *text, char safe[SAFE_BYTES]) {
+    const uint8_t *bytes = (const uint8_t *)text;
+    size_t used = 0;
+    for (size_t left = strlen(text); left > 0 && used + 16 < SAFE_BYTES;) {
+        const size_t length = pml_utf8_length(bytes, left);
+        const bool steers = bytes[0] < 0x20 || bytes[0] == 0x7f || (length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0);
+        const size_t taken = length == 0 ? 1 : length;
+        for (size_t i = 0; i < taken; i++) {
+            used +=
+                (size_t)snprintf(safe + used, SAFE_BYTES - used, length == 0 || steers ? "\\x%02x" : "%c", bytes[i]);
+        }
+        bytes += taken;
+        left -= taken;
+    }
+    safe[used] = '\0';
+    return safe;
+}
+
 static void print_error(const frame *f, const char *message, uint64_t offset_bytes) {
     bool color = pml_cli_color_wanted(f->common != NULL ? f->common->color : NULL);
-    char place[48] = "";
+    char place[48] = "", safe[SAFE_BYTES];
+    message = make_safe(message, safe);
     if (offset_bytes != PML_NO_OFFSET) {
         (void)snprintf(place, sizeof place, " (at byte %llu)", (unsigned long long)offset_bytes);
     }
@@ -58,6 +83,8 @@ static void print_error(const frame *f, const char *message, uint64_t offset_byt
 static void on_log(void *user, pml_log_level level, const char *line) {
     static const char *const names[] = {"debug", "info", "warning"};
     const frame *f = user;
+    char safe[SAFE_BYTES];
+    line = make_safe(line, safe);
     unsigned verbosity = f->common->quiet ? 0 : f->common->verbosity;
     bool shown = level == PML_LOG_WARNING ? !f->common->quiet : verbosity >= (level == PML_LOG_INFO ? 1u : 2u);
     if (shown) {

@@ -1,3 +1,4 @@
+/* Help texts, made from the option tables. */
 #include <stdio.h>
 #include <string.h>
 

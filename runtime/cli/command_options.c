@@ -1,3 +1,4 @@
+/* Parses arguments into the options struct that a table describes. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

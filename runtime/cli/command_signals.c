@@ -1,3 +1,4 @@
+/* Signals: stop soon, stop now, and a file that vanished under a mapping. */
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>

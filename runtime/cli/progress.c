@@ -1,3 +1,4 @@
+/* Progress: a bar on a terminal, plain lines elsewhere. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Opens a file and creates its model, with the options that all commands share. */
 #include <string.h>
 
 #include "runtime/cli/command_parts.h"

@@ -1,3 +1,4 @@
+/* Activations in place: AVX2 and FMA. */
 #include "runtime/kernels/simd_avx2.h"
 
 #include "runtime/kernels/activation_simd.h"

@@ -1,3 +1,4 @@
+/* Activations in place: AVX-512. */
 #include "runtime/kernels/simd_avx512.h"
 
 #include "runtime/kernels/activation_simd.h"

@@ -1,3 +1,4 @@
+/* One head of attention: the plain twin that the others are tested against. */
 #include <string.h>
 
 #include "runtime/kernels/kernels.h"

@@ -1,3 +1,4 @@
+/* Batch norm with given statistics: the plain twin that the others are tested against. */
 #include <math.h>
 
 #include "runtime/kernels/kernels.h"

@@ -1,3 +1,4 @@
+/* Layer norm by row: the plain twin that the others are tested against. */
 #include "runtime/kernels/layer_norm_body.h"
 
 void pml_layer_norm_f32_scalar(const pml_layer_norm *job) {

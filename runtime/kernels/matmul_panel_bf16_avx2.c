@@ -1,3 +1,4 @@
+/* Product with a BF16 panel matrix, weights widened: AVX2 and FMA. */
 #include "runtime/kernels/simd_avx2.h"
 
 #define MATMUL_LINE_DEPTH 2

@@ -1,3 +1,4 @@
+/* Product with a BF16 panel matrix, weights widened: AVX-512. */
 #include "runtime/kernels/simd_avx512.h"
 
 #define MATMUL_LINE_DEPTH 2

@@ -1,3 +1,4 @@
+/* Product with an FP32 panel matrix: AVX-512. */
 #include "runtime/kernels/simd_avx512.h"
 
 #define MATMUL_LINE_DEPTH 1

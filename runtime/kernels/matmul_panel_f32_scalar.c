@@ -1,3 +1,4 @@
+/* Product with an FP32 panel matrix: the plain twin that the others are tested against. */
 #include <string.h>
 
 #include "runtime/kernels/matmul_scalar.h"

@@ -1,3 +1,4 @@
+/* Product with a BF16 row matrix, weights widened: the plain twin that the others are tested against. */
 #include "runtime/base/dtype.h"
 #include "runtime/kernels/matmul_scalar.h"
 

@@ -1,3 +1,4 @@
+/* Product with an FP32 row matrix: AVX2 and FMA. */
 #include "runtime/kernels/simd_avx2.h"
 
 #define MATMUL_LINE_DEPTH 1

@@ -1,3 +1,4 @@
+/* Product with an FP32 row matrix: the plain twin that the others are tested against. */
 #include "runtime/kernels/matmul_scalar.h"
 
 static inline void read_line(const pml_matmul *job, size_t i_depth, size_t i_column, float line[MATMUL_COLUMNS]) {

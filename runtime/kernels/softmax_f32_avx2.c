@@ -1,3 +1,4 @@
+/* Softmax by row: AVX2 and FMA. */
 #include "runtime/kernels/simd_avx2.h"
 
 #include "runtime/kernels/softmax_simd.h"

@@ -1,3 +1,4 @@
+/* Softmax by row: AVX-512. */
 #include "runtime/kernels/simd_avx512.h"
 
 #include "runtime/kernels/softmax_simd.h"

@@ -1,3 +1,4 @@
+/* Softmax by row: the plain twin that the others are tested against. */
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/softmax_scalar.h"
 

@@ -34,7 +34,7 @@ static size_t forward_bytes(const patchtst *net, size_t n_samples) {
         attention = sum(attention, hidden);
     }
     size_t ffn = sum(sum(hidden, hidden), sum(hidden, floats(n_samples, rows * net->ffn_dim)));
-    size_t head = sum(hidden, patchtst_head_bytes(net, n_samples));
+    size_t head = sum(hidden, pml_patchtst_head_bytes(net, n_samples));
     size_t greatest = embed > attention ? embed : attention;
     greatest = ffn > greatest ? ffn : greatest;
     return head > greatest ? head : greatest;
@@ -175,7 +175,7 @@ static pml_status forward(pml_model *model, const pml_model_step *step, pml_erro
             pml_context_show(context, name, step->first, &h);
         }
     }
-    PML_TRY(patchtst_run_head(model, step, &h, error));
+    PML_TRY(pml_patchtst_run_head(model, step, &h, error));
 
 done:
     return status;
@@ -184,7 +184,7 @@ done:
 extern const pml_model_family pml_model_patchtst;
 const pml_model_family pml_model_patchtst = {
     .data_bytes = sizeof(patchtst),
-    .load = patchtst_load,
+    .load = pml_patchtst_load,
     .plan = plan,
     .begin = begin,
     .forward = forward,

@@ -38,7 +38,7 @@ static size_t result_elements(const patchtst *net) {
     }
 }
 
-size_t patchtst_head_bytes(const patchtst *net, size_t n_samples) {
+size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples) {
     size_t limit = SIZE_MAX / 64 / n_samples;
     size_t state = net->n_channels * net->n_tokens * net->d_model, result = result_elements(net);
     if (state > limit || result > limit) {
@@ -185,7 +185,7 @@ done:
     return status;
 }
 
-pml_status patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
     const patchtst *net = pml_model_data(model);
     switch (net->head) {
     case PATCHTST_HEAD_PREDICTION:

@@ -128,7 +128,7 @@ done:
     return status;
 }
 
-pml_status patchtst_load(pml_model *model, pml_error *error) {
+pml_status pml_patchtst_load(pml_model *model, pml_error *error) {
     pml_status status = PML_OK;
     patchtst *net = pml_model_data(model);
     bool ffn_bias = true;

@@ -1,3 +1,4 @@
+/* Recorded vectors: the blob form, and reading values of any dtype. */
 #include <string.h>
 
 #include "runtime/base/alloc.h"

@@ -1,3 +1,4 @@
+/* Elementwise sums, with a table that repeats over leading axes. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "add"};

@@ -1,3 +1,4 @@
+/* Scaled dot-product attention over any axis, head by head, through the attention kernel. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "attention"};

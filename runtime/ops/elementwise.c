@@ -1,3 +1,4 @@
+/* Small pointwise ops: activations, affine maps and what distribution heads need. */
 #include <math.h>
 
 #include "runtime/ops/op.h"

@@ -1,3 +1,4 @@
+/* Instance normalization of a window: statistics per series, and the way back. */
 #include <math.h>
 
 #include "runtime/ops/op.h"

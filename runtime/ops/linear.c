@@ -1,3 +1,4 @@
+/* y = activation(x W + bias) + residual, straight from the stored layout of W. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "linear"};

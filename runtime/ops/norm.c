@@ -1,3 +1,4 @@
+/* Layer norm and batch norm (evaluation) over the last axis. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "norm"};

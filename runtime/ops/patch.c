@@ -1,3 +1,4 @@
+/* Cuts windows into patches, and overwrites masked ones. */
 #include "runtime/ops/op.h"
 
 static const pml_op op_patchify = {.name = "patchify"};

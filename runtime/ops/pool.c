@@ -1,3 +1,4 @@
+/* Reduces tokens to one: mean, maximum, or a chosen token. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "pool"};

@@ -1,3 +1,4 @@
+/* Copies that change the order of axes. */
 #include "runtime/ops/op.h"
 
 static const pml_op op_transpose = {.name = "transpose"};

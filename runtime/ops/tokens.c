@@ -1,3 +1,4 @@
+/* Puts a learned token before the others, and takes tokens out. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "tokens"};

@@ -1,0 +1,140 @@
+#include "tests/mappers/synthetic.h"
+
+static const char *write_rules(const char *text) {
+    const char *path = pml_test_path("%s/rules.map", pml_test_temporary_dir());
+    pml_test_write_file(path, text, strlen(text));
+    return path;
+}
+
+static void reads_rules(void) {
+    pml_map_rule *rules = NULL;
+    size_t n = 0;
+    pml_error error;
+    PML_ASSERT_OK(pml_map_rules_load(write_rules("# my names\n\n  enc.{l}.q.w\tencoder.layer.{l}.attention.q.weight  "
+                                                 "transpose # as torch\r\nextra.{k} -\npos position"),
+                                     &rules, &n, &error),
+                  &error);
+    CU_ASSERT_EQUAL_FATAL(n, 3);
+    CU_ASSERT_STRING_EQUAL(rules[0].pattern, "enc.{l}.q.w");
+    CU_ASSERT_STRING_EQUAL(rules[0].target, "encoder.layer.{l}.attention.q.weight");
+    CU_ASSERT_STRING_EQUAL(rules[0].transform, "transpose");
+    CU_ASSERT_PTR_NULL(rules[1].target);
+    CU_ASSERT_PTR_NOT_NULL(rules[1].reason);
+    CU_ASSERT_STRING_EQUAL(rules[2].target, "position");
+    CU_ASSERT_PTR_NULL(rules[2].transform);
+    pml_map_rules_destroy(rules, n);
+    PML_ASSERT_OK(pml_map_rules_load(write_rules(""), &rules, &n, &error), &error);
+    CU_ASSERT_EQUAL(n, 0);
+    pml_map_rules_destroy(rules, n);
+}
+
+static void names_the_line_of_a_fault(void) {
+    static const char *const faults[] = {"a b\nonly\n", "a b\na b transpose more\n", "a b\na{ b\n", "a b\na b{x\n",
+                                         "a b\na [b]c\n"};
+    pml_map_rule *rules = NULL;
+    size_t n = 0;
+    pml_error error;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        PML_ASSERT_FAILS(pml_map_rules_load(write_rules(faults[i]), &rules, &n, &error), PML_E_FORMAT, &error,
+                         "rules.map:2:");
+    }
+    CU_ASSERT_PTR_NULL(rules);
+    const char *path = pml_test_path("%s/zero.map", pml_test_temporary_dir());
+    pml_test_write_file(path, "a\0b c", 5);
+    PML_ASSERT_FAILS(pml_map_rules_load(path, &rules, &n, &error), PML_E_FORMAT, &error, "zero byte");
+    CU_ASSERT_EQUAL(error.offset_bytes, 1);
+    PML_ASSERT_FAILS(pml_map_rules_load(pml_test_path("%s/none.map", pml_test_temporary_dir()), &rules, &n, &error),
+                     PML_E_NOT_FOUND, &error, "none.map");
+    PML_ASSERT_FAILS(pml_map_rules_load(pml_test_temporary_dir(), &rules, &n, &error), PML_E_FORMAT, &error,
+                     "regular file");
+}
+
+/* Other names for the whole checkpoint, and a fused query-key-value matrix that slices take apart. */
+static const char *const foreign_rules = "emb.W patch_embedding.weight\n" /* stored [in][out] already */
+                                         "emb.b patch_embedding.bias\n"
+                                         "pos position reshape(3,4)\n"
+                                         "block.{l}.q.W encoder.layer.{l}.attention.q.weight slice(0,0,3);transpose\n"
+                                         "block.{l}.q.b encoder.layer.{l}.attention.q.bias slice(0,0,3)\n"
+                                         "junk.{k} -\n";
+
+static void foreign_checkpoint(synthetic *s) {
+    synthetic_patchtst(s);
+    synthetic_tensor *t = synthetic_find(s, "model.encoder.embedder.input_embedding.weight");
+    *t = (synthetic_tensor){"emb.W", "F32", 2, {5, 4}};
+    t = synthetic_find(s, "model.encoder.embedder.input_embedding.bias");
+    *t = (synthetic_tensor){"emb.b", "F32", 1, {4}};
+    t = synthetic_find(s, "model.encoder.positional_encoder.position_enc");
+    *t = (synthetic_tensor){"pos", "F32", 3, {1, 3, 4}};
+    t = synthetic_find(s, "model.encoder.layers.0.self_attn.q_proj.weight");
+    *t = (synthetic_tensor){"block.0.q.W", "F32", 2, {12, 4}};
+    t = synthetic_find(s, "model.encoder.layers.0.self_attn.q_proj.bias");
+    *t = (synthetic_tensor){"block.0.q.b", "F32", 1, {12}};
+    synthetic_add(s, "junk.0", 1, 3, 0);
+    synthetic_add(s, "junk.1", 1, 3, 0)->dtype = "I64";
+}
+
+static pml_status map_with(const char *rules_text, const char *config, pml_mapping **mapping, synthetic_source *source,
+                           pml_map_rule **rules, size_t *n, pml_error *error) {
+    synthetic s;
+    foreign_checkpoint(&s);
+    PML_ASSERT_OK(pml_map_rules_load(write_rules(rules_text), rules, n, error), error);
+    synthetic_source_init(source, &s, config);
+    source->options.extra_rules = *rules;
+    source->options.n_extra_rules = *n;
+    return pml_map(&source->map, mapping, error);
+}
+
+static void maps_a_checkpoint_with_other_names(void) {
+    synthetic_source source;
+    pml_map_rule *rules;
+    size_t n;
+    pml_error error;
+    pml_mapping *mapping = NULL;
+    PML_ASSERT_OK(map_with(foreign_rules, SYNTHETIC_CONFIG(""), &mapping, &source, &rules, &n, &error), &error);
+    if (mapping != NULL) {
+        const pml_weight_instance *w = pml_weight_list_find(&mapping->weights, "encoder.layer.0.attention.q.weight");
+        const pml_mapped_weight *m = &mapping->mapped[w - mapping->weights.items];
+        CU_ASSERT_STRING_EQUAL(m->transform, "slice(0,0,3);transpose");
+        CU_ASSERT_STRING_EQUAL(m->parts[0].source->name, "block.0.q.W");
+        CU_ASSERT_EQUAL(mapping->n_dropped, 4); /* two counters, two of ours */
+    }
+    pml_mapping_destroy(mapping);
+    synthetic_source_deinit(&source);
+    pml_map_rules_destroy(rules, n);
+}
+
+static void checks_targets_and_leftovers(void) {
+    static const struct {
+        const char *more;
+        pml_status expected;
+        const char *part;
+    } cases[] = {
+        {"a.{k} encoder.layer.{k}.attention.w", PML_E_CONFIG, "no weight \"encoder.layer.{k}.attention.w\""},
+        {"a.{k} position.{k}", PML_E_CONFIG, "no weight"},
+        {"head.projection.bias head.0.bias transpose", PML_E_FORMAT, "two axes"},
+        {"head.projection.bias head.0.bias nonsense", PML_E_FORMAT, "unknown step"},
+        {"head.projection.bias -", PML_E_FORMAT, "missing: head.0.bias"},
+        {"head.projection.bias head.9.bias", PML_E_FORMAT, "head.projection.bias"},
+        {"junk.0 head.0.bias", PML_OK, NULL}, /* the earlier rule drops junk.0 */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        synthetic_source source;
+        pml_map_rule *rules;
+        size_t n;
+        pml_error error;
+        pml_mapping *mapping = NULL;
+        pml_status status = map_with(pml_test_path("%s%s", foreign_rules, cases[i].more), SYNTHETIC_CONFIG(""),
+                                     &mapping, &source, &rules, &n, &error);
+        if (cases[i].expected == PML_OK) {
+            PML_ASSERT_OK(status, &error);
+        } else {
+            PML_ASSERT_FAILS(status, cases[i].expected, &error, cases[i].part);
+        }
+        pml_mapping_destroy(mapping);
+        synthetic_source_deinit(&source);
+        pml_map_rules_destroy(rules, n);
+    }
+}
+
+PML_TESTS("mappers/map_file", PML_TEST(reads_rules), PML_TEST(names_the_line_of_a_fault),
+          PML_TEST(maps_a_checkpoint_with_other_names), PML_TEST(checks_targets_and_leftovers))

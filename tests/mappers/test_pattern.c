@@ -1,0 +1,73 @@
+#include "mappers/pattern.h"
+
+#include <string.h>
+
+#include "tests/harness.h"
+
+static void captures_indexes(void) {
+    pml_captures c;
+    uint32_t value = 0;
+    CU_ASSERT_TRUE(pml_pattern_match("layers.{l}.ff.{k}.weight", "layers.12.ff.0.weight", &c));
+    CU_ASSERT_TRUE(pml_captures_get(&c, 'l', &value) && value == 12);
+    CU_ASSERT_TRUE(pml_captures_get(&c, 'k', &value) && value == 0);
+    CU_ASSERT_FALSE(pml_captures_get(&c, 'x', &value));
+    CU_ASSERT_TRUE(pml_pattern_match("{l}", "4294967295", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("a{l}b{l}", "a3b3", &c));
+}
+
+static void rejects_what_does_not_fit(void) {
+    static const char *const cases[][2] = {{"layers.{l}.w", "layers..w"},
+                                           {"layers.{l}.w", "layers.01.w"},
+                                           {"layers.{l}.w", "layers.-1.w"},
+                                           {"layers.{l}.w", "layers.x.w"},
+                                           {"layers.{l}.w", "layers.4294967296.w"},
+                                           {"layers.{l}.w", "layers.1.w2"},
+                                           {"layers.{l}.w", "layers.1"},
+                                           {"layers.{l}.w", "xlayers.1.w"},
+                                           {"a{l}b{l}", "a3b4"},
+                                           {"weight", ""},
+                                           {"", "weight"},
+                                           {"{a}.{b}.{c}.{d}.{e}", "1.2.3.4.5"},
+                                           {"[model.]encoder", "model.mode"},
+                                           {"[model.]encoder", "model.model.encoder"},
+                                           {"a[b]", "ac"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pml_captures c = {.count = 99};
+        CU_ASSERT_FALSE(pml_pattern_match(cases[i][0], cases[i][1], &c));
+        CU_ASSERT_EQUAL(c.count, 99); /* untouched */
+    }
+}
+
+static void allows_optional_parts(void) {
+    pml_captures c;
+    CU_ASSERT_TRUE(pml_pattern_match("[model.]encoder.w", "model.encoder.w", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("[model.]encoder.w", "encoder.w", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("w[.x]", "w", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("w[.x]", "w.x", &c));
+}
+
+static void fills_names(void) {
+    pml_captures c;
+    char name[32];
+    CU_ASSERT_TRUE(pml_pattern_match("a.{l}.{k}", "a.7.40", &c));
+    CU_ASSERT_TRUE(pml_pattern_fill("[m.]b.{k}.{l}.{x}", &c, name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "m.b.40.7.{x}");
+    CU_ASSERT_FALSE(pml_pattern_fill("a.{k}", &c, name, 4));
+    CU_ASSERT_TRUE(pml_pattern_fill("a.{k}", &c, name, 5));
+    CU_ASSERT_FALSE(pml_pattern_fill("", &c, name, 0));
+}
+
+static void checks_its_form(void) {
+    static const char *const good[] = {"", "a.b", "{l}", "[m.]a.{l}[.x]"};
+    static const char *const bad[] = {"{",  "}",     "{}",    "{ll}",           "{L}", "{l", "[a",
+                                      "a]", "[[a]]", "[{l}]", "{a}{b}{c}{d}{e}"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        CU_ASSERT_TRUE(pml_pattern_check(good[i]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CU_ASSERT_FALSE(pml_pattern_check(bad[i]));
+    }
+}
+
+PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(rejects_what_does_not_fit),
+          PML_TEST(allows_optional_parts), PML_TEST(fills_names), PML_TEST(checks_its_form))

@@ -1,3 +1,4 @@
+/* Opening and mapping, with the rules for names and links that a file, not the user, gave. */
 #include "formats/file_map.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* cJSON behind the strict reader. */
 #include "formats/json_document.h"
 
 #include <pthread.h>

@@ -1,3 +1,5 @@
+/* What every provider fills: files, tensors by name and by place, attributes. Nothing a provider adds is taken
+ * unchecked. */
 #include "formats/source.h"
 
 #include <stdio.h>

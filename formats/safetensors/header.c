@@ -1,3 +1,4 @@
+/* Reads the header straight from the mapped bytes; strict where two readers could disagree about the same file. */
 #include "formats/safetensors/header.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Index text to table, and the table held against what the shards really hold. */
 #include "formats/safetensors/index.h"
 
 #include <stdio.h>

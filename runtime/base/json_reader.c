@@ -1,3 +1,4 @@
+/* The pull reader: one state says what may come next, a stack of brackets says where. */
 #include "runtime/base/json_reader.h"
 
 #include <locale.h>

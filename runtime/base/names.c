@@ -1,3 +1,4 @@
+/* Open addressing over indexes; the texts lie in chunks that never move. */
 #include "runtime/base/names.h"
 
 #include <string.h>

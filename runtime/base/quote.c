@@ -1,3 +1,4 @@
+/* Foreign text made fit for one line of a terminal. */
 #include "runtime/base/quote.h"
 
 #include <string.h>

@@ -46,3 +46,12 @@ pml_add_parity(patchtst
 pml_add_parity(ett
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96)
+
+# Tests of whole commands run the program: building one of them builds it too.
+if(TARGET pml-convert)
+    foreach(name convert inspect verify diff detect selftest registries)
+        if(TARGET test_convert_${name})
+            add_dependencies(test_convert_${name} pml-convert)
+        endif()
+    endforeach()
+endif()

@@ -139,6 +139,7 @@ done:
 /* a op b with floor division; `op` is one of + - * / %. */
 static pml_status combine(parser *p, char op, pml_expr_value *a, const pml_expr_value *b) {
     if (p->n_skipping > 0) {
+        *a = (pml_expr_value){.integer = 0};
         return PML_OK;
     }
     if (a->text != NULL || b->text != NULL) {
@@ -218,6 +219,7 @@ static pml_status parse_comparison(parser *p, pml_expr_value *value) {
     pml_expr_value right;
     PML_TRY(parse_sum(p, &right));
     if (p->n_skipping > 0) {
+        *value = (pml_expr_value){.integer = 0};
         goto done;
     }
     bool is_text = value->text != NULL;

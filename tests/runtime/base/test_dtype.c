@@ -1,0 +1,81 @@
+#include "tests/harness.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/dtype.h"
+
+static float float_of(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return bits;
+}
+
+static void names_round_trip(void) {
+    for (unsigned i = 1; i < PML_DTYPE_COUNT; i++) {
+        const char *name = pml_dtype_name((pml_dtype)i);
+        CU_ASSERT_EQUAL(pml_dtype_from_name(name, strlen(name)), i);
+        CU_ASSERT(pml_dtype_bits((pml_dtype)i) >= 4);
+    }
+    CU_ASSERT_EQUAL(pml_dtype_from_name("F320", 4), PML_DTYPE_NONE);
+    CU_ASSERT_EQUAL(pml_dtype_from_name("F320", 3), PML_DTYPE_F32);
+    CU_ASSERT_EQUAL(pml_dtype_from_name("f32", 3), PML_DTYPE_NONE);
+    CU_ASSERT_EQUAL(pml_dtype_from_name("?", 1), PML_DTYPE_NONE);
+    CU_ASSERT_STRING_EQUAL(pml_dtype_name((pml_dtype)1000), "?");
+    CU_ASSERT_EQUAL(pml_dtype_bits(PML_DTYPE_COUNT), 0);
+    CU_ASSERT(pml_dtype_is_float(PML_DTYPE_C64) && !pml_dtype_is_float(PML_DTYPE_I8) &&
+              !pml_dtype_is_float(PML_DTYPE_F8_E4M3));
+}
+
+/* The numbers are stored in files: specs/pml-format.md §5. */
+static void numbers_are_those_of_the_specification(void) {
+    static const char *const names[] = {"F32",     "BF16",    "I8",      "F16",     "F64",     "I16",  "I32",
+                                        "I64",     "U8",      "U16",     "U32",     "U64",     "BOOL", "C64",
+                                        "F8_E4M3", "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4"};
+    CU_ASSERT_EQUAL(PML_DTYPE_COUNT, 21);
+    for (unsigned i = 0; i < 20; i++) {
+        CU_ASSERT_STRING_EQUAL(pml_dtype_name((pml_dtype)(i + 1)), names[i]);
+    }
+}
+
+static void bf16_rounds_to_nearest_even(void) {
+    static const struct {
+        uint32_t bits;
+        uint16_t expected;
+    } cases[] = {
+        {0x3f800000, 0x3f80}, {0x3f807fff, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82},
+        {0x3f817fff, 0x3f81}, {0x80000000, 0x8000}, {0x7f7fffff, 0x7f80}, {0x7f7f7fff, 0x7f7f}, {0xff800000, 0xff80},
+        {0x00000001, 0x0000}, {0x00018000, 0x0002}, {0x7f800001, 0x7fc0}, {0xffc00000, 0xffc0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(pml_bf16_from_f32(float_of(cases[i].bits)), cases[i].expected);
+    }
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        float value = pml_f32_from_bf16((uint16_t)bits);
+        CU_ASSERT(isnan(value) ? isnan(pml_f32_from_bf16(pml_bf16_from_f32(value)))
+                               : pml_bf16_from_f32(value) == (uint16_t)bits);
+    }
+}
+
+static void f16_widens_exactly(void) {
+    static const struct {
+        uint16_t bits;
+        uint32_t expected;
+    } cases[] = {
+        {0x3c00, 0x3f800000}, {0xc000, 0xc0000000}, {0x7bff, 0x477fe000}, {0x0400, 0x38800000},
+        {0x0001, 0x33800000}, {0x03ff, 0x387fc000}, {0x8001, 0xb3800000}, {0x0000, 0x00000000},
+        {0x8000, 0x80000000}, {0x7c00, 0x7f800000}, {0xfc00, 0xff800000}, {0x7e00, 0x7fc00000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(bits_of(pml_f32_from_f16(cases[i].bits)), cases[i].expected);
+    }
+}
+
+PML_TESTS("runtime/base/dtype", PML_TEST(names_round_trip), PML_TEST(numbers_are_those_of_the_specification),
+          PML_TEST(bf16_rounds_to_nearest_even), PML_TEST(f16_widens_exactly))

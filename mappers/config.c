@@ -35,7 +35,8 @@ static given find(const pml_config_reader *r, const pml_config_rule *rule) {
             }
         }
     }
-    for (size_t j = 1; j < 3; j++) {
+    for (size_t i = 1; i < 3; i++) {
+        size_t j = rule->alias_wins ? 3 - i : i;
         const cJSON *node = names[j] != NULL ? cJSON_GetObjectItemCaseSensitive(r->source->config, names[j]) : NULL;
         if (node != NULL) {
             return (given){.from = FROM_FILE, .name = names[j], .node = node};

@@ -18,6 +18,7 @@ typedef struct pml_config_rule { /* a table ends with a NULL key */
     const char *words;    /* CHOICE: "source=canonical|…"; @true @false @null are JSON literals; NULL: as they are */
     const char *fallback; /* the class default as canonical text; NULL: the key stays absent */
     const char *when;     /* the key has an effect only if this is not 0; NULL: always */
+    bool alias_wins;      /* where both spellings are present, as upstream decides it */
     bool null_is_absent;  /* null stands for: not given, the fallback without a note (BOOL: false) */
     bool is_list;         /* CHOICE: written as a list of one */
     bool is_open;         /* an unknown word is valid there, but not ours: UNSUPPORTED instead of CONFIG */

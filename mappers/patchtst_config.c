@@ -36,7 +36,7 @@ static const pml_config_rule rest[] = {
     {.key = "patch_length", .source = "patch_length", .fallback = "1"},
     {.key = "patch_stride", .source = "patch_stride", .alias = "stride", .fallback = "1", .must_ask = true},
     {.key = "num_hidden_layers", .source = "num_hidden_layers", .alias = "encoder_layers", .fallback = "3"},
-    {.key = "d_model", .source = "d_model", .alias = "hidden_size", .fallback = "128"},
+    {.key = "d_model", .source = "d_model", .alias = "hidden_size", .alias_wins = true, .fallback = "128"},
     {.key = "num_attention_heads",
      .source = "num_attention_heads",
      .alias = "encoder_attention_heads",
@@ -438,7 +438,7 @@ static pml_status describe(const pml_config_reader *r, pml_detection *d, pml_err
     PML_TRY(pml_schema_eval(r->schema, r->config, "pre_norm", -1, &is_pre_norm, error));
     PML_TRY(pml_schema_eval(r->schema, r->config, "use_cls_token", -1, &has_cls, error));
     bool is_plain = strcmp(distribution, "none") == 0;
-    PML_TRY(pml_detection_set(&d->variant, error, "%s-%s: %s, %s %s, scaling %s%s%s%s",
+    PML_TRY(pml_detection_set(&d->variant, error, "%s-%s: %s, %s-norm %s, scaling %s%s%s%s",
                               strcmp(head, "none") == 0 ? "model" : head, is_cd ? "cd" : "ci",
                               is_cd ? "channels attend each other" : "channels independent",
                               is_pre_norm ? "pre" : "post", norm, scaling, has_cls ? ", cls token" : "",

@@ -263,7 +263,8 @@ static bool place_all(pml_writer *writer) {
                 place_section(h, PML_SECTION_BLOB_DATA, 0, &end);
     for (size_t i = 0; fits && i < writer->n_blobs; i++) {
         pml_blob_record *record = &writer->blobs[i].record;
-        fits = place_extent(record->size_bytes, &record->offset_bytes, &end);
+        fits = pml_ck_pad(end, PML_TENSOR_ALIGNMENT_BYTES, &record->offset_bytes) &&
+               pml_ck_add(record->offset_bytes, record->size_bytes, &end);
     }
     h->sections[PML_SECTION_BLOB_DATA].size_bytes = end - h->sections[PML_SECTION_BLOB_DATA].offset_bytes;
     fits = fits && place_section(h, PML_SECTION_TENSOR_DATA, 0, &end);

@@ -478,6 +478,10 @@ static void embeds_vectors_that_it_reproduces(void) {
     pml_file_close(file);
     CU_ASSERT_EQUAL(pml_test_command(NULL, "'%s/pml-run' selftest '%s'", pml_test_binary_dir(), out), 0);
     CU_ASSERT_EQUAL(count_entries(folder), 1);
+    const char *larger = pml_test_golden("patchtst/hf-model-only"); /* vectors of more than a page */
+    if (larger != NULL) {
+        TEST_EXITS(0, NULL, "'%s' -o '%s' --force --embed-selftest '%s/io.safetensors'", larger, out, larger);
+    }
     TEST_EXITS(66, "nowhere", "'%s' -o '%s' --force --embed-selftest '%s/nowhere'", source, out, folder);
     TEST_EXITS(2, "is missing", "'%s' -o '%s' --force --embed-selftest '%s/model.safetensors'", source, out, source);
     CU_ASSERT_NOT_EQUAL(

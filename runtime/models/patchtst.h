@@ -59,7 +59,7 @@ pml_status pml_patchtst_load(pml_model *model, pml_error *error) PML_WARN_UNUSED
 
 /* patchtst_head.c: from the encoder's output h [b, C, tokens, D] to the outputs of this step. */
 pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h,
-                             pml_error *error) PML_WARN_UNUSED;
+                                 pml_error *error) PML_WARN_UNUSED;
 /* Bound of what it holds at a time for `n_samples` samples, h not included. */
 size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples);
 

@@ -36,8 +36,9 @@ typedef struct pml_metadata pml_metadata;
 pml_status pml_metadata_create(pml_metadata **metadata, pml_error *error) PML_WARN_UNUSED;
 void pml_metadata_destroy(pml_metadata *metadata); /* NULL is allowed */
 
-/* Each setter copies, replaces an entry of the same key whatever its type, and rejects an empty or too long key,
- * invalid UTF-8 and NaN/Inf-free rules are the caller's. Errors: ARGUMENT, MEMORY. */
+/* Each setter copies, and replaces an entry of the same key whatever its type. Numbers are taken as they are: whether
+ * NaN may occur is the caller's rule. Errors: ARGUMENT (a key that is empty, too long, or not printable UTF-8; a string
+ * that is not UTF-8; too much of anything), MEMORY. An entry's address stays valid until its key is set or removed. */
 pml_status pml_metadata_set_bool(pml_metadata *m, const char *key, bool value, pml_error *error) PML_WARN_UNUSED;
 pml_status pml_metadata_set_i64(pml_metadata *m, const char *key, int64_t value, pml_error *error) PML_WARN_UNUSED;
 pml_status pml_metadata_set_f64(pml_metadata *m, const char *key, double value, pml_error *error) PML_WARN_UNUSED;

@@ -17,7 +17,8 @@ void pml_writer_destroy(pml_writer *writer); /* NULL is allowed */
 /* For adapters and checkpoints: the content digest of the model that they belong to. Errors: ARGUMENT (a model). */
 pml_status pml_writer_set_base_digest(pml_writer *writer, const uint8_t digest[16], pml_error *error) PML_WARN_UNUSED;
 
-/* Copies. */
+/* Copies. May be called again, also between begin and finish (for hashes known only after streaming): then the encoded
+ * size must be the same. Errors: ARGUMENT, MEMORY. */
 pml_status pml_writer_set_metadata(pml_writer *writer, const pml_metadata *metadata, pml_error *error) PML_WARN_UNUSED;
 
 /* Declares a tensor; *i_tensor identifies it in tensor_write. `transforms` may be NULL. Errors: ARGUMENT (name taken,
@@ -41,8 +42,6 @@ pml_status pml_writer_tensor_write(pml_writer *writer, size_t i_tensor, const vo
                                    pml_error *error) PML_WARN_UNUSED;
 /* For lossy types: what pml_file_tensor.quantization_error will say. */
 void pml_writer_set_quantization_error(pml_writer *writer, size_t i_tensor, double relative_rms);
-/* Metadata may be set again (same keys and value sizes) between begin and finish, for hashes known only after
- * streaming. */
 
 /* Writes header and table, fsyncs, reopens and verifies, renames, fsyncs the directory. Errors: ARGUMENT (a tensor is
  * short), IO, MISMATCH (what was read back differs). On error the target is as before and the temporary is gone. */

@@ -150,119 +150,150 @@ static inline void build_section(pml_header *h, pml_section_id id, uint64_t size
     *end = h->sections[id].offset_bytes + size_bytes;
 }
 
-/* Tensors and blobs must be given in ascending order of names; at most 16 tensors. */
+typedef struct build_input {
+    const build_options *options;
+    const build_tensor *tensors;
+    size_t n_tensors;
+    const build_blob *blobs;
+    size_t n_blobs;
+    uint8_t *metadata, *content; /* encoded with and without provenance */
+    size_t metadata_bytes, content_bytes;
+    pml_file_tensor placed[16]; /* what the records will say */
+} build_input;
+
+/* Places the extents of one tensor. */
+static inline void build_plan_tensor(build_input *in, size_t i_tensor, uint64_t *end) {
+    const build_tensor *t = &in->tensors[i_tensor];
+    pml_file_tensor *placed = &in->placed[i_tensor];
+    pml_file_extent data = {0};
+    uint64_t size_bytes = 0, scales_bytes = 0, sums_bytes = 0;
+    CU_ASSERT_EQUAL_FATAL(
+        pml_layout_size((pml_layout)t->layout, (pml_dtype)t->dtype, t->shape, t->rank, &size_bytes, NULL), PML_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        pml_layout_scales((pml_dtype)t->dtype, t->shape, t->rank, t->group_rows, &scales_bytes, &sums_bytes, NULL),
+        PML_OK);
+    build_place(&data, size_bytes, end);
+    build_place(&placed->scales, scales_bytes, end);
+    build_place(&placed->sums, sums_bytes, end);
+    placed->name = t->name;
+    placed->dtype = (pml_dtype)t->dtype;
+    placed->layout = (pml_layout)t->layout;
+    placed->rank = t->rank;
+    placed->group_rows = t->group_rows;
+    placed->scale_factor = t->group_rows == 0 ? 0.0f : 0.5f;
+    memcpy(placed->shape, t->shape, sizeof t->shape);
+    placed->offset_bytes = data.offset_bytes;
+    placed->size_bytes = data.size_bytes;
+}
+
+static inline void build_plan(build_input *in, pml_header *h) {
+    const build_options *options = in->options;
+    uint64_t end = options->header_bytes, string_bytes = 0;
+    for (size_t i = 0; i < in->n_tensors; i++) {
+        string_bytes += strlen(in->tensors[i].name) + strlen(in->tensors[i].transforms) + 2;
+    }
+    for (size_t i = 0; i < in->n_blobs; i++) {
+        string_bytes += strlen(in->blobs[i].name) + 1;
+    }
+    *h = (pml_header){.version_major = 1,
+                      .version_minor = options->minor,
+                      .header_bytes = options->header_bytes,
+                      .kind = PML_KIND_MODEL,
+                      .flags = options->flags,
+                      .i_part = 1,
+                      .n_parts = 1,
+                      .n_tensors = (uint32_t)in->n_tensors,
+                      .tensor_record_bytes = options->tensor_record_bytes,
+                      .n_blobs = (uint32_t)in->n_blobs,
+                      .blob_record_bytes = options->blob_record_bytes};
+    build_section(h, PML_SECTION_METADATA, in->metadata_bytes, &end);
+    build_section(h, PML_SECTION_TENSORS, in->n_tensors * options->tensor_record_bytes, &end);
+    build_section(h, PML_SECTION_STRINGS, string_bytes, &end);
+    build_section(h, PML_SECTION_BLOBS, in->n_blobs * options->blob_record_bytes, &end);
+    build_section(h, PML_SECTION_BLOB_DATA, 0, &end);
+    for (size_t i = 0; i < in->n_blobs; i++) {
+        end = build_align(end, 64) + strlen(in->blobs[i].text);
+    }
+    h->sections[PML_SECTION_BLOB_DATA].size_bytes = end - h->sections[PML_SECTION_BLOB_DATA].offset_bytes;
+    build_section(h, PML_SECTION_TENSOR_DATA, 0, &end);
+    for (size_t i = 0; i < in->n_tensors; i++) {
+        build_plan_tensor(in, i, &end);
+    }
+    h->file_bytes = build_align(end, 64);
+    h->sections[PML_SECTION_TENSOR_DATA].size_bytes = h->file_bytes - h->sections[PML_SECTION_TENSOR_DATA].offset_bytes;
+}
+
+/* Appends a string to the section at `strings`; returns where it begins there. */
+static inline uint64_t build_string(uint8_t *strings, uint64_t *used, const char *text, uint32_t *length) {
+    uint64_t offset = *used;
+    *length = (uint32_t)strlen(text);
+    memcpy(strings + offset, text, *length);
+    *used += *length + 1;
+    return offset;
+}
+
+static inline void build_write_tensor(build_input *in, size_t i_tensor, const pml_header *h, uint8_t *bytes,
+                                      uint64_t *used) {
+    const build_tensor *t = &in->tensors[i_tensor];
+    pml_file_tensor *placed = &in->placed[i_tensor];
+    uint8_t *strings = bytes + h->sections[PML_SECTION_STRINGS].offset_bytes;
+    uint8_t *at = bytes + h->sections[PML_SECTION_TENSORS].offset_bytes + i_tensor * h->tensor_record_bytes;
+    pml_file_extent data = {placed->offset_bytes, placed->size_bytes, 0};
+    build_fill(t, placed, bytes);
+    build_seal_extent(&data, bytes);
+    build_seal_extent(&placed->scales, bytes);
+    build_seal_extent(&placed->sums, bytes);
+    placed->checksum = data.checksum;
+    pml_tensor_record record = {
+        .tensor = *placed, .dtype = t->dtype, .layout = t->layout, .rank = t->rank, .flags = h->flags};
+    record.name_offset = build_string(strings, used, t->name, &record.name_bytes);
+    record.transforms_offset = build_string(strings, used, t->transforms, &record.transforms_bytes);
+    /* What lies behind the known part belongs to a newer version. */
+    memset(at, 0xa5, h->tensor_record_bytes);
+    pml_tensor_record_encode(&record, at);
+}
+
+static inline void build_write_blobs(const build_input *in, const pml_header *h, uint8_t *bytes, uint64_t *used) {
+    uint8_t *strings = bytes + h->sections[PML_SECTION_STRINGS].offset_bytes;
+    uint8_t *at = bytes + h->sections[PML_SECTION_BLOBS].offset_bytes;
+    uint64_t end = h->sections[PML_SECTION_BLOB_DATA].offset_bytes;
+    for (size_t i = 0; i < in->n_blobs; i++, at += h->blob_record_bytes) {
+        const char *text = in->blobs[i].text;
+        pml_blob_record record = {.flags = h->flags, .offset_bytes = build_align(end, 64), .size_bytes = strlen(text)};
+        record.name_offset = build_string(strings, used, in->blobs[i].name, &record.name_bytes);
+        record.checksum = pml_bytes_checksum(text, (size_t)record.size_bytes);
+        memcpy(bytes + record.offset_bytes, text, (size_t)record.size_bytes);
+        pml_blob_record_encode(&record, at);
+        memset(at + 40, h->version_minor > 0 ? 0xa5 : 0, h->blob_record_bytes - 40);
+        end = record.offset_bytes + record.size_bytes;
+    }
+}
+
+/* Tensors and blobs must be given in ascending order of names; at most 16 tensors. The caller frees .bytes. */
 static inline built build_file(const build_options *options, const pml_metadata *m, const build_tensor *tensors,
                                size_t n_tensors, const build_blob *blobs, size_t n_blobs) {
-    uint8_t *metadata = NULL, *content = NULL;
-    size_t metadata_bytes, content_bytes, string_bytes = 0;
-    pml_file_tensor done[16];
-    memset(done, 0, sizeof done);
-    CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(m, true, &metadata, &metadata_bytes, NULL), PML_OK);
-    CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(m, false, &content, &content_bytes, NULL), PML_OK);
-    for (size_t i = 0; i < n_tensors; i++) {
-        string_bytes += strlen(tensors[i].name) + strlen(tensors[i].transforms) + 2;
-    }
-    for (size_t i = 0; i < n_blobs; i++) {
-        string_bytes += strlen(blobs[i].name) + 1;
-    }
-    pml_header h = {.version_major = 1,
-                    .version_minor = options->minor,
-                    .header_bytes = options->header_bytes,
-                    .kind = PML_KIND_MODEL,
-                    .flags = options->flags,
-                    .i_part = 1,
-                    .n_parts = 1,
-                    .n_tensors = (uint32_t)n_tensors,
-                    .tensor_record_bytes = options->tensor_record_bytes,
-                    .n_blobs = (uint32_t)n_blobs,
-                    .blob_record_bytes = options->blob_record_bytes};
-    uint64_t end = options->header_bytes;
-    build_section(&h, PML_SECTION_METADATA, metadata_bytes, &end);
-    build_section(&h, PML_SECTION_TENSORS, n_tensors * options->tensor_record_bytes, &end);
-    build_section(&h, PML_SECTION_STRINGS, string_bytes, &end);
-    build_section(&h, PML_SECTION_BLOBS, n_blobs * options->blob_record_bytes, &end);
-    build_section(&h, PML_SECTION_BLOB_DATA, 0, &end);
-    for (size_t i = 0; i < n_blobs; i++) {
-        end = build_align(end, 64) + strlen(blobs[i].text);
-    }
-    h.sections[PML_SECTION_BLOB_DATA].size_bytes = end - h.sections[PML_SECTION_BLOB_DATA].offset_bytes;
-    build_section(&h, PML_SECTION_TENSOR_DATA, 0, &end);
-    for (size_t i = 0; i < n_tensors; i++) {
-        const build_tensor *t = &tensors[i];
-        pml_file_extent data = {0};
-        uint64_t size_bytes = 0, scales_bytes = 0, sums_bytes = 0;
-        CU_ASSERT_EQUAL_FATAL(
-            pml_layout_size((pml_layout)t->layout, (pml_dtype)t->dtype, t->shape, t->rank, &size_bytes, NULL), PML_OK);
-        CU_ASSERT_EQUAL_FATAL(
-            pml_layout_scales((pml_dtype)t->dtype, t->shape, t->rank, t->group_rows, &scales_bytes, &sums_bytes, NULL),
-            PML_OK);
-        build_place(&data, size_bytes, &end);
-        build_place(&done[i].scales, scales_bytes, &end);
-        build_place(&done[i].sums, sums_bytes, &end);
-        done[i].name = t->name;
-        done[i].dtype = (pml_dtype)t->dtype;
-        done[i].layout = (pml_layout)t->layout;
-        done[i].rank = t->rank;
-        done[i].group_rows = t->group_rows;
-        done[i].scale_factor = t->group_rows == 0 ? 0.0f : 0.5f;
-        memcpy(done[i].shape, t->shape, sizeof t->shape);
-        done[i].offset_bytes = data.offset_bytes;
-        done[i].size_bytes = data.size_bytes;
-    }
-    h.file_bytes = build_align(end, 64);
-    h.sections[PML_SECTION_TENSOR_DATA].size_bytes = h.file_bytes - h.sections[PML_SECTION_TENSOR_DATA].offset_bytes;
-
-    built file = {build_zeros((size_t)h.file_bytes), (size_t)h.file_bytes};
-    uint8_t *strings = file.bytes + h.sections[PML_SECTION_STRINGS].offset_bytes;
+    build_input in = {
+        .options = options, .tensors = tensors, .n_tensors = n_tensors, .blobs = blobs, .n_blobs = n_blobs};
+    pml_header h;
     uint64_t used = 0;
-    /* What a newer version might put where this one has nothing. */
-    memset(file.bytes + 192, options->minor > 0 ? 0xa5 : 0, options->header_bytes - 192);
-    memcpy(file.bytes + h.sections[PML_SECTION_METADATA].offset_bytes, metadata, metadata_bytes);
+    CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(m, true, &in.metadata, &in.metadata_bytes, NULL), PML_OK);
+    CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(m, false, &in.content, &in.content_bytes, NULL), PML_OK);
+    build_plan(&in, &h);
+    built file = {build_zeros((size_t)h.file_bytes), (size_t)h.file_bytes};
+    memset(file.bytes + 192, h.version_minor > 0 ? 0xa5 : 0, h.header_bytes - 192);
+    memcpy(file.bytes + h.sections[PML_SECTION_METADATA].offset_bytes, in.metadata, in.metadata_bytes);
     for (size_t i = 0; i < n_tensors; i++) {
-        build_fill(&tensors[i], &done[i], file.bytes);
-        pml_file_extent data = {done[i].offset_bytes, done[i].size_bytes, 0};
-        build_seal_extent(&data, file.bytes);
-        build_seal_extent(&done[i].scales, file.bytes);
-        build_seal_extent(&done[i].sums, file.bytes);
-        done[i].checksum = data.checksum;
-        pml_tensor_record record = {.tensor = done[i],
-                                    .dtype = tensors[i].dtype,
-                                    .layout = tensors[i].layout,
-                                    .rank = tensors[i].rank,
-                                    .flags = options->flags};
-        record.name_offset = used;
-        record.name_bytes = (uint32_t)strlen(tensors[i].name);
-        memcpy(strings + used, tensors[i].name, record.name_bytes);
-        used += record.name_bytes + 1;
-        record.transforms_offset = used;
-        record.transforms_bytes = (uint32_t)strlen(tensors[i].transforms);
-        memcpy(strings + used, tensors[i].transforms, record.transforms_bytes);
-        used += record.transforms_bytes + 1;
-        uint8_t *at = file.bytes + h.sections[PML_SECTION_TENSORS].offset_bytes + i * options->tensor_record_bytes;
-        memset(at, 0xa5, options->tensor_record_bytes);
-        pml_tensor_record_encode(&record, at);
+        build_write_tensor(&in, i, &h, file.bytes, &used);
     }
-    end = h.sections[PML_SECTION_BLOB_DATA].offset_bytes;
-    for (size_t i = 0; i < n_blobs; i++) {
-        size_t length = strlen(blobs[i].text);
-        end = build_align(end, 64);
-        memcpy(file.bytes + end, blobs[i].text, length);
-        pml_blob_record record = {used,   (uint32_t)strlen(blobs[i].name),          options->flags, end,
-                                  length, pml_bytes_checksum(blobs[i].text, length)};
-        memcpy(strings + used, blobs[i].name, record.name_bytes);
-        used += record.name_bytes + 1;
-        uint8_t *at = file.bytes + h.sections[PML_SECTION_BLOBS].offset_bytes + i * options->blob_record_bytes;
-        pml_blob_record_encode(&record, at);
-        memset(at + 40, options->minor > 0 ? 0xa5 : 0, options->blob_record_bytes - 40);
-        end += length;
-    }
-    CU_ASSERT_EQUAL_FATAL(pml_content_digest(content, content_bytes, done, n_tensors, h.content_digest, NULL), PML_OK);
+    build_write_blobs(&in, &h, file.bytes, &used);
+    CU_ASSERT_EQUAL_FATAL(
+        pml_content_digest(in.content, in.content_bytes, in.placed, n_tensors, h.content_digest, NULL), PML_OK);
     uint8_t header[PML_HEADER_BYTES];
     pml_header_encode(&h, header);
     memcpy(file.bytes, header, 192);
     build_reseal(file.bytes, file.size_bytes);
-    pml_free(metadata);
-    pml_free(content);
+    pml_free(in.metadata);
+    pml_free(in.content);
     return file;
 }
 

@@ -214,5 +214,43 @@ static void names_its_ports(void) {
     check_ports(&s, schema()->outputs, "last_hidden_state patch_input loc scale");
 }
 
-PML_TESTS("runtime/schema/patchtst", PML_TEST(counts_granite_parameters), PML_TEST(follows_the_configuration),
-          PML_TEST(enforces_constraints), PML_TEST(names_its_ports))
+/* Every key, port and weight is in the document that freezes them. */
+static void is_documented(void) {
+    size_t size_bytes;
+    const char *path = pml_test_path("%s/specs/models/patchtst.md", pml_test_source_dir());
+    unsigned char *bytes = pml_test_read_file(path, &size_bytes);
+    char *text = calloc(1, size_bytes + 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    memcpy(text, bytes, size_bytes);
+    free(bytes);
+    for (const pml_config_key *key = schema()->config; key->name != NULL; key++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, pml_test_path("`%s`", key->name)));
+        for (const char *at = key->choices; at != NULL;) {
+            size_t length = strcspn(at, "|");
+            CU_ASSERT_PTR_NOT_NULL(strstr(text, pml_test_path("%.*s", (int)length, at)));
+            at = at[length] == '|' ? at + length + 1 : NULL;
+        }
+    }
+    const pml_port_spec *const lists[] = {schema()->inputs, schema()->outputs};
+    for (size_t i = 0; i < 2; i++) {
+        for (const pml_port_spec *port = lists[i]; port->name != NULL; port++) {
+            CU_ASSERT_PTR_NOT_NULL(strstr(text, pml_test_path("`%s`", port->name)));
+        }
+    }
+    static const char *const stems[] = {
+        "patch_embedding.weight", "patch_embedding.bias", "position", "cls_token", "encoder.layer.{l}.", "head.{l}."};
+    for (const pml_weight_spec *spec = schema()->weights; spec->name != NULL; spec++) {
+        bool is_known = false;
+        for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
+            is_known = is_known || strncmp(spec->name, stems[i], strlen(stems[i])) == 0;
+        }
+        CU_ASSERT_TRUE(is_known);
+    }
+    for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, pml_test_path("`%s", stems[i])));
+    }
+    free(text);
+}
+
+PML_TESTS("runtime/schema/patchtst", PML_TEST(is_documented), PML_TEST(counts_granite_parameters),
+          PML_TEST(follows_the_configuration), PML_TEST(enforces_constraints), PML_TEST(names_its_ports))

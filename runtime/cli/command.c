@@ -152,22 +152,28 @@ static void hold_standard_streams(void) {
     }
 }
 
-static void print_version(const char *program) {
-    (void)printf("%s %s\n", program, pml_version());
-    (void)printf("built with %s, %s\n",
 #if defined(__clang__)
-                 "clang " __clang_version__,
+#define COMPILER "clang " __clang_version__
 #else
-                 "gcc " __VERSION__,
+#define COMPILER "gcc " __VERSION__
 #endif
 #if defined(__x86_64__)
-                 "x86-64"
+#define MACHINE "x86-64"
 #elif defined(__aarch64__)
-                 "arm64"
+#define MACHINE "arm64"
 #else
-                 "generic"
+#define MACHINE "another machine"
 #endif
-    );
+
+/* What a report of a fault should begin with. */
+static void print_version(const char *program) {
+    (void)printf("%s %s\nbuilt with %s for %s\nbackends that work here:", program, pml_version(), COMPILER, MACHINE);
+    for (size_t i = 0; pml_backend_at(i) != NULL; i++) {
+        if (pml_backend_check(pml_backend_at(i), NULL) == PML_OK) {
+            (void)printf(" %s", pml_backend_at(i));
+        }
+    }
+    (void)printf("\n");
 }
 
 /* Runs one command on argv (argv[0] is its name). */
@@ -309,13 +315,16 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
         print_version(program);
         return finish_text(&f);
     }
-    const pml_command *command = find_command(commands, first);
+    if (is_help) {
+        first = argv[2];
+    }
+    const pml_command *command = is_help ? NULL : find_command(commands, first);
     if (command != NULL) {
         return run_command(&f, command, false, argc - 1, argv + 1);
     }
     const char *nearest = first[0] == '-' ? NULL : nearest_command(commands, first);
-    bool may_be_source =
-        default_command != NULL && (nearest == NULL || strchr(first, '/') != NULL || access(first, F_OK) == 0);
+    bool may_be_source = default_command != NULL && !is_help &&
+                         (nearest == NULL || strchr(first, '/') != NULL || access(first, F_OK) == 0);
     if (may_be_source) {
         return run_command(&f, default_command, true, argc, argv);
     }

@@ -55,8 +55,11 @@ static void on_field(void *bytes, size_t length, void *user) {
         PML_TRY(PML_FAIL(r->error, PML_E_FORMAT, "%s, line %llu: more fields than the header's %zu", r->file_name,
                          (unsigned long long)r->line, r->n_columns));
     }
-    PML_TRY(pml_grow(&r->offsets, &r->offsets_capacity, r->n_fields + 1, sizeof *r->offsets, PML_MAX_CSV_COLUMNS,
-                     "columns", r->error));
+    status = pml_grow(&r->offsets, &r->offsets_capacity, r->n_fields + 1, sizeof *r->offsets, PML_MAX_CSV_COLUMNS,
+                      "columns", r->error);
+    if (status != PML_OK) {
+        PML_TRY(pml_error_prefix(r->error, status, "%s, line %llu", r->file_name, (unsigned long long)r->line));
+    }
     PML_TRY(
         pml_grow(&r->text, &r->text_capacity, r->n_text + length + 1, 1, SIZE_MAX / 4, "bytes in a record", r->error));
     memcpy(r->text + r->n_text, bytes, length);

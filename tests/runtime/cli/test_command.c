@@ -230,6 +230,7 @@ static void usage_errors_exit_2_and_say_what_was_meant(void) {
     static const char *const lines[][2] = {
         {"", "nothing to do"},
         {"shwo x", "unknown command 'shwo'; did you mean 'show'?"},
+        {"help shwo", "unknown command 'shwo'; did you mean 'show'?"},
         {"frobnicate", "unknown command 'frobnicate'\n"},
         {"show", "missing operand: expected A [B]"},
         {"show a b c", "unexpected operand 'c'"},
@@ -327,6 +328,7 @@ static void version(void) {
         CU_ASSERT_EQUAL(o->code, 0);
         CU_ASSERT_EQUAL(strncmp(o->out, "demo ", 5), 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, pml_version()));
+        CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "backends that work here: cpu"));
     }
 }
 

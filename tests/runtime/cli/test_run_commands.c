@@ -426,10 +426,24 @@ static void ctrl_c_stops_a_long_run(void) {
                     128 + SIGTERM);
 }
 
+static void a_model_cut_short_while_it_runs_is_exit_74(void) {
+    if (model_path() == NULL) {
+        return;
+    }
+    const char *copy = temporary("cut.pml");
+    char *output = NULL;
+    int code =
+        pml_test_command(&output, "{ cp '%s' '%s'; '%s' bench '%s' -b 64 -r 100000 & sleep 1; : > '%s'; wait $!; }",
+                         model_path(), copy, run_path(), copy, copy);
+    CU_ASSERT_EQUAL(code, 74);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "pml-run: error: a file changed while it was mapped"));
+    free(output);
+}
+
 PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(usage_errors),
           PML_TEST(files_that_cannot_be_used), PML_TEST(backends_are_listed), PML_TEST(info_tells_what_is_in_the_file),
           PML_TEST(forecast_answers_in_the_series_own_units_and_dates), PML_TEST(forecast_refuses_what_it_cannot_do),
           PML_TEST(missing_values_reach_the_model_as_a_mask), PML_TEST(out_is_published_whole_or_not_at_all),
           PML_TEST(evaluate_does_not_depend_on_the_batch), PML_TEST(evaluate_matches_forecast_by_hand),
           PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch), PML_TEST(damage_is_found),
-          PML_TEST(ctrl_c_stops_a_long_run))
+          PML_TEST(ctrl_c_stops_a_long_run), PML_TEST(a_model_cut_short_while_it_runs_is_exit_74))

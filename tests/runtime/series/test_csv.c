@@ -139,7 +139,7 @@ static void bounds_columns(void) {
     trace t = {0};
     pml_error error = {0};
     PML_ASSERT_FAILS(pml_csv_parse(text, size_bytes, "wide.csv", on_record, &t, &error), PML_E_FORMAT, &error,
-                     "columns");
+                     "wide.csv, line 1: more than 65536 columns");
     free(text);
 }
 

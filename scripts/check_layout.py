@@ -37,13 +37,18 @@ LIBRARY_BANNED = re.compile(r"\b(exit|_exit|abort|printf|puts|perror|malloc|call
 LIMITS = {".c": 700, ".h": 300}
 
 
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
 def sources(root, *rooms):
     for room in rooms:
         for folder, _, names in os.walk(os.path.join(root, room)):
             for name in sorted(names):
                 if name.endswith((".c", ".h", ".def")):
                     path = os.path.join(folder, name)
-                    yield os.path.relpath(path, root), open(path, encoding="utf-8").read()
+                    yield os.path.relpath(path, root), read(path)
 
 
 def floor_rank(name):
@@ -98,7 +103,7 @@ def check_includes(root):
 
 
 def registry_rows(root, path, macro):
-    text = open(os.path.join(root, path), encoding="utf-8").read()
+    text = read(os.path.join(root, path))
     return [[p.strip() for p in row.split(",")] for row in re.findall(rf"^{macro}\(([a-z0-9_, ]+)\)$", text, re.M)]
 
 
@@ -123,7 +128,7 @@ def check_registries(root):
         full = os.path.join(root, path)
         if not os.path.exists(full):
             errors.append(f"{registry}: '{row}' needs {path}: add the file or remove the line")
-        elif symbol and symbol not in open(full, encoding="utf-8").read():
+        elif symbol and symbol not in read(full):
             errors.append(f"{path}: must define {symbol}, which {registry} names")
     if not need:
         errors.append("no registry line was found: the pattern of this script no longer fits the registries")
@@ -202,7 +207,7 @@ def check_header(root, compiler):
                              capture_output=True, text=True, check=False)
         if run.returncode != 0:
             errors.append(f"runtime/pml.h does not compile alone:\n{run.stderr}")
-    text = open(os.path.join(root, "runtime/pml.h"), encoding="utf-8").read()
+    text = read(os.path.join(root, "runtime/pml.h"))
     for line in re.findall(r'^#include\s+(.*)$', text, re.M):
         if not line.startswith("<std"):
             errors.append(f"runtime/pml.h includes {line}: the public header depends on the standard library only")

@@ -77,7 +77,7 @@ class Registries(Tree):
             self.write(path + "/registry.def", "")
         self.write("formats/registry.def", "PML_FORMAT(phantom)\n")
         self.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(x NONE)\ninclude(cmake/registry.cmake)\n")
-        run = subprocess.run(["cmake", "-S", self.root, "-B", self.root + "/build"], capture_output=True, text=True, check=False)
+        run = subprocess.run(["cmake", "-G", "Ninja", "-S", self.root, "-B", self.root + "/build"], capture_output=True, text=True, check=False)
         self.assertNotEqual(run.returncode, 0)
         self.assertIn("formats/phantom.c", run.stderr.replace("\n  ", " "))
 

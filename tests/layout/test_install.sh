@@ -28,7 +28,7 @@ libdir=$(config --variable=libdir)
 check "shared library" "$work/shared"
 "$compiler" "${cflags[@]}" "$source_dir/examples/forecast.c" "$libdir/libpml.a" "${static_libs[@]}" -o "$work/static"
 check "static library" "$work/static"
-cmake -S "$source_dir/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >/dev/null
+cmake -G Ninja -S "$source_dir/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >/dev/null
 cmake --build "$work/cmake" >/dev/null
 check "CMake package" "$work/cmake/forecast"
 echo "installed files work: shared, static, CMake package"

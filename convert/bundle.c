@@ -32,7 +32,11 @@ static pml_status load_side_file(const char *path, pml_side_file *file, cJSON **
     PML_TRY(pml_string_copy(base_name(path), strlen(base_name(path)), &file->name, error));
     file->size_bytes = size_bytes;
 done:
-    pml_free(bytes);
+    if (status == PML_OK && root != NULL) {
+        file->text = bytes;
+    } else {
+        pml_free(bytes);
+    }
     return status;
 }
 
@@ -182,6 +186,8 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
     opened->map.tensors = opened->tensors;
     opened->map.config = opened->config;
     opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";
+    opened->map.config_text = opened->config_file.text;
+    opened->map.config_bytes = opened->config_file.size_bytes;
     opened->map.options = &opened->map_options;
     *bundle = opened;
     opened = NULL;
@@ -198,7 +204,9 @@ void pml_bundle_close(pml_bundle *bundle) {
     cJSON_Delete(bundle->config);
     cJSON_Delete(bundle->scaler);
     pml_free(bundle->config_file.name);
+    pml_free(bundle->config_file.text);
     pml_free(bundle->scaler_file.name);
+    pml_free(bundle->scaler_file.text);
     pml_free(bundle->map_file.name);
     pml_free(bundle->name);
     pml_free(bundle->origin);

@@ -17,6 +17,7 @@ typedef struct pml_bundle_options {
 
 typedef struct pml_side_file { /* a small file that was read whole: what was parsed is what was hashed */
     char *name;                /* base name; NULL: there is none */
+    char *text;                /* what it holds, for JSON files; NULL otherwise */
     uint64_t size_bytes;
     char sha256[PML_SHA256_TEXT_BYTES];
 } pml_side_file;

@@ -245,8 +245,8 @@ static pml_status read_numbers(const pml_config_reader *r, const given *g, pml_c
     }
     if (!is_valid) {
         PML_TRY(fail_type(r, g,
-                          is_list      ? (is_integer ? "a list of integers" : "a list of numbers")
-                          : is_integer ? "an integer"
+                          is_list      ? (is_integer ? "a list of integers (written without fraction or exponent)" : "a list of numbers")
+                          : is_integer ? "an integer (written without fraction or exponent)"
                                        : "a finite number",
                           error));
     }

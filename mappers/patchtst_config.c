@@ -329,8 +329,11 @@ static void examine_head_sizes(evidence *e, const char *head) {
         add_number(e, "num_input_channels", in / e->d_model, e->head);
     }
     add_word(e, "share_projection", e->head->view.is_stacked ? "false" : "true", e->head);
+    if (takes_channels) {
+        return; /* such heads are never flattened, even where N patches look like C channels */
+    }
     if (e->n_patches > 1 && in == e->n_patches * e->d_model) {
-        add_word(e, "pooling", "none", e->head);
+        add_word(e, "pooling", "none", e->head)->is_soft = head == NULL;
     } else if (e->n_patches == 1) {
         add_word(e, "pooling", "mean", e->head)->is_soft = true; /* of one token, whatever its kind */
     }

@@ -140,23 +140,27 @@ static pml_status read_choice(const pml_config_reader *r, const pml_config_rule 
 }
 
 /* Whether every number of the file's value `name` is spelled as a plain integer; true when the text is not known. */
-static bool is_spelled_integer(const pml_map_source *source, const char *name) {
-    if (source->config_text == NULL) {
-        return true;
-    }
+static pml_status check_spelling(const pml_map_source *source, const char *name, bool *is_integer, pml_error *error) {
+    pml_status status = PML_OK;
     pml_json_reader json;
+    bool is_inside = false;
+    *is_integer = true;
     pml_json_reader_init(&json, source->config_text, source->config_bytes, 0, source->config_name,
                          PML_MAX_CONFIG_BYTES);
-    bool is_integer = true, is_inside = false;
-    while (pml_json_next(&json, NULL) == PML_OK && json.token != PML_JSON_END) {
+    if (source->config_text == NULL) {
+        goto done;
+    }
+    do {
+        PML_TRY(pml_json_next(&json, error));
         if (json.token == PML_JSON_KEY && json.depth == 1) {
             is_inside = strcmp(json.text, name) == 0;
         } else if (json.token == PML_JSON_NUMBER && is_inside) {
-            is_integer = is_integer && (json.is_i64 || json.is_u64);
+            *is_integer = *is_integer && (json.is_i64 || json.is_u64);
         }
-    }
+    } while (json.token != PML_JSON_END);
+done:
     pml_json_reader_deinit(&json);
-    return is_integer;
+    return status;
 }
 
 static bool node_integer(const cJSON *node, int64_t *value) {
@@ -232,7 +236,9 @@ static pml_status read_numbers(const pml_config_reader *r, const given *g, pml_c
     }
     PML_TRY(pml_alloc(capacity, 1, &buffer, error));
     if (g->from == FROM_FILE) {
-        is_valid = !is_integer || is_spelled_integer(r->source, g->name);
+        if (is_integer) {
+            PML_TRY(check_spelling(r->source, g->name, &is_valid, error));
+        }
         for (const cJSON *node = first; is_valid && node != NULL; node = first == g->node ? NULL : node->next) {
             is_valid = append_number(is_integer, node, NULL, 0, buffer, &used, capacity);
         }
@@ -244,11 +250,10 @@ static pml_status read_numbers(const pml_config_reader *r, const given *g, pml_c
         }
     }
     if (!is_valid) {
-        PML_TRY(fail_type(r, g,
-                          is_list      ? (is_integer ? "a list of integers (written without fraction or exponent)" : "a list of numbers")
-                          : is_integer ? "an integer (written without fraction or exponent)"
-                                       : "a finite number",
-                          error));
+        const char *expected = is_list      ? (is_integer ? "a list of plain integers" : "a list of numbers")
+                               : is_integer ? "an integer (written without fraction or exponent)"
+                                            : "a finite number";
+        PML_TRY(fail_type(r, g, expected, error));
     }
     *text = buffer;
     buffer = NULL;

@@ -7,8 +7,8 @@
 #include "mappers/mapper.h"
 
 typedef struct pml_bundle_options {
-    const char *const
-        *settings; /* "key=value"; "frequency=" and "series.columns=" concern the series, the rest the mapper */
+    /* "key=value"; "frequency=" and "series.columns=" concern the series, the rest the mapper. */
+    const char *const *settings;
     size_t n_settings;
     const char *arch;        /* consider only this family; NULL: all */
     const char *map_path;    /* rules of the user's; NULL: none */

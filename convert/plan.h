@@ -29,8 +29,8 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
     pml_mapping *mapping;
     pml_plan_tensor *tensors; /* in the order in which their bytes lie in the source */
     size_t n_tensors;
-    pml_metadata
-        *metadata; /* complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length */
+    /* Complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length. */
+    pml_metadata *metadata;
     char *output;
     uint64_t source_bytes; /* of the tensors' files */
     uint64_t size_bytes;   /* of the output, without self-test vectors */

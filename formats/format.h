@@ -73,8 +73,8 @@ uint64_t pml_source_file_size(const pml_source *source, size_t i_file);
 const uint8_t *pml_source_file_data(const pml_source *source, size_t i_file);
 
 size_t pml_source_n_tensors(const pml_source *source);
-const pml_source_tensor *pml_source_tensor_at(const pml_source *source,
-                                              size_t i_tensor); /* ascending by (file, offset, name) */
+/* Ascending by (file, offset, name). */
+const pml_source_tensor *pml_source_tensor_at(const pml_source *source, size_t i_tensor);
 const pml_source_tensor *pml_source_tensor_find(const pml_source *source, const char *name); /* hashed */
 /* Zero-copy view of a tensor's bytes (any alignment), valid until close; formats with their own `read` give an owned
  * cached copy instead. Errors: those of read. */

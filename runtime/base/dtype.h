@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum pml_dtype { /* the numbers are those of the .pml file: never reused, only added to */
+/* The numbers are those of the .pml file: never reused, only added to. */
+typedef enum pml_dtype {
     PML_DTYPE_NONE = 0,
     PML_DTYPE_F32 = 1,
     PML_DTYPE_BF16 = 2,
@@ -21,8 +22,8 @@ typedef enum pml_dtype { /* the numbers are those of the .pml file: never reused
     PML_DTYPE_U32 = 11,
     PML_DTYPE_U64 = 12,
     PML_DTYPE_BOOL = 13,
-    PML_DTYPE_C64 = 14,      /* two F32: real, imaginary */
-    PML_DTYPE_F8_E4M3 = 15,  /* listed, never converted */
+    PML_DTYPE_C64 = 14,     /* two F32: real, imaginary */
+    PML_DTYPE_F8_E4M3 = 15, /* listed, never converted */
     PML_DTYPE_F8_E5M2 = 16,
     PML_DTYPE_F8_E8M0 = 17,
     PML_DTYPE_F6_E2M3 = 18,

@@ -17,7 +17,7 @@ typedef enum pml_json_token {
     PML_JSON_ARRAY_END,
     PML_JSON_KEY,    /* text */
     PML_JSON_STRING, /* text */
-    PML_JSON_NUMBER, /* text as written, number; integer when is_u64 or is_i64 */
+    PML_JSON_NUMBER, /* text as written, number; u64 and i64 where is_u64 and is_i64 say so */
     PML_JSON_TRUE,
     PML_JSON_FALSE,
     PML_JSON_NULL
@@ -41,8 +41,8 @@ typedef struct pml_json_reader { /* storage of the caller; fields below `token` 
     const char *text;    /* decoded, zero-terminated, valid until the next call; KEY, STRING, NUMBER */
     size_t text_bytes;
     double number;
-    bool is_u64,
-        is_i64; /* the number was written as a plain integer (no sign for u64, no fraction, no exponent) that fits */
+    /* The number was written as a plain integer (no sign for u64, no fraction, no exponent) that fits. */
+    bool is_u64, is_i64;
     uint64_t u64;
     int64_t i64;
 } pml_json_reader;

@@ -20,12 +20,12 @@ void pml_json_begin_object(pml_json_writer *w, const char *key);
 void pml_json_end_object(pml_json_writer *w);
 void pml_json_begin_array(pml_json_writer *w, const char *key);
 void pml_json_end_array(pml_json_writer *w);
-void pml_json_string(pml_json_writer *w, const char *key,
-                     const char *value); /* NULL value: null; invalid UTF-8 becomes U+FFFD */
+/* A NULL value is null; invalid UTF-8 becomes U+FFFD. */
+void pml_json_string(pml_json_writer *w, const char *key, const char *value);
 void pml_json_u64(pml_json_writer *w, const char *key, uint64_t value);
 void pml_json_i64(pml_json_writer *w, const char *key, int64_t value);
-void pml_json_f64(pml_json_writer *w, const char *key,
-                  double value); /* shortest text that reads back equal; NaN/Inf: null */
+/* The shortest text that reads back equal; NaN and infinities: null. */
+void pml_json_f64(pml_json_writer *w, const char *key, double value);
 void pml_json_bool(pml_json_writer *w, const char *key, bool value);
 void pml_json_null(pml_json_writer *w, const char *key);
 /* The shortest decimal text that reads back as `value`, with a point whatever the locale; returns `text`. */

@@ -13,10 +13,8 @@
 #define PML_TENSOR_ALIGNMENT_BYTES 64u
 #define PML_PAGE_ALIGNMENT_BYTES 4096u
 
-typedef enum pml_layout { /* the numbers are those of the .pml file */
-                          PML_LAYOUT_ROW = 1,
-                          PML_LAYOUT_PANEL = 2
-} pml_layout;
+/* The numbers are those of the .pml file. */
+typedef enum pml_layout { PML_LAYOUT_ROW = 1, PML_LAYOUT_PANEL = 2 } pml_layout;
 
 const char *pml_layout_name(pml_layout layout); /* "row", "panel"; "?" otherwise */
 pml_status pml_layout_from_name(const char *name, pml_layout *layout, pml_error *error) PML_WARN_UNUSED;

@@ -6,14 +6,15 @@
 
 #include "runtime/base/error.h"
 
-typedef enum pml_meta_type { /* the numbers are those of the .pml file */
-                             PML_META_BOOL = 1,
-                             PML_META_I64 = 2,
-                             PML_META_F64 = 3,
-                             PML_META_STRING = 4,
-                             PML_META_I64_ARRAY = 5,
-                             PML_META_F64_ARRAY = 6,
-                             PML_META_STRING_ARRAY = 7
+/* The numbers are those of the .pml file. */
+typedef enum pml_meta_type {
+    PML_META_BOOL = 1,
+    PML_META_I64 = 2,
+    PML_META_F64 = 3,
+    PML_META_STRING = 4,
+    PML_META_I64_ARRAY = 5,
+    PML_META_F64_ARRAY = 6,
+    PML_META_STRING_ARRAY = 7
 } pml_meta_type;
 
 typedef struct pml_meta_entry { /* all pointers owned by the pml_metadata */

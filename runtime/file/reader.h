@@ -43,9 +43,9 @@ const char *pml_file_path(const pml_file *file); /* as given to pml_file_open */
 uint64_t pml_file_size(const pml_file *file);
 pml_file_kind pml_file_get_kind(const pml_file *file);
 void pml_file_version(const pml_file *file, unsigned *major, unsigned *minor);
-const uint8_t *pml_file_content_digest(const pml_file *file); /* 16 bytes */
-const uint8_t *
-pml_file_base_digest(const pml_file *file); /* 16 bytes: the content digest of the base model, or zeros */
+/* Both of 16 bytes: the file's own, and that of the base model that an adapter or checkpoint belongs to (or zeros). */
+const uint8_t *pml_file_content_digest(const pml_file *file);
+const uint8_t *pml_file_base_digest(const pml_file *file);
 const pml_metadata *pml_file_metadata(const pml_file *file);
 
 size_t pml_file_n_tensors(const pml_file *file);

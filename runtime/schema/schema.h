@@ -14,8 +14,8 @@ typedef enum pml_role {
 } pml_role;
 
 typedef struct pml_weight_spec {
-    const char
-        *name; /* canonical and frozen; one placeholder {l} where `repeat` is set: "encoder.layer.{l}.norm1.weight" */
+    /* Canonical and frozen; one placeholder {l} where `repeat` is set: "encoder.layer.{l}.norm1.weight". */
+    const char *name;
     pml_role role;
     const char *dims;   /* comma-separated expressions over config keys: "patch_length, d_model" */
     const char *repeat; /* how many instances l = 0 .. n-1; NULL: one, without placeholder */
@@ -61,9 +61,8 @@ typedef struct pml_port_spec { /* an input, output or recurrent state of the mod
 
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
-    const char *observed_mask; /* input port of the same shape, 1 = observed; NULL: missing values are not supported */
-    const char *const
-        *outputs; /* output ports [B, S, C], NULL-terminated: the first that exists is the point forecast */
+    const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
+    const char *const *outputs;    /* output ports [B, S, C], NULL-terminated: the first that exists is the forecast */
     const char *context_length, *horizon, *n_channels; /* expressions over config; n_channels NULL: any number */
     const char *when;                                  /* forecasts only if this is not 0; NULL: always */
 } pml_forecast_spec;
@@ -118,7 +117,7 @@ typedef struct pml_weight_list {
 pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, pml_weight_list *list,
                               pml_error *error) PML_WARN_UNUSED;
 void pml_weight_list_deinit(pml_weight_list *list);
-const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list,
-                                                const char *name); /* NULL: no such weight */
+/* NULL: no such weight. */
+const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list, const char *name);
 
 #endif

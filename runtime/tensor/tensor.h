@@ -8,10 +8,11 @@
 #include "runtime/base/limits.h"
 #include "runtime/file/reader.h"
 
-typedef enum pml_side {                /* which copy of a buffer is the newer one */
-                        PML_SIDE_BOTH, /* they agree, or there is only one */
-                        PML_SIDE_HOST,
-                        PML_SIDE_DEVICE
+/* Which copy of a buffer is the newer one. */
+typedef enum pml_side {
+    PML_SIDE_BOTH, /* they agree, or there is only one */
+    PML_SIDE_HOST,
+    PML_SIDE_DEVICE
 } pml_side;
 
 /* Bytes that tensors point into. On the CPU only `host` is used. The owner is whoever made it: a map, an arena. */

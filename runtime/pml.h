@@ -23,16 +23,16 @@ extern "C" {
 /* ---- status and errors ------------------------------------------------------------------------------------ */
 typedef enum pml_status {
     PML_OK = 0,
-    PML_E_ARGUMENT = 1,     /* the call or the command line is wrong */
-    PML_E_MEMORY = 2,       /* an allocation failed */
-    PML_E_IO = 3,           /* the operating system refused: read, write, space, permission */
-    PML_E_FORMAT = 4,       /* the file is invalid */
-    PML_E_UNSUPPORTED = 5,  /* the file is valid, but not something pml handles */
-    PML_E_NOT_FOUND = 6,    /* a file, a family or a name does not exist */
-    PML_E_CONFIG = 7,       /* a configuration is invalid, incomplete or contradicts the tensors */
-    PML_E_MISMATCH = 8,     /* a comparison failed: checksum, source, self-test */
-    PML_E_NUMERIC = 9,      /* a number that must be finite is not */
-    PML_E_INTERRUPTED = 10  /* pml_cancel_request was called */
+    PML_E_ARGUMENT = 1,    /* the call or the command line is wrong */
+    PML_E_MEMORY = 2,      /* an allocation failed */
+    PML_E_IO = 3,          /* the operating system refused: read, write, space, permission */
+    PML_E_FORMAT = 4,      /* the file is invalid */
+    PML_E_UNSUPPORTED = 5, /* the file is valid, but not something pml handles */
+    PML_E_NOT_FOUND = 6,   /* a file, a family or a name does not exist */
+    PML_E_CONFIG = 7,      /* a configuration is invalid, incomplete or contradicts the tensors */
+    PML_E_MISMATCH = 8,    /* a comparison failed: checksum, source, self-test */
+    PML_E_NUMERIC = 9,     /* a number that must be finite is not */
+    PML_E_INTERRUPTED = 10 /* pml_cancel_request was called */
 } pml_status;
 
 #define PML_NO_OFFSET UINT64_MAX

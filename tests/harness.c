@@ -56,8 +56,8 @@ bool pml_test_ok(pml_status status, const pml_error *error, const char *file, in
     return status == PML_OK;
 }
 
-bool pml_test_fails(pml_status status, pml_status expected, const pml_error *error, const char *part,
-                    const char *file, int line) {
+bool pml_test_fails(pml_status status, pml_status expected, const pml_error *error, const char *part, const char *file,
+                    int line) {
     bool fits = status == expected && (part == NULL || (error != NULL && strstr(error->message, part) != NULL));
     if (!fits) {
         (void)printf("\n    %s:%d: expected %s%s%s, got %s: %s\n", file, line, pml_status_name(expected),
@@ -101,7 +101,10 @@ const char *pml_test_temporary_dir(void) {
 }
 
 /* Kept strings form a list that ends with the process; the head keeps them reachable for leak checkers. */
-struct kept { struct kept *next; char text[]; };
+struct kept {
+    struct kept *next;
+    char text[];
+};
 static struct kept *kept_strings;
 
 const char *pml_test_path(const char *format, ...) {

@@ -16,7 +16,7 @@ pml_status pml_alloc_aligned(size_t size_bytes, void **out, pml_error *error) PM
 /* Grows an array of `each_bytes` elements so that it holds at least `needed` of them, doubling; new space is not
  * initialised. *items may be NULL with *capacity 0. `limit` is the greatest number allowed: beyond it the result
  * is PML_E_FORMAT ("more than <limit> <what>"). On error the array is unchanged. */
-#define pml_grow(items, capacity, needed, each_bytes, limit, what, error) \
+#define pml_grow(items, capacity, needed, each_bytes, limit, what, error)                                              \
     pml_grow_raw((void **)(items), (capacity), (needed), (each_bytes), (limit), (what), (error))
 pml_status pml_grow_raw(void **items, size_t *capacity, size_t needed, size_t each_bytes, size_t limit,
                         const char *what, pml_error *error) PML_WARN_UNUSED;

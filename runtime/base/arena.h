@@ -9,7 +9,7 @@
 
 typedef struct pml_arena_block pml_arena_block;
 
-typedef struct pml_arena { /* all zero = valid, empty, safe to deinit */
+typedef struct pml_arena {   /* all zero = valid, empty, safe to deinit */
     pml_arena_block *blocks; /* newest first */
     size_t used_bytes;       /* since the last reset, padding included */
     size_t peak_bytes;       /* greatest used_bytes ever */
@@ -20,7 +20,7 @@ pml_status pml_arena_init(pml_arena *arena, size_t reserve_bytes, pml_error *err
 
 /* `count` elements of `each_bytes`, 64-byte aligned, not initialised, valid until reset or deinit.
  * Errors: PML_E_MEMORY (also when the product overflows). */
-#define pml_arena_alloc(arena, count, each_bytes, out, error) \
+#define pml_arena_alloc(arena, count, each_bytes, out, error)                                                          \
     pml_arena_alloc_raw((arena), (count), (each_bytes), (void **)(out), (error))
 pml_status pml_arena_alloc_raw(pml_arena *arena, size_t count, size_t each_bytes, void **out,
                                pml_error *error) PML_WARN_UNUSED;

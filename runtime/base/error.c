@@ -33,8 +33,7 @@ pml_status pml_error_prefix(pml_error *error, pml_status code, const char *forma
         if (used >= sizeof message) {
             used = sizeof message - 1;
         }
-        (void)snprintf(message + used, sizeof message - used, ": %.*s", (int)(sizeof message - 3),
-                       error->message);
+        (void)snprintf(message + used, sizeof message - used, ": %.*s", (int)(sizeof message - 3), error->message);
         memcpy(error->message, message, sizeof message);
     }
     return code;

@@ -3,13 +3,13 @@
 #define PML_RUNTIME_BASE_LIMITS_H
 
 #define PML_MAX_RANK 8u
-#define PML_MAX_NAME_BYTES 1024u              /* a tensor name or metadata key */
-#define PML_MAX_TENSORS 4000000u              /* per file */
-#define PML_MAX_HEADER_BYTES 100000000u       /* a safetensors header */
-#define PML_MAX_JSON_BYTES 100000000u         /* an index file; config and scaler files use the next one */
+#define PML_MAX_NAME_BYTES 1024u        /* a tensor name or metadata key */
+#define PML_MAX_TENSORS 4000000u        /* per file */
+#define PML_MAX_HEADER_BYTES 100000000u /* a safetensors header */
+#define PML_MAX_JSON_BYTES 100000000u   /* an index file; config and scaler files use the next one */
 #define PML_MAX_CONFIG_BYTES 16777216u
 #define PML_MAX_JSON_DEPTH 64u
-#define PML_MAX_METADATA_BYTES 67108864u      /* the typed metadata of a .pml */
+#define PML_MAX_METADATA_BYTES 67108864u /* the typed metadata of a .pml */
 #define PML_MAX_METADATA_KEYS 65536u
 #define PML_MAX_BLOBS 1024u
 #define PML_MAX_SHARDS 4096u

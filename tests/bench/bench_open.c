@@ -17,7 +17,8 @@ static long private_bytes(void) {
     char line[256];
     long total_kib = 0, value_kib;
     while (stream != NULL && fgets(line, sizeof line, stream) != NULL) {
-        if (sscanf(line, "Private_Dirty: %ld", &value_kib) == 1 || sscanf(line, "Private_Hugetlb: %ld", &value_kib) == 1) {
+        if (sscanf(line, "Private_Dirty: %ld", &value_kib) == 1 ||
+            sscanf(line, "Private_Hugetlb: %ld", &value_kib) == 1) {
             total_kib += value_kib;
         }
     }

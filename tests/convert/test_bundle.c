@@ -37,7 +37,8 @@ static void finds_what_lies_beside(void) {
         CU_ASSERT_TRUE(cJSON_IsObject(bundle->config) && cJSON_IsObject(bundle->scaler));
         CU_ASSERT_TRUE(bundle->map.config == bundle->config);
         CU_ASSERT_EQUAL(bundle->map.config_bytes, 19); /* the text too: the mapper tells 16.0 from 16 by it */
-        CU_ASSERT_TRUE(bundle->map.config_text != NULL && strcmp(bundle->map.config_text, "{\"model_type\": \"x\"}") == 0);
+        CU_ASSERT_TRUE(bundle->map.config_text != NULL &&
+                       strcmp(bundle->map.config_text, "{\"model_type\": \"x\"}") == 0);
         CU_ASSERT_STRING_EQUAL(bundle->config_file.name, "config.json");
         CU_ASSERT_EQUAL(bundle->config_file.size_bytes, 19);
         /* printf '{"model_type": "x"}' | sha256sum; printf '{}' | sha256sum */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/utf8.h"
 
 static void carries_code_place_and_message(void) {
     pml_error error = {0};
@@ -26,11 +27,20 @@ static void prefixes(void) {
     CU_ASSERT_STRING_EQUAL(error.message, "again: tensor 'w': cause");
 }
 
+/* What is too long loses its middle: the file stands at the start, the cause at the end. */
 static void cuts_long_messages(void) {
     pml_error error = {0};
-    char longest[3000];
+    char longest[20000];
     memset(longest, 'm', sizeof longest);
     longest[sizeof longest - 1] = '\0';
+    for (size_t n = sizeof error.message - 40; n < sizeof error.message + 40; n++) {
+        (void)PML_FAIL(&error, PML_E_IO, "/begin/%.*s: cause", (int)n, longest);
+        size_t whole_bytes = 7 + n + 7, most_bytes = sizeof error.message - 1;
+        CU_ASSERT_EQUAL(strlen(error.message), whole_bytes < most_bytes ? whole_bytes : most_bytes);
+        CU_ASSERT(strncmp(error.message, "/begin/m", 8) == 0);
+        CU_ASSERT_STRING_EQUAL(error.message + strlen(error.message) - 8, "m: cause");
+        CU_ASSERT_EQUAL(strstr(error.message, "m...m") != NULL, whole_bytes > most_bytes);
+    }
     (void)PML_FAIL(&error, PML_E_IO, "%s", longest);
     CU_ASSERT_EQUAL(strlen(error.message), sizeof error.message - 1);
     (void)pml_error_prefix(&error, PML_E_IO, "%s", longest);
@@ -38,6 +48,21 @@ static void cuts_long_messages(void) {
     (void)PML_FAIL(&error, PML_E_IO, "short");
     (void)pml_error_prefix(&error, PML_E_IO, "%s", longest);
     CU_ASSERT_EQUAL(strlen(error.message), sizeof error.message - 1);
+    CU_ASSERT_STRING_EQUAL(error.message + strlen(error.message) - 8, "m: short");
+    /* No character is cut in two. */
+    for (size_t i = 0; i + 2 < sizeof longest; i += 2) {
+        memcpy(longest + i, "\xc3\xa4", 3);
+    }
+    for (int shift = 0; shift < 4; shift++) {
+        (void)PML_FAIL(&error, PML_E_IO, "%.*s%s", shift, "abc", longest + 14000);
+        const uint8_t *bytes = (const uint8_t *)error.message;
+        for (size_t left = strlen(error.message); left > 0;) {
+            size_t length = pml_utf8_length(bytes, left);
+            CU_ASSERT_FATAL(length > 0);
+            bytes += length;
+            left -= length;
+        }
+    }
 }
 
 static pml_status runs_to(int n, int *reached) {

@@ -1,8 +1,10 @@
 /* --map FILE: the user's own rules, one a line: pattern, target, optional transform; "-" as target drops the tensor. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "mappers/mapper.h"
 #include "mappers/pattern.h"
@@ -15,11 +17,14 @@ static pml_status read_file(const char *path, char **text, pml_error *error) {
     pml_status status = PML_OK;
     char *buffer = NULL;
     struct stat info;
-    FILE *stream = fopen(path, "rbe");
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (stream == NULL) {
-        PML_TRY(PML_FAIL(error, errno == ENOENT ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", path, strerror(errno)));
+        bool is_absent = errno == ENOENT || errno == ENOTDIR;
+        PML_TRY(PML_FAIL(error, is_absent ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", path, strerror(errno)));
     }
-    if (fstat(fileno(stream), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > (off_t)PML_MAX_CONFIG_BYTES) {
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > (off_t)PML_MAX_CONFIG_BYTES) {
         PML_TRY(
             PML_FAIL(error, PML_E_FORMAT, "%s: not a regular file of at most %u bytes", path, PML_MAX_CONFIG_BYTES));
     }
@@ -37,6 +42,8 @@ static pml_status read_file(const char *path, char **text, pml_error *error) {
 done:
     if (stream != NULL) {
         (void)fclose(stream);
+    } else if (fd >= 0) {
+        (void)close(fd);
     }
     pml_free(buffer);
     return status;

@@ -65,11 +65,19 @@ static const char *make_safe(const char *text, char safe[SAFE_BYTES]) {
     return safe;
 }
 
+/* Whether a message tells its place in the file itself. */
+static bool says_byte(const char *message, uint64_t offset_bytes) {
+    char place[32];
+    int length = snprintf(place, sizeof place, "byte %llu", (unsigned long long)offset_bytes);
+    const char *at = strstr(message, place);
+    return at != NULL && !(at[length] >= '0' && at[length] <= '9');
+}
+
 static void print_error(const frame *f, const char *message, uint64_t offset_bytes) {
     bool color = pml_cli_color_wanted(f->common != NULL ? f->common->color : NULL);
     char place[48] = "", safe[SAFE_BYTES];
     message = make_safe(message, safe);
-    if (offset_bytes != PML_NO_OFFSET) {
+    if (offset_bytes != PML_NO_OFFSET && !says_byte(message, offset_bytes)) {
         (void)snprintf(place, sizeof place, " (at byte %llu)", (unsigned long long)offset_bytes);
     }
     pml_progress_clear();

@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "tests/mappers/synthetic.h"
 
 static const char *write_rules(const char *text) {
@@ -47,6 +50,13 @@ static void names_the_line_of_a_fault(void) {
                      PML_E_NOT_FOUND, &error, "none.map");
     PML_ASSERT_FAILS(pml_map_rules_load(pml_test_temporary_dir(), &rules, &n, &error), PML_E_FORMAT, &error,
                      "regular file");
+    const char *fifo = pml_test_path("%s/fifo.map", pml_test_temporary_dir());
+    CU_ASSERT_EQUAL_FATAL(mkfifo(fifo, 0600), 0);
+    PML_ASSERT_FAILS(pml_map_rules_load(fifo, &rules, &n, &error), PML_E_FORMAT, &error, "regular file");
+    const char *huge = pml_test_path("%s/huge.map", pml_test_temporary_dir());
+    pml_test_write_file(huge, "a b", 3);
+    CU_ASSERT_EQUAL_FATAL(truncate(huge, (off_t)PML_MAX_CONFIG_BYTES + 1), 0);
+    PML_ASSERT_FAILS(pml_map_rules_load(huge, &rules, &n, &error), PML_E_FORMAT, &error, "at most 16777216 bytes");
 }
 
 /* Other names for the whole checkpoint, and a fused query-key-value matrix that slices take apart. */
@@ -136,5 +146,23 @@ static void checks_targets_and_leftovers(void) {
     }
 }
 
-PML_TESTS("mappers/map_file", PML_TEST(reads_rules), PML_TEST(names_the_line_of_a_fault),
-          PML_TEST(maps_a_checkpoint_with_other_names), PML_TEST(checks_targets_and_leftovers))
+static void survives_failing_allocations(void) {
+    const char *path = write_rules("a.{k} b.{k} transpose\nc - \nd e\nf g{ h\n");
+    pml_error error;
+    pml_status status = PML_E_MEMORY;
+    unsigned long n = 0;
+    while (status == PML_E_MEMORY && n < 100) {
+        pml_map_rule *rules = NULL;
+        size_t n_rules = 0;
+        n++;
+        pml_test_fail_allocation(n, n % 2 == 0);
+        status = pml_map_rules_load(path, &rules, &n_rules, &error);
+        pml_test_fail_allocation(0, false);
+        CU_ASSERT(rules == NULL && (status == PML_E_MEMORY || status == PML_E_FORMAT)); /* line 4 is malformed */
+    }
+    CU_ASSERT(n > 5 && n < 100);
+}
+
+PML_TESTS("mappers/map_file", PML_TEST(reads_rules), PML_TEST(survives_failing_allocations),
+          PML_TEST(names_the_line_of_a_fault), PML_TEST(maps_a_checkpoint_with_other_names),
+          PML_TEST(checks_targets_and_leftovers))

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "mappers/mapping.h"
-#include "mappers/patchtst_parts.h"
+#include "mappers/patchtst/patchtst_config.h"
 
 #define HF "hf"
 #define ENCODER "[model.]encoder."

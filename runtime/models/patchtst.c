@@ -1,5 +1,5 @@
 /* PatchTST: scaling, patches, tokens and the encoder. */
-#include "runtime/models/patchtst.h"
+#include "runtime/models/patchtst/patchtst.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* PatchTST: configuration and weights. */
 #include <stdio.h>
 
-#include "runtime/models/patchtst.h"
+#include "runtime/models/patchtst/patchtst.h"
 
 static pml_status load_choices(const pml_model *model, patchtst *net, pml_error *error) {
     static const char *const heads[] = {"none", "prediction", "pretraining", "classification", "regression", NULL};

@@ -1,6 +1,7 @@
-/* PatchTST (Nie et al. 2023, arXiv:2211.14730), as specs/models/patchtst.md describes it. Private to patchtst*.c. */
-#ifndef PML_RUNTIME_MODELS_PATCHTST_H
-#define PML_RUNTIME_MODELS_PATCHTST_H
+/* PatchTST (Nie et al. 2023, arXiv:2211.14730), as specs/models/patchtst.md describes it. Private to this folder and
+ * runtime/models/patchtst.c. */
+#ifndef PML_RUNTIME_MODELS_PATCHTST_PATCHTST_H
+#define PML_RUNTIME_MODELS_PATCHTST_PATCHTST_H
 
 #include "runtime/models/model.h"
 

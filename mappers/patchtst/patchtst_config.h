@@ -1,7 +1,6 @@
-/* The parts of the PatchTST mapper: mappers/patchtst.c holds the rules and the detection, mappers/patchtst_config.c the
- * configuration. */
-#ifndef PML_MAPPERS_PATCHTST_PARTS_H
-#define PML_MAPPERS_PATCHTST_PARTS_H
+/* Hugging Face's configuration of PatchTST, for mappers/patchtst.c, which holds the rules and the detection. */
+#ifndef PML_MAPPERS_PATCHTST_PATCHTST_CONFIG_H
+#define PML_MAPPERS_PATCHTST_PATCHTST_CONFIG_H
 
 #include "mappers/mapper.h"
 

@@ -1,11 +1,12 @@
 /* PatchTST, Hugging Face's configuration (PatchTSTConfig of transformers 5.23): names, class defaults and quirks. */
+#include "mappers/patchtst/patchtst_config.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mappers/config.h"
 #include "mappers/mapping.h"
-#include "mappers/patchtst_parts.h"
 #include "runtime/base/alloc.h"
 
 #define MAX_EVIDENCE 24u

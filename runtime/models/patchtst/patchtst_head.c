@@ -2,7 +2,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "runtime/models/patchtst.h"
+#include "runtime/models/patchtst/patchtst.h"
 
 /* How an argument of a distribution is brought into its domain. */
 typedef enum argument_domain {

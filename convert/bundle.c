@@ -1,6 +1,5 @@
 #include "convert/bundle.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 #include "convert/convert.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 #include "convert/embed_selftest.h"
@@ -8,7 +7,6 @@
 #include "convert/pack.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"
-#include "runtime/base/quote.h"
 #include "runtime/file/writer.h"
 
 /* What the callbacks of packing need. */

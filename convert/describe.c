@@ -2,7 +2,6 @@
 #include "convert/describe.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"

@@ -2,7 +2,6 @@
 #include "convert/diff_print.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "convert/describe.h"
 #include "convert/printable.h"

@@ -134,11 +134,11 @@ bool pml_element_at_byte(const pml_file_tensor *tensor, uint64_t offset_bytes, u
 
 pml_status pml_elements_read(const pml_file_tensor *tensor, const void *data, uint64_t first, size_t count,
                              double *values, pml_error *error) {
-    if (!pml_ck_range(first, count, pml_elements_count(tensor))) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "tensor %s: elements %llu + %zu are out of range", tensor->name,
-                        (unsigned long long)first, count);
-    }
     pml_status status = PML_OK;
+    if (!pml_ck_range(first, count, pml_elements_count(tensor))) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor %s: elements %llu + %zu are out of range", tensor->name,
+                         (unsigned long long)first, count));
+    }
     const uint8_t *bytes = data;
     bool is_panel = tensor->layout == PML_LAYOUT_PANEL;
     panel_shape panel = is_panel ? panel_of(tensor) : (panel_shape){.element_bytes = pml_dtype_bits(tensor->dtype) / 8};

@@ -85,12 +85,9 @@ static pml_status split_axes(const pml_view *view, const pml_source_tensor *tens
     return PML_OK;
 }
 
-/* Makes `i_part` the current part. */
-static pml_status select_part(pml_gather *gather, size_t i_part, pml_error *error) {
+/* Reads the view of part `i_part` into the gather. */
+static pml_status load_part(pml_gather *gather, size_t i_part, pml_error *error) {
     pml_status status = PML_OK;
-    if (i_part == gather->i_part) {
-        return PML_OK;
-    }
     const pml_weight_instance *weight = gather->weight->weight;
     const pml_source_tensor *tensor = gather->weight->parts[i_part].source;
     const unsigned n_stacked = gather->stack == PML_STACK_NONE ? 0 : 1;
@@ -120,6 +117,11 @@ static pml_status select_part(pml_gather *gather, size_t i_part, pml_error *erro
     gather->i_part = i_part;
 done:
     return status;
+}
+
+/* Makes `i_part` the current part. */
+static pml_status select_part(pml_gather *gather, size_t i_part, pml_error *error) {
+    return i_part == gather->i_part ? PML_OK : load_part(gather, i_part, error);
 }
 
 pml_status pml_gather_init(pml_gather *gather, pml_source *source, const pml_mapped_weight *weight, pml_error *error) {

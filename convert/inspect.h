@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "formats/format.h"
-#include "runtime/base/json_writer.h"
 #include "runtime/file/reader.h"
 
 typedef struct pml_inspect_options {

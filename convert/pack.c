@@ -147,13 +147,10 @@ static pml_status announce(pml_packer *packer, const pml_pack_job *job, const pm
     pml_status status = PML_OK;
     pml_gather_block one = *block;
     uint64_t end_bytes;
-    if (job->before_read == NULL) {
-        return PML_OK;
-    }
     /* Where rows or columns come from a tensor each, every one of them is announced. */
     const pml_gather_stack stack = packer->gather.stack;
     const size_t n = stack == PML_STACK_ROWS ? block->n_rows : stack == PML_STACK_COLUMNS ? block->n_columns : 1;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; job->before_read != NULL && k < n; k++) {
         one.row = block->row + (stack == PML_STACK_ROWS ? k : 0);
         one.column = block->column + (stack == PML_STACK_COLUMNS ? k : 0);
         PML_TRY(pml_gather_end(&packer->gather, &one, &end_bytes, error));

@@ -92,7 +92,7 @@ static pml_status read_columns(const pml_series_source *source, uint64_t n_chann
     size_t n = 0;
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(source->scaler, "columns"), *item;
     if (array == NULL) {
-        return PML_OK;
+        goto done;
     }
     if (!cJSON_IsArray(array)) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: 'columns' must be an array of names", source->scaler_name));

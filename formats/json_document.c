@@ -2,7 +2,6 @@
 #include "formats/json_document.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "formats/file_map.h"
 #include "runtime/base/alloc.h"

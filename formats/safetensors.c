@@ -1,6 +1,4 @@
 /* Safetensors: one file, or an index over shards. Parts: safetensors/header.c, safetensors/index.c. */
-#include <string.h>
-
 #include "formats/file_map.h"
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/index.h"

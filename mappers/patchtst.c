@@ -2,8 +2,6 @@
  *
  * Every dialect is a value of the `dialect` column. Those without rules are recognized by witness tensors and refused
  * by name, because the same shapes mean other computations there. */
-#include <string.h>
-
 #include "mappers/mapping.h"
 #include "mappers/patchtst/patchtst_config.h"
 

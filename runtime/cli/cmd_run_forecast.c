@@ -1,5 +1,4 @@
 /* pml-run forecast: the steps after a row of a CSV file, in its own units. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

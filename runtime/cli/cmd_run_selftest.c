@@ -5,6 +5,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/cli/run_commands.h"
+#include "runtime/file/reader.h"
 #include "runtime/models/selftest.h"
 
 typedef struct selftest_options {

@@ -3,12 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/base/cancel.h"
-#include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
 #include "runtime/cli/command_parts.h"
 

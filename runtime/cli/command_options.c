@@ -1,7 +1,6 @@
 /* Parses arguments into the options struct that a table describes. */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"

@@ -303,12 +303,12 @@ static pml_status check_sizes(const pml_file *file, uint64_t offset, const char 
         if (error != NULL) {
             error->offset_bytes = offset;
         }
-        return pml_error_prefix(error, status, "%s: tensor '%.200s'", file->path, name);
+        PML_TRY(pml_error_prefix(error, status, "%s: tensor '%.200s'", file->path, name));
     }
     if (tensor->size_bytes != needed_bytes) {
-        return BAD(file, offset + 112, error, PML_E_FORMAT,
-                   "tensor '%.200s' is stored in %llu bytes, but its dtype, shape and layout need %llu", name,
-                   (ull)tensor->size_bytes, (ull)needed_bytes);
+        PML_TRY(BAD(file, offset + 112, error, PML_E_FORMAT,
+                    "tensor '%.200s' is stored in %llu bytes, but its dtype, shape and layout need %llu", name,
+                    (ull)tensor->size_bytes, (ull)needed_bytes));
     }
     PML_TRY(take_extent(file, offset + 104, name, "data", tensor->offset_bytes, tensor->size_bytes, end, error));
     PML_TRY(take_side_extent(file, offset + 128, name, "scales", &tensor->scales, scales_bytes, end, error));

@@ -97,11 +97,8 @@ static pml_status check_side(const pml_file *file, const pml_file_tensor *tensor
     uint64_t n_panels = (out + PML_PANEL_COLUMNS - 1) / PML_PANEL_COLUMNS;
     uint64_t used_bytes = out % PML_PANEL_COLUMNS * entry_bytes;
     pml_status status = PML_OK;
-    if (used_bytes == 0) {
-        return status;
-    }
     uint64_t matrix_bytes = n_panels * n_groups * run_bytes;
-    for (uint64_t matrix = 0; matrix < extent->size_bytes; matrix += matrix_bytes) {
+    for (uint64_t matrix = 0; used_bytes > 0 && matrix < extent->size_bytes; matrix += matrix_bytes) {
         uint64_t last_panel = extent->offset_bytes + matrix + (n_panels - 1) * n_groups * run_bytes;
         for (uint64_t i = 0; i < n_groups; i++) {
             PML_TRY(check_zero(file, last_panel + i * run_bytes + used_bytes, run_bytes - used_bytes, "in",

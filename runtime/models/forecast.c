@@ -1,6 +1,5 @@
 /* Forecasting in the units of the data: standardising with the file's series state, masking what is missing. */
 #include <math.h>
-#include <string.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"

@@ -10,8 +10,8 @@
 #define PML_RUNTIME_MODELS_SELFTEST_H
 
 #include "runtime/base/dtype.h"
+#include "runtime/base/error.h"
 #include "runtime/base/limits.h"
-#include "runtime/file/reader.h"
 
 typedef struct pml_vector { /* borrowed */
     const char *name;

@@ -1,6 +1,5 @@
 #include "runtime/schema/expr.h"
 
-#include <limits.h>
 #include <string.h>
 
 #define MAX_DEPTH 64u

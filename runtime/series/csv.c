@@ -43,10 +43,8 @@ static void *allocate_field(void *pointer, size_t size_bytes) {
 
 static void on_field(void *bytes, size_t length, void *user) {
     reader *r = user;
-    pml_status status = PML_OK;
-    if (r->status != PML_OK) {
-        return; /* libcsv cannot be stopped in the middle of a piece */
-    }
+    pml_status status;
+    PML_TRY(r->status); /* libcsv cannot be stopped in the middle of a piece */
     if (length > PML_MAX_CSV_FIELD_BYTES) {
         PML_TRY(PML_FAIL(r->error, PML_E_FORMAT, "%s, line %llu: a field is longer than %u bytes", r->file_name,
                          (unsigned long long)r->line, PML_MAX_CSV_FIELD_BYTES));
@@ -72,11 +70,9 @@ done:
 
 static void on_record(int terminator, void *user) {
     reader *r = user;
-    pml_status status = PML_OK;
+    pml_status status;
     (void)terminator;
-    if (r->status != PML_OK) {
-        return;
-    }
+    PML_TRY(r->status);
     if (r->n_columns == 0) {
         r->n_columns = r->n_fields;
     } else if (r->n_fields < r->n_columns) {

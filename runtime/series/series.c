@@ -201,16 +201,13 @@ static pml_status take_number(builder *b, size_t i_field, const char *text, uint
                     pml_quote(&field, text));
 }
 
-static pml_status take_record(void *user, const char *const *fields, size_t n_fields, uint64_t line, pml_error *error) {
-    builder *b = user;
+static pml_status take_row(builder *b, const char *const *fields, size_t n_fields, uint64_t line, pml_error *error) {
     pml_series *series = b->series;
     pml_status status = PML_OK;
-    if (b->n_fields == 0) {
-        return take_header(b, fields, n_fields, error);
-    }
     if (series->n_rows == 0) {
         PML_TRY(look_for_dates(b, fields[0], error));
     }
+    /* No overflow: at most PML_MAX_CSV_COLUMNS columns come after at most MOST_VALUES values. */
     PML_TRY(pml_grow(&series->values, &b->values_capacity, (series->n_rows + 1) * series->n_columns,
                      sizeof *series->values, MOST_VALUES, "values", error));
     /* Without columns of numbers there is no storage; the fault is reported once all rows were seen. */
@@ -227,6 +224,11 @@ static pml_status take_record(void *user, const char *const *fields, size_t n_fi
     series->n_rows++;
 done:
     return status;
+}
+
+static pml_status take_record(void *user, const char *const *fields, size_t n_fields, uint64_t line, pml_error *error) {
+    builder *b = user;
+    return b->n_fields == 0 ? take_header(b, fields, n_fields, error) : take_row(b, fields, n_fields, line, error);
 }
 
 /* Takes the columns of text out of every row, in place. */

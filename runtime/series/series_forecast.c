@@ -1,7 +1,6 @@
 #include "runtime/series/series_forecast.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"

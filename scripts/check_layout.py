@@ -34,7 +34,8 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
 LINKS_ALLOWED = re.compile(r"^(libc|libm|libmvec|ld-linux-[a-z0-9-]+|libpthread|libutf8proc|libpcre2-8|libcsv|libkissfft-float)\.so(\.\d+)*$")
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|system|tmpnam|mktemp|alloca)\s*\(")
 LIBRARY_BANNED = re.compile(r"\b(exit|_exit|abort|printf|puts|perror|malloc|calloc|realloc)\s*\(")
-LIMITS = {".c": 700, ".h": 300}
+LIMITS = {".c": 600, ".h": 250}
+FUNCTION_LIMIT = 80
 
 
 def read(path):
@@ -81,6 +82,16 @@ def include_error(path, target):
     return f"{room}/ may include only itself and {', '.join(ROOMS[room])}"
 
 
+def plugin_error(root, path, target):
+    """What is wrong with `path` including a header out of a plug-in's folder (<plug-in>/ beside <plug-in>.c), or None."""
+    folder = os.path.dirname(target)
+    if not os.path.exists(os.path.join(root, folder + ".c")):
+        return None
+    if path == folder + ".c" or os.path.dirname(path) == folder or path.startswith("tests/"):
+        return None
+    return f"the parts in {folder}/ are private to it and {folder}.c"
+
+
 def check_includes(root):
     errors = []
     for path, text in sources(root, "runtime", "formats", "mappers", "convert", "tests"):
@@ -90,7 +101,7 @@ def check_includes(root):
                 continue
             quote, target = match.groups()
             if quote == '"':
-                problem = include_error(path, target)
+                problem = include_error(path, target) or plugin_error(root, path, target)
                 if problem is None and not os.path.exists(os.path.join(root, target)):
                     problem = "includes are rooted at the repository and must exist"
                 if problem:
@@ -141,6 +152,21 @@ def strip_comments(text):
     return re.sub(r'"(\\.|[^"\\\n])*"', '""', re.sub(r"//[^\n]*", "", text))
 
 
+def check_functions(path, text):
+    """Functions begin at the left margin and end with a brace there."""
+    errors = []
+    for match in re.finditer(r"^\w[^;{}=#]*\)\s*\{\n(.*?)^\}", text, re.M | re.S):
+        number = text[:match.start()].count("\n") + 1
+        name = match.group(0).split("(")[0].split()[-1].lstrip("*")
+        lines = match.group(0).count("\n") + 1
+        if lines > FUNCTION_LIMIT:
+            errors.append(f"{path}:{number}: {name} has {lines} lines; over {FUNCTION_LIMIT} it does more than one thing: split it")
+        before, label, after = match.group(1).partition("\ndone:")
+        if label and (re.search(r"\breturn\b", before) or len(re.findall(r"\breturn\b", after)) > 1):
+            errors.append(f"{path}:{number}: {name} has a label done: and another return: leave through the label")
+    return errors
+
+
 def check_style(root):
     errors = []
     names = {}
@@ -163,6 +189,7 @@ def check_style(root):
             match = LIBRARY_BANNED.search(line)
             if match and not is_command and not is_allocator:
                 errors.append(f"{path}:{number}: {match.group(1)} in a library: return a status, allocate through alloc.h")
+        errors += check_functions(path, strip_comments(text))
         if path.endswith(".h"):
             other = names.setdefault(os.path.basename(path), path)
             if other != path:

@@ -53,6 +53,14 @@ class Includes(Tree):
         self.write("runtime/ops/bad.c", "/* x */\n#include <cjson/cJSON.h>\n")
         self.assert_error(check_layout.check_includes(self.root), "belongs to formats/")
 
+    def test_parts_of_a_plugin_are_private(self):
+        self.write("formats/zip.c", '/* x */\n#include "formats/zip/header.h"\n')
+        self.write("formats/zip/header.h", "/* x */\n")
+        self.write("formats/zip/header.c", '/* x */\n#include "formats/zip/header.h"\n')
+        self.assertEqual(check_layout.check_includes(self.root), [])
+        self.write("convert/bad.c", '/* x */\n#include "formats/zip/header.h"\n')
+        self.assert_error(check_layout.check_includes(self.root), "the parts in formats/zip/ are private")
+
     def test_down_is_allowed(self):
         self.write("runtime/base/a.h", "/* x */\n")
         self.write("runtime/ops/good.c", '/* x */\n#include "runtime/base/a.h"\n#include <stdio.h>\n')
@@ -92,6 +100,22 @@ class Style(Tree):
     def test_library_prints(self):
         self.write("runtime/ops/bad.c", '/* x */\nvoid f(void) { printf("x"); }\n')
         self.assert_error(check_layout.check_style(self.root), "printf in a library")
+
+    def test_leaving_past_the_label(self):
+        body = "int {name}(int a) {{\n    int b = a;\n    {early}\n    PML_TRY(a);\ndone:\n    return b;\n}}\n"
+        self.write("runtime/ops/bad.c", "/* x */\n" + body.format(name="good", early="a++;") +
+                   body.format(name="leaks", early="if (a) { return 1; }"))
+        errors = check_layout.check_style(self.root)
+        self.assert_error(errors, "leaks has a label done: and another return")
+        self.assertEqual(len(errors), 1)
+
+    def test_too_long(self):
+        lines = "    a++;\n" * check_layout.FUNCTION_LIMIT
+        self.write("runtime/ops/bad.c", "/* x */\nvoid endless(int a) {\n" + lines + "}\n")
+        self.write("runtime/ops/bad.h", "/* x */\n" * (check_layout.LIMITS[".h"] + 1))
+        errors = check_layout.check_style(self.root)
+        self.assert_error(errors, "endless has 82 lines")
+        self.assert_error(errors, "bad.h: 252 lines")
 
 
 class Binaries(Tree):

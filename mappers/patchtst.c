@@ -61,7 +61,7 @@ static const char *const witnesses[] = {"patch_embedding.weight",
                                         "encoder.layer.0.ffn.down.weight",
                                         "encoder.layer.0.norm1.weight",
                                         "encoder.layer.0.norm3.weight"};
-#define N_WITNESSES (sizeof witnesses / sizeof witnesses[0])
+static const size_t n_witnesses = sizeof witnesses / sizeof witnesses[0];
 
 static const struct {
     const char *dialect;
@@ -100,7 +100,7 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
     d->dialect = HF;
     PML_TRY(pml_facts_collect(source, d->mapper, HF, &facts, error));
     const char *absent = NULL;
-    for (size_t i = 0; i < N_WITNESSES; i++) {
+    for (size_t i = 0; i < n_witnesses; i++) {
         bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
         n_found += is_found;
         absent = is_found || absent != NULL ? absent : witnesses[i];
@@ -108,7 +108,7 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
     d->n_matched = facts.count;
     size_t n_tensors = pml_source_n_tensors(source->tensors);
     if (n_tensors > 0) {
-        d->score = (double)n_found / (double)N_WITNESSES * (double)facts.count / (double)n_tensors;
+        d->score = (double)n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
     }
     d->accepted = d->score >= 0.5;
     if (!d->accepted) {
@@ -119,7 +119,7 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
     }
     PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
                               "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
-                              facts.count, n_tensors, HF, n_found, N_WITNESSES,
+                              facts.count, n_tensors, HF, n_found, n_witnesses,
                               absent != NULL ? ", first absent: " : "", absent != NULL ? absent : ""));
     const char *model_type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "model_type"));
     if (model_type != NULL) {

@@ -276,7 +276,6 @@ pml_status pml_transform_view(const char *steps, const uint64_t *shape, unsigned
                               pml_error *error) {
     pml_status status = PML_OK;
     state v = {.rank = rank};
-    pml_view result = {0};
     uint64_t count = 1;
     if (rank > PML_MAX_RANK || !pml_ck_product(shape, rank, &count) || count == 0) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "transform \"%s\": the tensor is empty or too large", steps));
@@ -290,7 +289,7 @@ pml_status pml_transform_view(const char *steps, const uint64_t *shape, unsigned
     for (const char *at = skip_space(steps); *at != '\0';) {
         PML_TRY(apply_next(steps, &at, &v, error));
     }
-    result = (pml_view){.rank = v.rank, .offset = v.offset, .is_stacked = v.is_stacked};
+    pml_view result = {.rank = v.rank, .offset = v.offset, .is_stacked = v.is_stacked};
     for (unsigned i = 0; i < v.rank; i++) {
         result.shape[i] = axis_size(&v.axes[i]);
         for (unsigned j = 0; j < v.axes[i].n_factors; j++) {

@@ -21,12 +21,20 @@ pml_status pml_error_prefix(pml_error *error, pml_status code, const char *forma
 /* The name of a status, such as "format"; never NULL. */
 const char *pml_status_name(pml_status status);
 
+/* What a call gives that returns the code it was handed. clang's analyzer cannot look into another file to know it. */
+#if defined(__clang_analyzer__)
+#define PML_GIVES(code, call) ((void)(call), (code))
+#else
+#define PML_GIVES(code, call) (call)
+#endif
+
 /* Reports a failure whose place in a file is not known (or that has none). */
-#define PML_FAIL(error, code, ...) pml_error_set((error), (code), PML_NO_OFFSET, __FILE__, __LINE__, __VA_ARGS__)
+#define PML_FAIL(error, code, ...)                                                                                     \
+    PML_GIVES((code), pml_error_set((error), (code), PML_NO_OFFSET, __FILE__, __LINE__, __VA_ARGS__))
 
 /* Reports a failure at a byte offset of the file that the message names. */
 #define PML_FAIL_AT(error, code, offset_bytes, ...)                                                                    \
-    pml_error_set((error), (code), (uint64_t)(offset_bytes), __FILE__, __LINE__, __VA_ARGS__)
+    PML_GIVES((code), pml_error_set((error), (code), (uint64_t)(offset_bytes), __FILE__, __LINE__, __VA_ARGS__))
 
 /* Runs `expression`; if it does not give PML_OK, jumps to the function's one label `done:`.
  * Needs a local `pml_status status` in scope. A function that uses it has no other return. */

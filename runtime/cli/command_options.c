@@ -237,7 +237,7 @@ pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_pars
         if (got == '?' && row != NULL && value != 0) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--%s takes no argument", row->name));
         }
-        if (got == '?') {
+        if (got == '?' || row == NULL) {
             PML_TRY(unknown_option(command, argv[optind - 1], value, error));
         }
         PML_TRY(take(row, parsed, optarg, error));

@@ -14,9 +14,9 @@ static pml_status check_zero(const pml_file *file, uint64_t offset_bytes, uint64
     if (zero_bytes == size_bytes) {
         return PML_OK;
     }
-    ull at = (ull)(offset_bytes + zero_bytes);
+    uint64_t at = offset_bytes + zero_bytes;
     return PML_FAIL_AT(error, PML_E_MISMATCH, at, "%s: padding %s '%.200s' is not zero at byte %llu", file->path, what,
-                       name, at);
+                       name, (ull)at);
 }
 
 static pml_status check_extent(const pml_file *file, const char *what, const char *name, uint64_t offset_bytes,

@@ -114,11 +114,9 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     PML_TRY(linear(context, &x, &layer->q, PML_ACTIVATION_IDENTITY, NULL, &q, error));
     PML_TRY(linear(context, &x, &layer->k, PML_ACTIVATION_IDENTITY, NULL, &k, error));
     PML_TRY(linear(context, &x, &layer->v, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    const size_t depth = net->d_model / net->n_heads;
     const pml_attention_options options = {
-        .n_heads = net->n_heads,
-        .axis = axis,
-        .scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads))),
-    };
+        .n_heads = net->n_heads, .axis = axis, .scale = (float)(1.0 / sqrt((double)depth))};
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
     PML_TRY(linear(context, &y, &layer->out, PML_ACTIVATION_IDENTITY, h, &result, error));
     if (!net->pre_norm) {

@@ -136,7 +136,7 @@ done:
 }
 
 /* a op b with floor division; `op` is one of + - * / %. */
-static pml_status combine(parser *p, char op, pml_expr_value *a, const pml_expr_value *b) {
+static pml_status combine(parser *p, int op, pml_expr_value *a, const pml_expr_value *b) {
     if (p->n_skipping > 0) {
         *a = (pml_expr_value){.integer = 0};
         return PML_OK;
@@ -176,7 +176,7 @@ static pml_status parse_product(parser *p, pml_expr_value *value) {
     pml_status status = PML_OK;
     PML_TRY(parse_unary(p, value));
     for (;;) {
-        char op = take(p, "*") ? '*' : take(p, "/") ? '/' : take(p, "%") ? '%' : '\0';
+        int op = take(p, "*") ? '*' : take(p, "/") ? '/' : take(p, "%") ? '%' : '\0';
         if (op == '\0') {
             break;
         }
@@ -192,7 +192,7 @@ static pml_status parse_sum(parser *p, pml_expr_value *value) {
     pml_status status = PML_OK;
     PML_TRY(parse_product(p, value));
     for (;;) {
-        char op = take(p, "+") ? '+' : take(p, "-") ? '-' : '\0';
+        int op = take(p, "+") ? '+' : take(p, "-") ? '-' : '\0';
         if (op == '\0') {
             break;
         }

@@ -19,13 +19,13 @@ static const char *const known_repos[] = {
     "ibm/patchtst-etth1-regression-distribution", "ibm-research/test-patchtst",      NULL};
 
 #define INT_KEY(key, low, high, text)                                                                                  \
-    { .name = key, .type = PML_CONFIG_INT, .least = (low), .greatest = (high), .description = text }
+    { .name = (key), .type = PML_CONFIG_INT, .least = (low), .greatest = (high), .description = (text) }
 #define BOOL_KEY(key, text)                                                                                            \
-    { .name = key, .type = PML_CONFIG_BOOL, .description = text }
+    { .name = (key), .type = PML_CONFIG_BOOL, .description = (text) }
 #define CHOICE_KEY(key, list, text)                                                                                    \
-    { .name = key, .type = PML_CONFIG_CHOICE, .choices = list, .description = text }
+    { .name = (key), .type = PML_CONFIG_CHOICE, .choices = (list), .description = (text) }
 #define DROPOUT_KEY(key, text)                                                                                         \
-    { .name = key, .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .optional = true, .description = text }
+    { .name = (key), .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .optional = true, .description = (text) }
 
 static const pml_config_key config[] = {
     CHOICE_KEY("head", "none|prediction|pretraining|classification|regression", "what the encoder's output is for"),

@@ -88,4 +88,15 @@ static inline vec vec_activate(pml_activation activation, vec x) {
     return x;
 }
 
+/* x [n] in place. */
+static inline void activate_simd(pml_activation activation, float *x, size_t n) {
+    size_t i = 0;
+    for (; n - i >= VEC_LANES; i += VEC_LANES) {
+        vec_store(x + i, vec_activate(activation, vec_load(x + i)));
+    }
+    if (i < n) {
+        vec_store_part(x + i, vec_activate(activation, vec_load_part(x + i, n - i)), n - i);
+    }
+}
+
 #endif

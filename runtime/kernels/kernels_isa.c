@@ -89,10 +89,10 @@ pml_status pml_isa_parse(const char *list, uint32_t *mask, pml_error *error) {
         size_t length = strcspn(name, ",");
         const struct bundle *bundle = find(name, length);
         if (bundle == NULL) {
-            return PML_FAIL(error, PML_E_ARGUMENT,
-                            "PML_ISA: unknown instruction set '%.*s' (known: scalar, avx2, avxvnni, avx512, "
-                            "avx512vnni, avx512bf16)",
-                            (int)(length < 64 ? length : 64), name);
+#define KNOWN(name, base) " " #name
+            return PML_FAIL(error, PML_E_ARGUMENT, "PML_ISA: unknown instruction set '%.*s' (known:%s)",
+                            (int)(length < 64 ? length : 64), name, PML_ISA_LIST(KNOWN));
+#undef KNOWN
         }
         parsed |= bundle->mask;
         name += length;

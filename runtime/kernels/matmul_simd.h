@@ -176,6 +176,32 @@ VEC_INLINE void matmul_simd(const pml_matmul *job, const matmul_weights *weights
     }
 }
 
+#if MATMUL_LINE_DEPTH == 1
+static __attribute__((noinline)) void row_tail_4(const pml_matmul *job, const matmul_weights *weights, size_t i_row,
+                                                 size_t i_column) {
+    tile(job, weights, i_row, i_column, 4, 1, job->n - i_column);
+}
+
+static __attribute__((noinline)) void row_tail_1(const pml_matmul *job, const matmul_weights *weights, size_t i_row,
+                                                 size_t i_column) {
+    tile(job, weights, i_row, i_column, 1, 1, job->n - i_column);
+}
+
+/* A row-major matrix: its last columns, fewer than 16, are read in part. */
+VEC_INLINE void matmul_simd_row(const pml_matmul *job) {
+    const matmul_weights weights = {.first = job->w, .panel_stride = PANEL_COLUMNS, .line_stride = job->n};
+    const size_t n_whole = job->n / PANEL_COLUMNS * PANEL_COLUMNS;
+    matmul_simd(job, &weights, n_whole);
+    size_t i_row = n_whole == job->n ? job->m : 0;
+    for (; job->m - i_row >= 4; i_row += 4) {
+        row_tail_4(job, &weights, i_row, n_whole);
+    }
+    for (; i_row < job->m; i_row++) {
+        row_tail_1(job, &weights, i_row, n_whole);
+    }
+}
+#endif
+
 /* Panels are padded to 16 columns, so every column can be read. */
 VEC_INLINE void matmul_simd_panel(const pml_matmul *job) {
     const size_t n_lines = (job->k + MATMUL_LINE_DEPTH - 1) / MATMUL_LINE_DEPTH;

@@ -3,6 +3,9 @@
 pkg_check_modules(CUNIT REQUIRED IMPORTED_TARGET cunit)
 add_library(test_harness STATIC tests/harness.c)
 target_link_libraries(test_harness PUBLIC floor_base PkgConfig::CUNIT)
+if(PML_SANITIZE)
+    target_compile_definitions(test_harness PUBLIC PML_TEST_SANITIZED) # bounds of memory and speed hold without sanitizers
+endif()
 
 set(PML_TEST_ENVIRONMENT
     "PML_TEST_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "PML_TEST_BINARY_DIR=${CMAKE_BINARY_DIR}"

@@ -38,6 +38,11 @@ struct pml_source {
     size_t n_attributes, attribute_capacity;
 };
 
+/* Puts the source in front of a limit that was passed. */
+static pml_status name_source(const pml_source *source, pml_status status, pml_error *error) {
+    return status == PML_E_FORMAT ? pml_error_prefix(error, status, "%s", source->path) : status;
+}
+
 static const char *last_component(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
@@ -212,8 +217,9 @@ pml_status pml_source_add_tensor(pml_source *source, const pml_source_tensor *te
         PML_TRY(tensor_fail(source, tensor, PML_E_FORMAT, "the name is longer than 1024 bytes", error));
     }
     PML_TRY(check_tensor(source, tensor, error));
-    PML_TRY(pml_grow(&source->tensors, &source->tensor_capacity, source->n_tensors + 1, sizeof *source->tensors,
-                     PML_MAX_TENSORS, "tensors", error));
+    status = pml_grow(&source->tensors, &source->tensor_capacity, source->n_tensors + 1, sizeof *source->tensors,
+                      PML_MAX_TENSORS, "tensors in all files", error);
+    PML_TRY(name_source(source, status, error));
     size_t i_tensor;
     bool is_new;
     PML_TRY(pml_names_add(&source->tensor_names, tensor->name, name_bytes, PML_MAX_TENSORS, "tensors", &i_tensor,
@@ -331,8 +337,9 @@ pml_status pml_source_add_attribute(pml_source *source, const char *key, const c
     if (pml_names_find(&source->attribute_keys, key, strlen(key), &i_key)) {
         goto done;
     }
-    PML_TRY(pml_grow(&source->attribute_values, &source->attribute_capacity, source->n_attributes + 1,
-                     sizeof *source->attribute_values, PML_MAX_METADATA_KEYS, "metadata entries", error));
+    status = pml_grow(&source->attribute_values, &source->attribute_capacity, source->n_attributes + 1,
+                      sizeof *source->attribute_values, PML_MAX_METADATA_KEYS, "metadata entries in all files", error);
+    PML_TRY(name_source(source, status, error));
     PML_TRY(pml_string_copy(value, strlen(value), &copy, error));
     PML_TRY(pml_names_add(&source->attribute_keys, key, strlen(key), PML_MAX_METADATA_KEYS, "metadata entries", &i_key,
                           &is_new, error));

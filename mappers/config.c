@@ -512,3 +512,13 @@ pml_status pml_config_refuse(const pml_map_source *source, const char *const *ke
     }
     return PML_OK;
 }
+
+pml_status pml_config_blame(const pml_map_source *source, pml_status status, pml_error *error) {
+    bool is_verdict = status == PML_E_CONFIG || status == PML_E_UNSUPPORTED || status == PML_E_FORMAT;
+    bool has_settings = source->options != NULL && source->options->n_settings > 0;
+    if (!is_verdict || (source->config == NULL && !has_settings)) {
+        return status;
+    }
+    return pml_error_prefix(error, status, "%s%s%s", source->config != NULL ? source->config_name : "",
+                            source->config != NULL && has_settings ? " with " : "", has_settings ? "--set" : "");
+}

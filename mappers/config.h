@@ -60,4 +60,8 @@ pml_status pml_config_get(pml_config_reader *reader, const pml_config_rule *rule
 pml_status pml_config_refuse(const pml_map_source *source, const char *const *keys, const char *reason,
                              pml_error *error) PML_WARN_UNUSED;
 
+/* For a failure that names keys, but not where they stand: puts the configuration's file in front of the message, or
+ * the settings, or both. Returns `status`. */
+pml_status pml_config_blame(const pml_map_source *source, pml_status status, pml_error *error);
+
 #endif

@@ -113,7 +113,10 @@ pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_
             *end = '\0';
         }
         n_line++;
-        PML_TRY(pml_grow(&items, &capacity, count + 1, sizeof *items, MAX_RULES, "rules", error));
+        status = pml_grow(&items, &capacity, count + 1, sizeof *items, MAX_RULES, "rules", error);
+        if (status != PML_OK) {
+            PML_TRY(pml_error_prefix(error, status, "%s:%zu", path, n_line));
+        }
         items[count] = (pml_map_rule){.pattern = NULL};
         bool is_rule = false;
         status = read_line(line, path, n_line, &items[count], &is_rule, error);

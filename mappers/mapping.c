@@ -54,6 +54,14 @@ static bool is_target_of(const char *target, const char *spec_name) {
     }
 }
 
+/* Whose rule a message is about. */
+static const char *owner(const filling *f, const pml_map_rule *rule) {
+    const pml_map_options *options = f->source->options;
+    bool is_extra = options != NULL && options->n_extra_rules > 0 && rule >= options->extra_rules &&
+                    rule < options->extra_rules + options->n_extra_rules;
+    return is_extra ? "--map, " : "";
+}
+
 static pml_status check_target(const filling *f, const pml_map_rule *rule) {
     if (rule->target == NULL) {
         return PML_OK;
@@ -63,8 +71,8 @@ static pml_status check_target(const filling *f, const pml_map_rule *rule) {
             return PML_OK;
         }
     }
-    return PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": family %s has no weight \"%s\"", rule->pattern,
-                    f->mapping->schema->name, rule->target);
+    return PML_FAIL(f->error, PML_E_CONFIG, "%srule \"%s\": family %s has no weight \"%s\"", owner(f, rule),
+                    rule->pattern, f->mapping->schema->name, rule->target);
 }
 
 static pml_status add_rule(filling *f, const pml_map_rule *rule) {
@@ -114,13 +122,16 @@ static pml_status format_steps(const filling *f, const pml_map_rule *rule, int64
         if (*at == '{') {
             size_t length = strcspn(at + 1, "}");
             if (at[1 + length] != '}' || length >= sizeof text) {
-                PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": malformed transform \"%s\"", rule->pattern,
-                                 rule->transform));
+                PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "%srule \"%s\": malformed transform \"%s\"", owner(f, rule),
+                                 rule->pattern, rule->transform));
             }
             memcpy(text, at + 1, length);
             text[length] = '\0';
             int64_t value;
-            PML_TRY(pml_schema_eval(f->mapping->schema, f->mapping->config, text, l, &value, f->error));
+            status = pml_schema_eval(f->mapping->schema, f->mapping->config, text, l, &value, f->error);
+            if (status != PML_OK) {
+                PML_TRY(pml_error_prefix(f->error, status, "%srule \"%s\"", owner(f, rule), rule->pattern));
+            }
             (void)snprintf(text, sizeof text, "%" PRId64, value);
             next = at + length + 2;
         } else if (n_parts > 0 && strncmp(at, "stack(", 6) == 0) {
@@ -129,7 +140,8 @@ static pml_status format_steps(const filling *f, const pml_map_rule *rule, int64
         }
         size_t length = strlen(text);
         if (used + length >= steps_bytes) {
-            PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "rule \"%s\": transform too long", rule->pattern));
+            PML_TRY(
+                PML_FAIL(f->error, PML_E_CONFIG, "%srule \"%s\": transform too long", owner(f, rule), rule->pattern));
         }
         memcpy(steps + used, text, length);
         used += length;

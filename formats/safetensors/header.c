@@ -173,8 +173,9 @@ static pml_status read_metadata(header_reader *reader, pml_error *error) {
         if (json->token == PML_JSON_OBJECT_END) {
             break;
         }
-        PML_TRY(pml_names_add(&keys, json->text, json->text_bytes, PML_MAX_METADATA_KEYS, "metadata entries", &i_key,
-                              &is_new, error));
+        status = pml_names_add(&keys, json->text, json->text_bytes, PML_MAX_METADATA_KEYS, "metadata entries", &i_key,
+                               &is_new, error);
+        PML_TRY(pml_json_locate(json, status, error));
         if (!is_new) {
             PML_TRY(pml_json_fail(json, error, "a key of __metadata__ stands twice"));
         }

@@ -25,8 +25,9 @@ static pml_status add_shard(pml_safetensors_index *index, const pml_json_reader 
         PML_TRY(pml_json_fail(json, error, cause));
     }
     bool is_new;
-    PML_TRY(
-        pml_names_add(&index->shards, json->text, json->text_bytes, PML_MAX_SHARDS, "shards", i_shard, &is_new, error));
+    status =
+        pml_names_add(&index->shards, json->text, json->text_bytes, PML_MAX_SHARDS, "shards", i_shard, &is_new, error);
+    PML_TRY(pml_json_locate(json, status, error));
 done:
     return status;
 }
@@ -44,8 +45,9 @@ static pml_status read_weight_map(pml_json_reader *json, pml_safetensors_index *
         if (json->text_bytes > PML_MAX_NAME_BYTES) {
             PML_TRY(pml_json_fail(json, error, "a tensor's name is longer than 1024 bytes"));
         }
-        PML_TRY(pml_names_add(&index->tensors, json->text, json->text_bytes, PML_MAX_TENSORS, "tensors", &i_tensor,
-                              &is_new, error));
+        status = pml_names_add(&index->tensors, json->text, json->text_bytes, PML_MAX_TENSORS, "tensors", &i_tensor,
+                               &is_new, error);
+        PML_TRY(pml_json_locate(json, status, error));
         if (!is_new) {
             pml_quoted name;
             char cause[sizeof name + 64];

@@ -430,6 +430,17 @@ done:
     return status;
 }
 
+/* What no key alone can be wrong about. */
+static pml_status check_together(const pml_config_reader *r, const evidence *e, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_schema_check_config(r->schema, r->config, error));
+    PML_TRY(check_patches(r, e, error));
+    PML_TRY(check_channels(r, error));
+    PML_TRY(check_head(r, e, error));
+done:
+    return status;
+}
+
 static pml_status describe(const pml_config_reader *r, pml_detection *d, pml_error *error) {
     pml_status status = PML_OK;
     const char *head, *norm, *scaling, *distribution;
@@ -496,10 +507,7 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     r.evidence = e.items;
     r.n_evidence = e.count;
     PML_TRY(pml_config_read(&r, table, error));
-    PML_TRY(pml_schema_check_config(r.schema, config, error));
-    PML_TRY(check_patches(&r, &e, error));
-    PML_TRY(check_channels(&r, error));
-    PML_TRY(check_head(&r, &e, error));
+    PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
     PML_TRY(describe(&r, detection, error));
 done:
     pml_free(head);

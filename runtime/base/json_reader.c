@@ -455,6 +455,15 @@ pml_status pml_json_fail(const pml_json_reader *reader, pml_error *error, const 
     return fail(reader, reader->token_offset, cause, error);
 }
 
+pml_status pml_json_locate(const pml_json_reader *reader, pml_status status, pml_error *error) {
+    if (status == PML_E_FORMAT && error != NULL) {
+        char cause[sizeof error->message];
+        memcpy(cause, error->message, sizeof cause);
+        return fail(reader, reader->token_offset, cause, error);
+    }
+    return status;
+}
+
 pml_status pml_json_expect(pml_json_reader *reader, pml_json_token token, const char *what, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(pml_json_next(reader, error));

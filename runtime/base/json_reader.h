@@ -61,6 +61,9 @@ pml_status pml_json_expect(pml_json_reader *reader, pml_json_token token, const 
 /* A FORMAT error at the current token, located as the reader's own errors are ("file:line:column: cause", or "file:
  * byte N: cause" behind a base offset). */
 pml_status pml_json_fail(const pml_json_reader *reader, pml_error *error, const char *cause);
+/* Gives the FORMAT message that *error holds (of a limit that was passed, say) file and place of the current token. Any
+ * other status leaves it alone. Returns `status`. */
+pml_status pml_json_locate(const pml_json_reader *reader, pml_status status, pml_error *error);
 /* Reads a whole document and forgets it: the check before a lax parser sees the text. Duplicate keys within an object
  * are rejected here (hash set per object, bounded). */
 pml_status pml_json_validate(const void *bytes, size_t size_bytes, const char *file_name, size_t max_string_bytes,

@@ -161,6 +161,13 @@ static pml_status look_for_dates(builder *b, const char *first_field, pml_error 
     return set_date_field(b, 0, error);
 }
 
+/* Puts file and line in front of a limit that was passed. */
+static pml_status locate(const builder *b, uint64_t line, pml_status status, pml_error *error) {
+    return status == PML_E_FORMAT
+               ? pml_error_prefix(error, status, "%s, line %llu", b->file_name, (unsigned long long)line)
+               : status;
+}
+
 static pml_status take_date(builder *b, const char *text, uint64_t line, pml_error *error) {
     pml_series *series = b->series;
     pml_stamp_form form;
@@ -173,6 +180,7 @@ static pml_status take_date(builder *b, const char *text, uint64_t line, pml_err
     }
     pml_status status = pml_grow(&series->stamps_us, &b->stamps_capacity, series->n_rows + 1, sizeof *series->stamps_us,
                                  MOST_VALUES, "rows", error);
+    status = locate(b, line, status, error);
     if (status == PML_OK) {
         series->stamps_us[series->n_rows] = stamp_us;
         series->stamp_form = series->n_rows == 0 ? form : pml_stamp_form_join(series->stamp_form, form);
@@ -208,8 +216,9 @@ static pml_status take_row(builder *b, const char *const *fields, size_t n_field
         PML_TRY(look_for_dates(b, fields[0], error));
     }
     /* No overflow: at most PML_MAX_CSV_COLUMNS columns come after at most MOST_VALUES values. */
-    PML_TRY(pml_grow(&series->values, &b->values_capacity, (series->n_rows + 1) * series->n_columns,
-                     sizeof *series->values, MOST_VALUES, "values", error));
+    status = pml_grow(&series->values, &b->values_capacity, (series->n_rows + 1) * series->n_columns,
+                      sizeof *series->values, MOST_VALUES, "values", error);
+    PML_TRY(locate(b, line, status, error));
     /* Without columns of numbers there is no storage; the fault is reported once all rows were seen. */
     double *row = series->n_columns > 0 ? series->values + series->n_rows * series->n_columns : NULL;
     for (size_t i = 0; i < n_fields; i++) {

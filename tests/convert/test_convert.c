@@ -10,14 +10,9 @@
 #include "tests/convert/checkpoint.h"
 #include "tests/convert/command_fixture.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef PML_TEST_SANITIZED
 #define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
+#else
 #define SANITIZED 0
 #endif
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/json_document.h"
 #include "mappers/mapping.h"
@@ -53,8 +54,9 @@ static inline uint64_t synthetic_bytes(const synthetic_tensor *t) {
     return bytes;
 }
 
-/* Writes the file and opens it. The caller closes. */
-static inline pml_source *synthetic_open(const synthetic *s, const char *name) {
+/* Writes the file; its data is a hole of zeros, so that large tensors take no room. The file's size is returned,
+ * *header_bytes (may be NULL) is how much of it comes before the data. */
+static inline uint64_t synthetic_write(const synthetic *s, const char *path, size_t *header_bytes) {
     static char header[65536];
     size_t used = 8;
     uint64_t offset = 0;
@@ -74,15 +76,25 @@ static inline pml_source *synthetic_open(const synthetic *s, const char *name) {
     while (used % 8 != 0) {
         header[used++] = ' ';
     }
-    uint64_t header_bytes = used - 8;
-    memcpy(header, &header_bytes, 8);
-    unsigned char *file = calloc(1, used + (size_t)offset);
-    memcpy(file, header, used);
+    const uint64_t length = used - 8;
+    memcpy(header, &length, 8);
+    pml_test_write_file(path, header, used);
+    if (truncate(path, (off_t)(used + offset)) != 0) {
+        perror(path);
+        exit(1);
+    }
+    if (header_bytes != NULL) {
+        *header_bytes = used;
+    }
+    return used + offset;
+}
+
+/* Writes the file and opens it. The caller closes. */
+static inline pml_source *synthetic_open(const synthetic *s, const char *name) {
     const char *path = pml_test_path("%s/%s.safetensors", pml_test_temporary_dir(), name);
-    pml_test_write_file(path, file, used + (size_t)offset);
-    free(file);
     pml_source *source = NULL;
     pml_error error;
+    (void)synthetic_write(s, path, NULL);
     PML_ASSERT_OK(pml_source_open(path, &source, &error), &error);
     return source;
 }

@@ -171,6 +171,9 @@ pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s': a transform list has at most %u bytes of UTF-8", name,
                          PML_MAX_NAME_BYTES));
     }
+    if (writer->n_tensors == PML_MAX_TENSORS) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a file holds at most %u tensors", PML_MAX_TENSORS));
+    }
     if (rank > PML_MAX_RANK) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s': rank %u is above %u", name, rank, PML_MAX_RANK));
     }
@@ -206,6 +209,9 @@ pml_status pml_writer_add_blob(pml_writer *writer, const char *name, const void 
     }
     if (index < writer->n_blobs && strcmp(writer->blobs[index].name, name) == 0) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "blob '%.200s' is declared twice", name));
+    }
+    if (writer->n_blobs == PML_MAX_BLOBS) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a file holds at most %u blobs", PML_MAX_BLOBS));
     }
     PML_TRY(pml_grow(&writer->blobs, &writer->blob_capacity, writer->n_blobs + 1, sizeof *writer->blobs, PML_MAX_BLOBS,
                      "blobs", error));

@@ -22,7 +22,7 @@ pml_status pml_writer_set_base_digest(pml_writer *writer, const uint8_t digest[1
 pml_status pml_writer_set_metadata(pml_writer *writer, const pml_metadata *metadata, pml_error *error) PML_WARN_UNUSED;
 
 /* Declares a tensor; *i_tensor identifies it in tensor_write. `transforms` may be NULL. Errors: ARGUMENT (name taken,
- * bad shape), UNSUPPORTED. */
+ * bad shape, too many), UNSUPPORTED, MEMORY. */
 pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
                                  const uint64_t *shape, unsigned rank, const char *transforms, size_t *i_tensor,
                                  pml_error *error) PML_WARN_UNUSED;

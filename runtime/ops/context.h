@@ -38,8 +38,8 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
 pml_status pml_context_init(pml_context *context, const char *backend, pml_error *error) PML_WARN_UNUSED;
 void pml_context_deinit(pml_context *context);
 
-/* Forgets the last step and reserves the next one's storage: a workspace of `workspace_bytes` and `other_bytes` that
- * pml_context_alloc will hand out. Allocates only if no earlier step was as large. Errors: MEMORY. */
+/* Forgets the last step and reserves the next one's storage: a workspace of `workspace_bytes`, and `other_bytes` for
+ * pml_context_step_tensor. Allocates only if no earlier step was as large. Errors: MEMORY. */
 pml_status pml_context_step_begin(pml_context *context, size_t workspace_bytes, size_t other_bytes,
                                   pml_error *error) PML_WARN_UNUSED;
 

@@ -113,16 +113,20 @@ done:
     return status;
 }
 
-static bool fit(const pml_tensor *x, const pml_tensor *loc, const pml_tensor *scale) {
-    return pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && pml_op_is(loc, PML_DTYPE_F64) &&
-           pml_op_is(scale, PML_DTYPE_F64) && loc->rank == 3 && loc->shape[0] == x->shape[0] && loc->shape[1] == 1 &&
-           loc->shape[2] == x->shape[2] && pml_op_same_shape(loc, scale);
+static pml_status check(const pml_op *op, const pml_tensor *x, const pml_tensor *loc, const pml_tensor *scale,
+                        pml_error *error) {
+    bool fits = pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && pml_op_is(loc, PML_DTYPE_F64) &&
+                pml_op_is(scale, PML_DTYPE_F64) && loc->rank == 3 && loc->shape[0] == x->shape[0] &&
+                loc->shape[1] == 1 && loc->shape[2] == x->shape[2] && pml_op_same_shape(loc, scale);
+    return fits ? PML_OK
+                : PML_FAIL(error, PML_E_ARGUMENT, "%s: x must be F32 [B, T, C], loc and scale F64 [B, 1, C]", op->name);
 }
 
-pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
-                                     const pml_tensor *scale, pml_tensor *y, pml_error *error) {
+/* y = (x - loc) / scale, or `back`: y = x * scale + loc. */
+static pml_status rescale(pml_context *context, const pml_op *op, bool back, const pml_tensor *x, const pml_tensor *loc,
+                          const pml_tensor *scale, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
-    PML_OP_REQUIRE(fit(x, loc, scale), "instance_normalize: x must be F32 [B, T, C], loc and scale F64 [B, 1, C]");
+    PML_TRY(check(op, x, loc, scale, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
     size_t n_steps = x->shape[1], n_channels = x->shape[2];
     const float *from = pml_tensor_f32_const(x);
@@ -132,37 +136,23 @@ pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, 
         const double *scales = pml_op_f64_const(scale) + b * n_channels;
         for (size_t t = 0; t < n_steps; t++, from += n_channels, to += n_channels) {
             for (size_t c = 0; c < n_channels; c++) {
-                to[c] = (float)(((double)from[c] - locs[c]) / scales[c]);
+                double value = (double)from[c];
+                to[c] = (float)(back ? value * scales[c] + locs[c] : (value - locs[c]) / scales[c]);
             }
         }
     }
-    PML_TRY(
-        pml_tape_record(context->tape, &op_normalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
+    PML_TRY(pml_tape_record(context->tape, op, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
 
 done:
     return status;
 }
 
+pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
+                                     const pml_tensor *scale, pml_tensor *y, pml_error *error) {
+    return rescale(context, &op_normalize, false, x, loc, scale, y, error);
+}
+
 pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                        const pml_tensor *scale, pml_tensor *y, pml_error *error) {
-    pml_status status = PML_OK;
-    PML_OP_REQUIRE(fit(x, loc, scale), "instance_denormalize: x must be F32 [B, S, C], loc and scale F64 [B, 1, C]");
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
-    size_t n_steps = x->shape[1], n_channels = x->shape[2];
-    const float *from = pml_tensor_f32_const(x);
-    float *to = pml_tensor_f32(y);
-    for (size_t b = 0; b < x->shape[0]; b++) {
-        const double *locs = pml_op_f64_const(loc) + b * n_channels;
-        const double *scales = pml_op_f64_const(scale) + b * n_channels;
-        for (size_t s = 0; s < n_steps; s++, from += n_channels, to += n_channels) {
-            for (size_t c = 0; c < n_channels; c++) {
-                to[c] = (float)((double)from[c] * scales[c] + locs[c]);
-            }
-        }
-    }
-    PML_TRY(
-        pml_tape_record(context->tape, &op_denormalize, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
-
-done:
-    return status;
+    return rescale(context, &op_denormalize, true, x, loc, scale, y, error);
 }

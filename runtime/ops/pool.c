@@ -1,4 +1,4 @@
-/* Reduces tokens to one: mean, maximum, or a chosen token. */
+/* Reduces the tokens of a sequence to one: their mean or their maximum. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "pool"};

@@ -20,6 +20,10 @@ pml_status pml_tape_record(pml_tape *tape, const pml_op *op, const pml_op_attrib
         return PML_OK;
     }
     assert(n_inputs <= PML_TAPE_MAX_INPUTS);
+    if (tape->count == PML_TAPE_MAX_ENTRIES) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "a step of more than %u ops cannot be recorded",
+                        PML_TAPE_MAX_ENTRIES);
+    }
     pml_status status = pml_grow(&tape->entries, &tape->capacity, tape->count + 1, sizeof *tape->entries,
                                  PML_TAPE_MAX_ENTRIES, "recorded ops", error);
     if (status != PML_OK) {

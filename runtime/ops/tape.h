@@ -36,8 +36,8 @@ typedef struct pml_tape { /* all zero = empty, safe to deinit */
 void pml_tape_clear(pml_tape *tape); /* keeps the memory */
 void pml_tape_deinit(pml_tape *tape);
 
-/* Appends an entry; does nothing when `tape` is NULL. `inputs` may hold NULL for absent ones. Errors: MEMORY, FORMAT
- * (too many). */
+/* Appends an entry; does nothing when `tape` is NULL. `inputs` may hold NULL for absent ones. Errors: MEMORY,
+ * UNSUPPORTED (too many). */
 pml_status pml_tape_record(pml_tape *tape, const pml_op *op, const pml_op_attributes *attributes,
                            const pml_tensor *const *inputs, size_t n_inputs, const pml_tensor *output,
                            pml_error *error) PML_WARN_UNUSED;

@@ -1,4 +1,4 @@
-/* Puts a learned token before the others, and takes tokens out. */
+/* Adds positions to tokens, with a learned token before the others where there is one. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "tokens"};

@@ -1,6 +1,7 @@
 #include "tests/harness.h"
 
 #include <CUnit/Basic.h>
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,15 @@ const char *pml_test_temporary_dir(void) {
     return temporary_dir;
 }
 
+const char *pml_test_fresh_dir(const char *name) {
+    const char *path = pml_test_path("%s/%s", pml_test_temporary_dir(), name);
+    if (mkdir(path, 0700) != 0) {
+        perror(path);
+        exit(1);
+    }
+    return path;
+}
+
 /* Kept strings form a list that ends with the process; the head keeps them reachable for leak checkers. */
 struct kept {
     struct kept *next;
@@ -170,6 +180,28 @@ void pml_test_write_file(const char *path, const void *bytes, size_t size_bytes)
         perror(path);
         exit(1);
     }
+}
+
+bool pml_test_file_holds(const char *path, const char *text) {
+    size_t size_bytes;
+    unsigned char *bytes = pml_test_read_file(path, &size_bytes);
+    bool same = size_bytes == strlen(text) && memcmp(bytes, text, size_bytes) == 0;
+    free(bytes);
+    return same;
+}
+
+size_t pml_test_count_files(const char *directory) {
+    size_t count = 0;
+    DIR *stream = opendir(directory);
+    if (stream == NULL) {
+        perror(directory);
+        exit(1);
+    }
+    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    (void)closedir(stream);
+    return count;
 }
 
 int pml_test_command(char **output, const char *format, ...) {

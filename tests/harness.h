@@ -44,6 +44,8 @@ const char *pml_test_source_dir(void); /* the repository */
 const char *pml_test_binary_dir(void); /* the build folder: commands lie in it */
 const char *pml_test_path(const char *format, ...) __attribute__((format(printf, 1, 2))); /* formatted, kept */
 const char *pml_test_temporary_dir(void); /* fresh for this process, removed at exit */
+/* A fresh folder of that name in it: every test that looks for leftovers has its own. */
+const char *pml_test_fresh_dir(const char *name);
 /* tests/goldens/<name> if it is in the repository, else $PML_GOLDENS/<name>, else NULL. */
 const char *pml_test_golden(const char *name);
 const char *pml_test_data(const char *name); /* $PML_DATA/<name>, or NULL */
@@ -51,6 +53,8 @@ const char *pml_test_data(const char *name); /* $PML_DATA/<name>, or NULL */
 /* Whole files. The caller frees. Aborts the test program on I/O errors. */
 unsigned char *pml_test_read_file(const char *path, size_t *size_bytes);
 void pml_test_write_file(const char *path, const void *bytes, size_t size_bytes);
+bool pml_test_file_holds(const char *path, const char *text); /* that text and nothing else */
+size_t pml_test_count_files(const char *directory);           /* hidden ones too */
 
 /* Runs a shell command; *output (stdout and stderr together, caller frees, may be NULL). The exit status, or 128 +
  * signal. */

@@ -1,6 +1,5 @@
 #include "tests/harness.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -14,36 +13,9 @@
 #include "runtime/base/cancel.h"
 #include "runtime/base/publish.h"
 
-static const char *fresh_folder(const char *name) {
-    const char *path = pml_test_path("%s/%s", pml_test_temporary_dir(), name);
-    if (mkdir(path, 0700) != 0) {
-        perror(path);
-        exit(1);
-    }
-    return path;
-}
-
-static size_t count_files(const char *folder) {
-    size_t count = 0;
-    DIR *stream = opendir(folder);
-    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    }
-    (void)closedir(stream);
-    return count;
-}
-
-static bool has_text(const char *path, const char *text) {
-    size_t size_bytes;
-    unsigned char *bytes = pml_test_read_file(path, &size_bytes);
-    bool same = size_bytes == strlen(text) && memcmp(bytes, text, size_bytes) == 0;
-    free(bytes);
-    return same;
-}
-
 static void appears_only_at_commit(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("commit");
+    const char *folder = pml_test_fresh_dir("commit");
     const char *path = pml_test_path("%s/out", folder);
     pml_publish *publish = NULL;
     PML_ASSERT_OK(pml_publish_begin(path, 10, false, &publish, &error), &error);
@@ -55,23 +27,23 @@ static void appears_only_at_commit(void) {
     PML_ASSERT_OK(pml_publish_write(publish, 0, "hello", 5, &error), &error);
     PML_ASSERT_OK(pml_publish_sync(publish, &error), &error);
     PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
-    CU_ASSERT(has_text(path, "helloworld"));
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT(pml_test_file_holds(path, "helloworld"));
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
 }
 
 static void abort_leaves_nothing(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("abort");
+    const char *folder = pml_test_fresh_dir("abort");
     pml_publish *publish = NULL;
     PML_ASSERT_OK(pml_publish_begin(pml_test_path("%s/out", folder), 0, false, &publish, &error), &error);
     pml_publish_abort(publish);
     pml_publish_abort(NULL);
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 static void never_replaces_unasked(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("replace");
+    const char *folder = pml_test_fresh_dir("replace");
     const char *path = pml_test_path("%s/out", folder);
     pml_publish *publish = NULL, *other = NULL;
     /* Two writers of one target: the second to commit loses, and leaves the first one's file. */
@@ -81,17 +53,17 @@ static void never_replaces_unasked(void) {
     PML_ASSERT_OK(pml_publish_write(other, 0, "two", 3, &error), &error);
     PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
     PML_ASSERT_FAILS(pml_publish_commit(other, &error), PML_E_ARGUMENT, &error, "exists already");
-    CU_ASSERT(has_text(path, "one") && count_files(folder) == 1);
+    CU_ASSERT(pml_test_file_holds(path, "one") && pml_test_count_files(folder) == 1);
     PML_ASSERT_FAILS(pml_publish_begin(path, 0, false, &publish, &error), PML_E_ARGUMENT, &error, "exists already");
     PML_ASSERT_OK(pml_publish_begin(path, 0, true, &publish, &error), &error);
     PML_ASSERT_OK(pml_publish_write(publish, 0, "three", 5, &error), &error);
     PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
-    CU_ASSERT(has_text(path, "three") && count_files(folder) == 1);
+    CU_ASSERT(pml_test_file_holds(path, "three") && pml_test_count_files(folder) == 1);
 }
 
 static void refuses_odd_targets(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("odd");
+    const char *folder = pml_test_fresh_dir("odd");
     pml_publish *publish = NULL;
     char longest[300];
     memset(longest, 'x', sizeof longest);
@@ -113,14 +85,14 @@ static void refuses_odd_targets(void) {
     longest[255] = '\0'; /* the longest name there is still gets a temporary */
     PML_ASSERT_OK(pml_publish_begin(pml_test_path("%s/%s", folder, longest), 0, false, &publish, &error), &error);
     PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "bytes"));
 }
 
 /* A symbolic link is replaced, never followed. */
 static void replaces_the_link_itself(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("link");
+    const char *folder = pml_test_fresh_dir("link");
     const char *path = pml_test_path("%s/out", folder), *victim = pml_test_path("%s/victim", folder);
     pml_publish *publish = NULL;
     struct stat info;
@@ -130,12 +102,12 @@ static void replaces_the_link_itself(void) {
     PML_ASSERT_OK(pml_publish_begin(path, 0, true, &publish, &error), &error);
     PML_ASSERT_OK(pml_publish_write(publish, 0, "new", 3, &error), &error);
     PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
-    CU_ASSERT(has_text(victim, "keep") && has_text(path, "new"));
+    CU_ASSERT(pml_test_file_holds(victim, "keep") && pml_test_file_holds(path, "new"));
     CU_ASSERT(lstat(path, &info) == 0 && S_ISREG(info.st_mode));
 }
 
 static void names_space_that_is_missing(void) {
-    const char *folder = fresh_folder("space");
+    const char *folder = pml_test_fresh_dir("space");
     const char *path = pml_test_path("%s/out", folder);
     pid_t child = fork();
     if (child == 0) {
@@ -156,19 +128,19 @@ static void names_space_that_is_missing(void) {
     }
     int code = 1;
     CU_ASSERT(waitpid(child, &code, 0) == child && code == 0);
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 static void stops_when_cancelled(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("cancel");
+    const char *folder = pml_test_fresh_dir("cancel");
     pml_publish *publish = NULL;
     PML_ASSERT_OK(pml_publish_begin(pml_test_path("%s/out", folder), 0, false, &publish, &error), &error);
     pml_cancel_request();
     PML_ASSERT_FAILS(pml_publish_write(publish, 0, "x", 1, &error), PML_E_INTERRUPTED, &error, NULL);
     PML_ASSERT_FAILS(pml_publish_commit(publish, &error), PML_E_INTERRUPTED, &error, NULL);
     pml_cancel_reset();
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 static void on_signal(int number) {
@@ -177,7 +149,7 @@ static void on_signal(int number) {
 }
 
 static void a_handler_can_unlink_everything(void) {
-    const char *folder = fresh_folder("signal");
+    const char *folder = pml_test_fresh_dir("signal");
     pid_t child = fork();
     if (child == 0) {
         pml_publish *publish[3];
@@ -194,7 +166,7 @@ static void a_handler_can_unlink_everything(void) {
             _exit(0);
         }
         int code = 1;
-        if (waitpid(grandchild, &code, 0) != grandchild || code != 0 || count_files(folder) != 3) {
+        if (waitpid(grandchild, &code, 0) != grandchild || code != 0 || pml_test_count_files(folder) != 3) {
             _exit(101);
         }
         (void)raise(SIGTERM);
@@ -202,13 +174,13 @@ static void a_handler_can_unlink_everything(void) {
     }
     int code = 0;
     CU_ASSERT(waitpid(child, &code, 0) == child && WIFEXITED(code) && WEXITSTATUS(code) == SIGTERM);
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 /* A killed writer's file goes at the next publication in that folder; everything else stays. */
 static void sweeps_what_a_killed_process_left(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("sweep");
+    const char *folder = pml_test_fresh_dir("sweep");
     int ready[2];
     CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
     pid_t child = fork();
@@ -225,9 +197,9 @@ static void sweeps_what_a_killed_process_left(void) {
     pml_publish *publish = NULL;
     /* The writer lives: its file stays. */
     PML_ASSERT_OK(pml_publish_begin(pml_test_path("%s/out", folder), 0, false, &publish, &error), &error);
-    CU_ASSERT_EQUAL(count_files(folder), 2);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 2);
     pml_publish_abort(publish);
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
     int code;
     CU_ASSERT(kill(child, SIGKILL) == 0 && waitpid(child, &code, 0) == child);
 
@@ -248,10 +220,10 @@ static void sweeps_what_a_killed_process_left(void) {
     CU_ASSERT(utimensat(AT_FDCWD, old, long_ago, 0) == 0 && utimensat(AT_FDCWD, locked, long_ago, 0) == 0);
     int lock = open(locked, O_RDWR | O_CLOEXEC);
     CU_ASSERT_EQUAL(flock(lock, LOCK_EX), 0);
-    CU_ASSERT_EQUAL(count_files(folder), 8);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 8);
     PML_ASSERT_OK(pml_publish_begin(pml_test_path("%s/out", folder), 0, false, &publish, &error), &error);
     pml_publish_abort(publish);
-    CU_ASSERT_EQUAL(count_files(folder), 6);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 6);
     CU_ASSERT(access(old, F_OK) != 0 && access(locked, F_OK) == 0);
     (void)close(lock);
     (void)close(ready[0]);
@@ -260,7 +232,7 @@ static void sweeps_what_a_killed_process_left(void) {
 
 static void survives_failing_allocations(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("allocations");
+    const char *folder = pml_test_fresh_dir("allocations");
     pml_status status = PML_E_MEMORY;
     unsigned long n = 0;
     while (status == PML_E_MEMORY && n < 50) {
@@ -271,14 +243,14 @@ static void survives_failing_allocations(void) {
         pml_test_fail_allocation(0, false);
         CU_ASSERT((status == PML_OK) == (publish != NULL));
         pml_publish_abort(publish);
-        CU_ASSERT_EQUAL(count_files(folder), 0);
+        CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
     }
     CU_ASSERT(status == PML_OK && n > 3);
 }
 
 static void has_a_limit_of_open_publications(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("limit");
+    const char *folder = pml_test_fresh_dir("limit");
     pml_publish *publish[33] = {NULL};
     pml_status status = PML_OK;
     size_t n = 0;
@@ -290,7 +262,7 @@ static void has_a_limit_of_open_publications(void) {
     for (size_t i = 0; i < 33; i++) {
         pml_publish_abort(publish[i]);
     }
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 PML_TESTS("runtime/base/publish", PML_TEST(appears_only_at_commit), PML_TEST(abort_leaves_nothing),

@@ -1,6 +1,5 @@
 #include "tests/harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,34 +10,6 @@
 
 #include "runtime/base/cancel.h"
 #include "tests/runtime/file/sample.h"
-
-/* A fresh folder; every test that looks for leftovers has its own. */
-static const char *fresh_folder(const char *name) {
-    const char *path = pml_test_path("%s/%s", pml_test_temporary_dir(), name);
-    if (mkdir(path, 0700) != 0) {
-        perror(path);
-        exit(1);
-    }
-    return path;
-}
-
-static size_t count_files(const char *folder) {
-    size_t count = 0;
-    DIR *stream = opendir(folder);
-    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    }
-    (void)closedir(stream);
-    return count;
-}
-
-static bool has_bytes(const char *path, const char *text) {
-    size_t size_bytes;
-    unsigned char *bytes = pml_test_read_file(path, &size_bytes);
-    bool same = size_bytes == strlen(text) && memcmp(bytes, text, size_bytes) == 0;
-    free(bytes);
-    return same;
-}
 
 static void check_tensor(const pml_file *file, size_t i_tensor) {
     const sample_tensor *t = &sample_tensors[i_tensor];
@@ -60,7 +31,7 @@ static void check_tensor(const pml_file *file, size_t i_tensor) {
 
 static void writes_what_reads_back(void) {
     pml_error error = {0};
-    const char *path = pml_test_path("%s/sample.pml", fresh_folder("read-back"));
+    const char *path = pml_test_path("%s/sample.pml", pml_test_fresh_dir("read-back"));
     PML_ASSERT_OK(sample_write(path, false, 1u << 20, &error), &error);
     pml_file *file = NULL;
     PML_ASSERT_OK(pml_file_open(path, &file, &error), &error);
@@ -92,7 +63,7 @@ static void writes_what_reads_back(void) {
 /* The same bytes whatever the pieces in which tensors arrive, and the size that was planned. */
 static void is_deterministic(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("deterministic");
+    const char *folder = pml_test_fresh_dir("deterministic");
     static const size_t pieces[] = {1u << 20, 4096, 64, 17};
     size_t first_bytes = 0;
     unsigned char *first = NULL;
@@ -147,7 +118,7 @@ static void digest_of(const char *path, const char *key, const char *value, cons
 }
 
 static void digests_content_only(void) {
-    const char *path = pml_test_path("%s/d.pml", fresh_folder("digest"));
+    const char *path = pml_test_path("%s/d.pml", pml_test_fresh_dir("digest"));
     uint8_t base[16], other[16];
     digest_of(path, "provenance.source", "a", "", 1, base);
     digest_of(path, "provenance.source", "bb", "transpose", 1, other);
@@ -195,9 +166,20 @@ static void refuses_wrong_declarations(void) {
     pml_writer_destroy(writer);
 }
 
+static void refuses_more_blobs_than_a_reader_takes(void) {
+    pml_error error = {0};
+    pml_writer *writer = NULL;
+    PML_ASSERT_OK(pml_writer_create(PML_KIND_MODEL, &writer, &error), &error);
+    for (unsigned i = 0; i < PML_MAX_BLOBS; i++) {
+        PML_ASSERT_OK(pml_writer_add_blob(writer, pml_test_path("%u", i), "x", 1, &error), &error);
+    }
+    PML_ASSERT_FAILS(pml_writer_add_blob(writer, "more", "x", 1, &error), PML_E_ARGUMENT, &error, "at most 1024 blobs");
+    pml_writer_destroy(writer);
+}
+
 static void refuses_wrong_streams(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("streams");
+    const char *folder = pml_test_fresh_dir("streams");
     const char *path = pml_test_path("%s/x.pml", folder);
     pml_writer *writer = NULL;
     size_t ids[SAMPLE_COUNT];
@@ -205,14 +187,14 @@ static void refuses_wrong_streams(void) {
     PML_ASSERT_OK(pml_writer_create(PML_KIND_MODEL, &writer, &error), &error);
     PML_ASSERT_OK(sample_declare(writer, ids, &error), &error);
     PML_ASSERT_OK(pml_writer_begin(writer, path, false, &error), &error);
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
     PML_ASSERT_FAILS(pml_writer_add_blob(writer, "late", "x", 1, &error), PML_E_ARGUMENT, &error, "any more");
     PML_ASSERT_FAILS(pml_writer_tensor_write(writer, SAMPLE_COUNT, bytes, 1, &error), PML_E_ARGUMENT, &error,
                      "not declared");
     PML_ASSERT_FAILS(pml_writer_tensor_write(writer, ids[3], bytes, 5, &error), PML_E_ARGUMENT, &error,
                      "'scalar': more than its 4");
     PML_ASSERT_FAILS(pml_writer_finish(writer, &error), PML_E_ARGUMENT, &error, "0 of its");
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
     pml_writer_destroy(writer);
 
     /* Bytes that do not keep the layout's zeros are noticed before anything is published. */
@@ -225,13 +207,13 @@ static void refuses_wrong_streams(void) {
     PML_ASSERT_OK(pml_writer_begin(writer, path, false, &error), &error);
     PML_ASSERT_OK(pml_writer_tensor_write(writer, id, bytes, 64, &error), &error);
     PML_ASSERT_FAILS(pml_writer_finish(writer, &error), PML_E_MISMATCH, &error, "does not read back");
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
     pml_writer_destroy(writer);
 }
 
 static void sets_metadata_late(void) {
     pml_error error = {0};
-    const char *path = pml_test_path("%s/x.pml", fresh_folder("late"));
+    const char *path = pml_test_path("%s/x.pml", pml_test_fresh_dir("late"));
     pml_writer *writer = NULL;
     pml_metadata *m = NULL;
     pml_file *file = NULL;
@@ -261,11 +243,11 @@ static void sets_metadata_late(void) {
 
 static void replaces_only_when_asked(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("replace");
+    const char *folder = pml_test_fresh_dir("replace");
     const char *path = pml_test_path("%s/x.pml", folder);
     pml_test_write_file(path, "old", 3);
     PML_ASSERT_FAILS(sample_write(path, false, 4096, &error), PML_E_ARGUMENT, &error, "exists already");
-    CU_ASSERT(has_bytes(path, "old"));
+    CU_ASSERT(pml_test_file_holds(path, "old"));
     PML_ASSERT_OK(sample_write(path, true, 4096, &error), &error);
     pml_file *file = NULL;
     PML_ASSERT_OK(pml_file_open(path, &file, &error), &error);
@@ -273,13 +255,13 @@ static void replaces_only_when_asked(void) {
     PML_ASSERT_OK(sample_write(path, true, 64, &error), &error);
     PML_ASSERT_OK(pml_file_verify(file, &error), &error);
     pml_file_close(file);
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
 }
 
 /* Figure G3 for this flow: allocation n fails, for every n, once and persistently. */
 static void survives_failing_allocations(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("allocations");
+    const char *folder = pml_test_fresh_dir("allocations");
     const char *path = pml_test_path("%s/x.pml", folder);
     for (unsigned persistently = 0; persistently < 2; persistently++) {
         pml_status status = PML_E_MEMORY;
@@ -290,8 +272,8 @@ static void survives_failing_allocations(void) {
             pml_test_fail_allocation(n, persistently == 1);
             status = sample_write(path, true, 4096, &error);
             pml_test_fail_allocation(0, false);
-            CU_ASSERT(status == PML_OK || (status == PML_E_MEMORY && has_bytes(path, "old")));
-            CU_ASSERT_EQUAL(count_files(folder), 1);
+            CU_ASSERT(status == PML_OK || (status == PML_E_MEMORY && pml_test_file_holds(path, "old")));
+            CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
         }
         CU_ASSERT_EQUAL(status, PML_OK);
         CU_ASSERT(n > 50);
@@ -320,7 +302,7 @@ static int write_under_limit(const char *path, rlim_t limit_bytes) {
 
 static void leaves_nothing_on_a_full_disk(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("full");
+    const char *folder = pml_test_fresh_dir("full");
     const char *path = pml_test_path("%s/x.pml", folder);
     uint64_t planned = 0;
     pml_writer *writer = NULL;
@@ -332,24 +314,24 @@ static void leaves_nothing_on_a_full_disk(void) {
     pml_test_write_file(path, "old", 3);
     for (unsigned part = 0; part < 8; part++) {
         CU_ASSERT_EQUAL(write_under_limit(path, (rlim_t)(planned * part / 8)), 1);
-        CU_ASSERT(has_bytes(path, "old"));
-        CU_ASSERT_EQUAL(count_files(folder), 1);
+        CU_ASSERT(pml_test_file_holds(path, "old"));
+        CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
     }
     CU_ASSERT_EQUAL(write_under_limit(path, (rlim_t)planned), 0);
-    CU_ASSERT_FALSE(has_bytes(path, "old"));
-    CU_ASSERT_EQUAL(count_files(folder), 1);
+    CU_ASSERT_FALSE(pml_test_file_holds(path, "old"));
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 1);
     PML_ASSERT_FAILS(sample_write("/nonexistent/x.pml", false, 64, &error), PML_E_IO, &error, "/nonexistent/x.pml");
     PML_ASSERT_FAILS(sample_write("/dev/full", true, 64, &error), PML_E_ARGUMENT, &error, "not a regular file");
 }
 
 static void leaves_nothing_when_cancelled(void) {
     pml_error error = {0};
-    const char *folder = fresh_folder("cancelled");
+    const char *folder = pml_test_fresh_dir("cancelled");
     const char *path = pml_test_path("%s/x.pml", folder);
     pml_cancel_request();
     PML_ASSERT_FAILS(sample_write(path, false, 64, &error), PML_E_INTERRUPTED, &error, "interrupted");
     pml_cancel_reset();
-    CU_ASSERT_EQUAL(count_files(folder), 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
 }
 
 static void independent_reader_sees_the_same(void) {
@@ -359,7 +341,7 @@ static void independent_reader_sees_the_same(void) {
         return;
     }
     pml_error error = {0};
-    const char *folder = fresh_folder("independent");
+    const char *folder = pml_test_fresh_dir("independent");
     const char *path = pml_test_path("%s/x.pml", folder);
     PML_ASSERT_OK(sample_write(path, false, 64, &error), &error);
     for (size_t i = 0; i < SAMPLE_COUNT; i++) {
@@ -394,7 +376,8 @@ static void independent_reader_sees_the_same(void) {
 }
 
 PML_TESTS("runtime/file/writer", PML_TEST(writes_what_reads_back), PML_TEST(is_deterministic),
-          PML_TEST(digests_content_only), PML_TEST(refuses_wrong_declarations), PML_TEST(refuses_wrong_streams),
+          PML_TEST(digests_content_only), PML_TEST(refuses_wrong_declarations),
+          PML_TEST(refuses_more_blobs_than_a_reader_takes), PML_TEST(refuses_wrong_streams),
           PML_TEST(sets_metadata_late), PML_TEST(replaces_only_when_asked), PML_TEST(survives_failing_allocations),
           PML_TEST(leaves_nothing_on_a_full_disk), PML_TEST(leaves_nothing_when_cancelled),
           PML_TEST(independent_reader_sees_the_same))

@@ -111,8 +111,8 @@ static void equals_its_source_bit_for_bit(void) {
             CU_ASSERT_EQUAL(pml_test_command(NULL, "'%s/pml-convert' '%s' %s --force --dry-run --json > '%s'",
                                              pml_test_binary_dir(), source, forms[k], plan),
                             0);
-            const int code = pml_test_command(&output, "'%s' '%s/tests/convert/compare_source.py' '%s' '%s' '%s'",
-                                              getenv("PML_TEST_PYTHON"), pml_test_source_dir(), path, plan, source);
+            const int code = pml_test_command(&output, "'%s' '%s/tests/compare_source.py' '%s' '%s' '%s'",
+                                              getenv("PML_TEST_PYTHON"), pml_test_source_dir(), path, source, plan);
             CU_ASSERT_EQUAL(code, 0);
             if (code != 0) {
                 printf("\n    %s, %s: %s", sources[i], forms[k], output);

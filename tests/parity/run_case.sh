@@ -30,7 +30,7 @@ judge() { # <dtype> <layout> <backend>
     "$convert" verify "$file" --source "$model"
     "$convert" selftest "$file" --io "$io" --backend "$3"
     if $has_numpy; then
-        "$python" "$source_dir/tests/parity/compare_source.py" "$file" "$model"
+        "$python" "$source_dir/tests/compare_source.py" "$file" "$model"
     else
         echo "no numpy: the tensors were not read independently"
     fi

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares every tensor of a .pml file with its source, bit for bit, without any code of the converter.
 
-    compare_source.py FILE.pml CHECKPOINT_DIR
+    compare_source.py FILE.pml CHECKPOINT_DIR [PLAN.json]
 
 The file is read by scripts/pml_reader.py, the checkpoint by the few lines below, the recorded transforms are done by numpy. Every stored
 tensor must be the transform of a source tensor that no other stored tensor claims, and every source tensor must be used, except
-counters of training batches. (That each has the right name is what the parity of the outputs proves.)
+counters of training batches. That each has the right name is what the parity of the outputs proves; a PLAN, which
+`pml-convert --dry-run --json` printed for that conversion, names the sources of each tensor, and then no others will do.
 """
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 import numpy as np
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts"))
 import pml_reader  # noqa: E402
 
 CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
@@ -82,12 +83,17 @@ def applies(array, steps):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
     file, source = pml_reader.PmlFile(sys.argv[1]), read_checkpoint(sys.argv[2])
-    tables, used = {}, set()
+    tables, used, planned = {}, set(), None
+    if len(sys.argv) == 4:
+        with open(sys.argv[3], encoding="utf-8") as f:
+            planned = {t["name"]: t["sources"] for t in json.load(f)["tensors"]}
+        if set(planned) != set(file.tensors):
+            raise SystemExit("the file holds other tensors than the plan")
 
-    def claim(wanted, steps, dtype):
+    def claim(wanted, steps, dtype, only):
         if (steps, dtype) not in tables:
             table = tables[steps, dtype] = {}
             for name, array in source.items():
@@ -95,7 +101,7 @@ def main():
                 if made is not None:
                     table.setdefault((made.shape, stored_form(made, dtype).tobytes()), []).append(name)
         for name in tables[steps, dtype].get((wanted.shape, wanted.view("<u4").tobytes()), []):
-            if name not in used:
+            if name not in used and only in (None, name):
                 used.add(name)
                 return True
         return False
@@ -107,8 +113,11 @@ def main():
         if any(s.startswith("stack") for s in steps):
             parts = [np.ascontiguousarray(part) for part in parts[0]]
         steps = tuple(s for s in steps if not s.startswith("stack"))
+        if planned is not None and len(planned[name]) != len(parts):
+            wrong.append(f"{name}: {len(parts)} parts, planned from {planned[name]}")
+            continue
         wrong += [f"{name}: no source tensor gives part {i}" for i, part in enumerate(parts)
-                  if not claim(part, steps, entry["dtype"])]
+                  if not claim(part, steps, entry["dtype"], planned and planned[name][i])]
     wrong += [f"{name}: in the source, but in no stored tensor" for name in source
               if name not in used and not UNUSED.search(name)]
     for line in wrong:

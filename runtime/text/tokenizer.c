@@ -1,0 +1,118 @@
+/* The tokenizer as an object: look-ups over what tokenizer_bytes.c read. */
+#include "runtime/text/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/text/tokenizer_bytes.h"
+#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/unicode.h"
+
+static const pml_token_text *added_text(const pml_tokenizer *t, uint32_t i_order) {
+    return &t->tokens[t->added[t->added_order[i_order]].id];
+}
+
+static int compare_texts(const pml_token_text *a, const pml_token_text *b) {
+    const size_t shorter = a->size_bytes < b->size_bytes ? a->size_bytes : b->size_bytes;
+    const int order = memcmp(a->bytes, b->bytes, shorter);
+    return order != 0 ? order : (a->size_bytes > b->size_bytes) - (a->size_bytes < b->size_bytes);
+}
+
+static int compare_added(const void *a, const void *b, void *user) {
+    const pml_tokenizer *t = user;
+    return compare_texts(&t->tokens[t->added[*(const uint32_t *)a].id], &t->tokens[t->added[*(const uint32_t *)b].id]);
+}
+
+static pml_status prepare_added(pml_tokenizer *t, pml_error *error) {
+    const uint32_t n = t->spec.n_added;
+    const pml_status status = pml_alloc(n, sizeof *t->added_order, &t->added_order, error);
+    if (status != PML_OK) {
+        return status;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        t->added_order[i] = i;
+        t->begins_added[(uint8_t)t->tokens[t->added[i].id].bytes[0]] = true;
+    }
+    if (n > 1) {
+        qsort_r(t->added_order, n, sizeof *t->added_order, compare_added, t);
+    }
+    return PML_OK;
+}
+
+/* The first of the texts [low, high), which agree in their first `at` bytes, whose byte `at` is at least `least`; a
+ * text that ends there comes before all. */
+static uint32_t first_from(const pml_tokenizer *t, uint32_t low, uint32_t high, size_t at, unsigned least) {
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        const pml_token_text *text = added_text(t, middle);
+        if (text->size_bytes <= at || (uint8_t)text->bytes[at] < least) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+const pml_added_token *pml_added_match(const pml_tokenizer *t, const uint8_t *bytes, size_t size_bytes,
+                                       size_t *length_bytes) {
+    const pml_added_token *found = NULL;
+    uint32_t low = 0, high = t->spec.n_added;
+    for (size_t at = 0; at < size_bytes; at++) {
+        const uint32_t from = first_from(t, low, high, at, bytes[at]);
+        high = first_from(t, from, high, at, bytes[at] + 1u);
+        low = from;
+        if (low == high) {
+            break;
+        }
+        if (added_text(t, low)->size_bytes == at + 1) {
+            found = &t->added[t->added_order[low]];
+            *length_bytes = at + 1;
+        }
+    }
+    return found;
+}
+
+pml_status pml_tokenizer_create(const uint8_t *bytes, size_t size_bytes, pml_tokenizer **tokenizer, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tokenizer *made = NULL;
+    *tokenizer = NULL;
+    PML_TRY(pml_alloc(1, sizeof *made, &made, error));
+    PML_TRY(pml_tokenizer_unpack(bytes, size_bytes, made, error));
+    PML_TRY(pml_vocabulary_init(&made->vocabulary, made->tokens, made->spec.n_tokens, made->prefix,
+                                strlen(made->prefix), error));
+    PML_TRY(prepare_added(made, error));
+    for (uint32_t code = 0; code < 128; code++) {
+        made->ascii_class[code] = (uint8_t)pml_unicode_class(code);
+    }
+    *tokenizer = made;
+    made = NULL;
+done:
+    pml_tokenizer_destroy(made);
+    return status;
+}
+
+void pml_tokenizer_destroy(pml_tokenizer *t) {
+    if (t != NULL) {
+        pml_vocabulary_deinit(&t->vocabulary);
+        pml_free(t->tokens);
+        pml_free(t->added);
+        pml_free(t->templates);
+        pml_free(t->prefix);
+        pml_free(t->added_order);
+        pml_free(t);
+    }
+}
+
+const pml_tokenizer_spec *pml_tokenizer_get_spec(const pml_tokenizer *tokenizer) {
+    return &tokenizer->spec;
+}
+
+uint32_t pml_tokenizer_find(const pml_tokenizer *tokenizer, const char *text, size_t size_bytes) {
+    uint64_t hash = tokenizer->vocabulary.seed;
+    for (size_t i = 0; i < size_bytes; i++) {
+        hash = pml_vocabulary_hash(&tokenizer->vocabulary, hash, (uint8_t)text[i]);
+    }
+    return pml_vocabulary_find(&tokenizer->vocabulary, hash, false, (const uint8_t *)text, size_bytes);
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mappers/config.h"
 #include "runtime/base/alloc.h"
 
 typedef struct hit { /* a source tensor on its way to a weight */
@@ -14,6 +15,10 @@ typedef struct hit { /* a source tensor on its way to a weight */
     size_t i_weight;
     uint64_t i_stack;
 } hit;
+
+/* Slices of one tensor may fill many weights: all layers of a stacked checkpoint, say. Beyond that a configuration asks
+ * for what no tensor here can fill. */
+enum { MOST_PER_TENSOR = 1024 };
 
 typedef struct filling {
     const pml_map_source *source;
@@ -337,7 +342,9 @@ pml_status pml_mapping_fill(const pml_map_source *source, pml_mapping *mapping, 
     pml_status status = PML_OK;
     filling f = {.source = source, .mapping = mapping, .dialect = dialect, .detection = detection, .error = error};
     detection->n_matched = 0;
-    PML_TRY(pml_schema_weights(mapping->schema, mapping->config, &mapping->weights, error));
+    const size_t most = MOST_PER_TENSOR * (pml_source_n_tensors(source->tensors) + 1);
+    status = pml_schema_weights(mapping->schema, mapping->config, most, &mapping->weights, error);
+    PML_TRY(pml_config_blame(source, status, error));
     PML_TRY(select_rules(&f));
     for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
         PML_TRY(match_tensor(&f, pml_source_tensor_at(source->tensors, i)));

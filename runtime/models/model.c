@@ -90,7 +90,9 @@ done:
 static pml_status check_weights(pml_model *model, pml_error *error) {
     pml_status status = PML_OK;
     pml_weight_list list = {0};
-    PML_TRY(pml_schema_weights(model->schema, pml_file_metadata(model->file), &list, error));
+    /* One more than there are: then the message names the one that is missing. */
+    const size_t most = pml_file_n_tensors(model->file) + 1;
+    PML_TRY(pml_schema_weights(model->schema, pml_file_metadata(model->file), most, &list, error));
     for (size_t i = 0; i < list.count; i++) {
         PML_TRY(check_weight(model, &list.items[i], error));
     }

@@ -301,8 +301,8 @@ done:
     return status;
 }
 
-pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, pml_weight_list *list,
-                              pml_error *error) {
+pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, size_t most,
+                              pml_weight_list *list, pml_error *error) {
     pml_status status = PML_OK;
     pml_weight_list result = {0};
     size_t capacity = 0;
@@ -320,8 +320,10 @@ pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *meta
             if (exists == 0) {
                 continue;
             }
-            PML_TRY(pml_grow(&result.items, &capacity, result.count + 1, sizeof *result.items, PML_MAX_TENSORS,
-                             "weights", error));
+            if (result.count == most) {
+                PML_TRY(PML_FAIL(error, PML_E_FORMAT, "the configuration calls for more than %zu weights", most));
+            }
+            PML_TRY(pml_grow(&result.items, &capacity, result.count + 1, sizeof *result.items, most, "weights", error));
             pml_weight_instance *item = &result.items[result.count];
             *item = (pml_weight_instance){.spec = spec, .l = l};
             PML_TRY(format_name(spec, l, &item->name, error));

@@ -113,9 +113,10 @@ typedef struct pml_weight_list {
     uint32_t *slots; /* private: hash table of positions + 1 */
     size_t n_slots;  /* private: a power of two */
 } pml_weight_list;
-/* Lists every weight that the configuration calls for. Errors: CONFIG, MEMORY, FORMAT (more than PML_MAX_TENSORS). */
-pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, pml_weight_list *list,
-                              pml_error *error) PML_WARN_UNUSED;
+/* Lists every weight that the configuration calls for. Errors: CONFIG, MEMORY, FORMAT (more than `most`: a few numbers
+ * of a configuration may ask for millions, so a caller allows what its tensors can fill). */
+pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, size_t most,
+                              pml_weight_list *list, pml_error *error) PML_WARN_UNUSED;
 void pml_weight_list_deinit(pml_weight_list *list);
 /* NULL: no such weight. */
 const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list, const char *name);

@@ -382,6 +382,28 @@ static void configurations_of_a_mebibyte_cost_little(void) {
     CU_ASSERT_EQUAL(unlink(scaler), 0);
 }
 
+/* A checkpoint without layers and a configuration of many: it must not cost what those layers would. */
+static void a_few_bytes_cannot_ask_for_much(void) {
+    static const char config[] = "{\"model_type\":\"patchtst\",\"architectures\":[\"PatchTSTForPrediction\"],"
+                                 "\"num_input_channels\":2,\"context_length\":15,\"patch_length\":5,"
+                                 "\"patch_stride\":5,\"num_hidden_layers\":10000,\"channel_attention\":true,"
+                                 "\"d_model\":4,\"num_attention_heads\":2,\"ffn_dim\":8,\"pooling_type\":null,"
+                                 "\"prediction_length\":2}";
+    synthetic s;
+    synthetic_patchtst(&s);
+    for (size_t i = s.count; i-- > 0;) {
+        if (strstr(s.tensors[i].name, ".layers.") != NULL) {
+            s.tensors[i] = s.tensors[--s.count];
+        }
+    }
+    const char *folder = temporary("shell"), *out = pml_test_path("%s/x.pml", output_folder());
+    CU_ASSERT_EQUAL_FATAL(mkdir(folder, 0700), 0);
+    (void)synthetic_write(&s, pml_test_path("%s/model.safetensors", folder), NULL);
+    pml_test_write_file(pml_test_path("%s/config.json", folder), config, strlen(config));
+    const char *const convert[] = {"pml-convert", folder, "-o", out, NULL};
+    (void)refused(convert, 0, 65, "config.json", "the configuration calls for more than 6144 weights");
+}
+
 static void series_of_a_mebibyte_cost_little(void) {
     static const bomb bombs[] = {
         {"one-column.csv", "a\n", "0\n", "", 65, "one-column.csv has 1 columns"},
@@ -555,5 +577,6 @@ static void a_model_cut_while_it_runs_is_an_error(void) {
 }
 
 PML_TESTS("convert/hostile", PML_TEST(every_golden_fault_is_named), PML_TEST(configurations_of_a_mebibyte_cost_little),
-          PML_TEST(series_of_a_mebibyte_cost_little), PML_TEST(rules_of_a_mebibyte_cost_little),
-          PML_TEST(a_source_cut_while_converted_is_an_error), PML_TEST(a_model_cut_while_it_runs_is_an_error))
+          PML_TEST(a_few_bytes_cannot_ask_for_much), PML_TEST(series_of_a_mebibyte_cost_little),
+          PML_TEST(rules_of_a_mebibyte_cost_little), PML_TEST(a_source_cut_while_converted_is_an_error),
+          PML_TEST(a_model_cut_while_it_runs_is_an_error))

@@ -172,7 +172,7 @@ static inline pml_file *make_file(const build *b) {
     stored tensors[256];
     size_t n_tensors = 0;
     random_state = 7;
-    PML_ASSERT_OK(pml_schema_weights(schema, metadata, &list, &error), &error);
+    PML_ASSERT_OK(pml_schema_weights(schema, metadata, PML_MAX_TENSORS, &list, &error), &error);
     PML_ASSERT_OK(pml_writer_create(PML_KIND_MODEL, &writer, &error), &error);
     if (b->drop_key != NULL) {
         pml_metadata_remove(metadata, b->drop_key);

@@ -64,7 +64,7 @@ static uint64_t count_elements(const setup *s, const char *name, const char *exp
     pml_error error;
     uint64_t total = 0;
     PML_ASSERT_OK(pml_schema_check_config(schema(), m, &error), &error);
-    PML_ASSERT_OK(pml_schema_weights(schema(), m, &list, &error), &error);
+    PML_ASSERT_OK(pml_schema_weights(schema(), m, PML_MAX_TENSORS, &list, &error), &error);
     for (size_t i = 0; i < list.count; i++) {
         uint64_t n = 1;
         for (unsigned j = 0; j < list.items[i].rank; j++) {

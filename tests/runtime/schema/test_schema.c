@@ -128,7 +128,7 @@ static void lists_weights(void) {
     pml_metadata *m = valid(3);
     pml_error error;
     pml_weight_list list = {0};
-    PML_ASSERT_OK(pml_schema_weights(&schema, m, &list, &error), &error);
+    PML_ASSERT_OK(pml_schema_weights(&schema, m, PML_MAX_TENSORS, &list, &error), &error);
     CU_ASSERT_EQUAL_FATAL(list.count, 4);
     CU_ASSERT_STRING_EQUAL(list.items[0].name, "table");
     CU_ASSERT_STRING_EQUAL(list.items[1].name, "layer.0.w");
@@ -154,7 +154,7 @@ static void finds_many_weights(void) {
     pml_metadata *m = valid(20);
     pml_error error;
     pml_weight_list list = {0};
-    PML_ASSERT_OK(pml_schema_weights(&big, m, &list, &error), &error);
+    PML_ASSERT_OK(pml_schema_weights(&big, m, PML_MAX_TENSORS, &list, &error), &error);
     CU_ASSERT_EQUAL(list.count, 20000);
     for (size_t i = 0; i < list.count; i += 7) {
         char name[32];
@@ -175,9 +175,10 @@ static void rejects_bad_weight_lists(void) {
     pml_error error;
     pml_weight_list list = {0};
     bad.weights = twice;
-    PML_ASSERT_FAILS(pml_schema_weights(&bad, m, &list, &error), PML_E_CONFIG, &error, "weight 'w' twice");
+    PML_ASSERT_FAILS(pml_schema_weights(&bad, m, PML_MAX_TENSORS, &list, &error), PML_E_CONFIG, &error,
+                     "weight 'w' twice");
     bad.weights = endless;
-    PML_ASSERT_FAILS(pml_schema_weights(&bad, m, &list, &error), PML_E_FORMAT, &error, "more than");
+    PML_ASSERT_FAILS(pml_schema_weights(&bad, m, 1000, &list, &error), PML_E_FORMAT, &error, "more than 1000 weights");
     CU_ASSERT_EQUAL(list.count, 0);
     pml_metadata_destroy(m);
 }

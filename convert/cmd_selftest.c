@@ -4,7 +4,7 @@
 #include "convert/commands.h"
 #include "convert/selftest_io.h"
 #include "convert/text_table.h"
-#include "runtime/base/json_writer.h"
+#include "runtime/cli/describe.h"
 
 typedef struct selftest_options {
     pml_common_options common;
@@ -21,19 +21,7 @@ static pml_status print_json(const char *path, const pml_selftest_report *report
     pml_json_u64(&w, "n_outputs", report->count);
     pml_json_u64(&w, "n_failed", report->n_failed);
     pml_json_bool(&w, "passed", report->n_failed == 0);
-    pml_json_begin_array(&w, "outputs");
-    for (size_t i = 0; i < report->count; i++) {
-        const pml_selftest_result *result = &report->results[i];
-        pml_json_begin_object(&w, NULL);
-        pml_json_string(&w, "name", result->name);
-        pml_json_bool(&w, "passed", result->passed);
-        pml_json_string(&w, "judged_by", result->by_rms ? "relative_rms" : "max_error");
-        pml_json_f64(&w, "max_error", result->max_error);
-        pml_json_f64(&w, "relative_rms", result->relative_rms);
-        pml_json_f64(&w, "allowed", result->allowed);
-        pml_json_end_object(&w);
-    }
-    pml_json_end_array(&w);
+    pml_selftest_json(&w, "outputs", report);
     pml_json_end_object(&w);
     return pml_json_finish(&w, error);
 }

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "convert/commands.h"
-#include "convert/printable.h"
 #include "convert/verify_source.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/quote.h"
+#include "runtime/cli/printable.h"
 
 typedef struct verify_options {
     pml_common_options common;

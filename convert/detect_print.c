@@ -1,8 +1,8 @@
 /* Text shows the first names of long lists; JSON shows all. */
 #include "convert/detect_print.h"
 
-#include "convert/printable.h"
 #include "runtime/base/json_writer.h"
+#include "runtime/cli/printable.h"
 
 #define SHOWN_NAMES 12u /* of missing and unexpected tensors, in text */
 

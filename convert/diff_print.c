@@ -3,10 +3,10 @@
 
 #include <inttypes.h>
 
-#include "convert/describe.h"
-#include "convert/printable.h"
 #include "convert/text_table.h"
 #include "runtime/base/alloc.h"
+#include "runtime/cli/describe.h"
+#include "runtime/cli/printable.h"
 
 static const char *verdict(const pml_diff_options *options, const pml_diff_report *report) {
     if (report->identical_content) {

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "convert/describe.h"
-#include "convert/printable.h"
 #include "convert/text_table.h"
 #include "runtime/base/alloc.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/describe.h"
+#include "runtime/cli/printable.h"
 
 static void print_line(FILE *stream, const char *label, const char *value) {
     fprintf(stream, "%-11s ", label);

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "convert/describe.h"
 #include "convert/pack.h"
-#include "convert/printable.h"
 #include "convert/text_table.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/describe.h"
+#include "runtime/cli/printable.h"
 
 static const char *source_name(const pml_plan_tensor *tensor) {
     return tensor->mapped->parts[0].source->name;

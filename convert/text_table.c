@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "convert/printable.h"
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 
 void pml_text_table_init(pml_text_table *table, size_t n_columns, unsigned right_aligned) {
     *table = (pml_text_table){.n_columns = n_columns, .right_aligned = right_aligned};

@@ -20,7 +20,7 @@ typedef struct pml_text_table { /* storage of the caller */
 void pml_text_table_init(pml_text_table *table, size_t n_columns, unsigned right_aligned);
 void pml_text_table_deinit(pml_text_table *table);
 
-/* Appends a row of n_columns texts, made printable (convert/printable.h). Errors: MEMORY. */
+/* Appends a row of n_columns texts, made printable (runtime/cli/printable.h). Errors: MEMORY. */
 pml_status pml_text_table_row(pml_text_table *table, const char *const *cells, pml_error *error) PML_WARN_UNUSED;
 
 /* Prints all rows, each after `indent` spaces, columns two spaces apart, no blanks at the ends of lines. */

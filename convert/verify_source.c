@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convert/describe.h"
 #include "convert/diff.h"
 #include "convert/elements.h"
 #include "convert/hash.h"
@@ -14,6 +13,7 @@
 #include "convert/repeat_options.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/cli/describe.h"
 
 #define HASH_CHUNK_BYTES 1048576u
 #define MAX_FINDINGS (PML_MAX_TENSORS + PML_MAX_METADATA_KEYS + PML_MAX_SHARDS)

@@ -6,46 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 64 };
+#include "runtime/base/utf8.h"
 
 void pml_json_writer_init(pml_json_writer *w, FILE *stream, bool pretty) {
     *w = (pml_json_writer){.stream = stream, .pretty = pretty};
     w->is_first[0] = true;
 }
 
-/* Bytes of the UTF-8 sequence at `s`, or 0 when it is not valid (overlong, surrogate, above U+10FFFF, cut short). */
-static unsigned utf8_length(const unsigned char *s) {
-    static const unsigned char least_second[4] = {0xA0, 0x80, 0x90, 0x80}, most_second[4] = {0xBF, 0x9F, 0xBF, 0x8F};
-    unsigned n = s[0] < 0x80                    ? 1
-                 : s[0] >= 0xC2 && s[0] <= 0xDF ? 2
-                 : (s[0] & 0xF0) == 0xE0        ? 3
-                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                                : 0;
-    for (unsigned i = 1; i < n; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    /* E0, ED, F0 and F4 narrow the range of the byte that follows. */
-    const unsigned char *narrow = (const unsigned char *)"\xE0\xED\xF0\xF4";
-    for (unsigned i = 0; n > 2 && i < 4; i++) {
-        if (s[0] == narrow[i] && (s[1] < least_second[i] || s[1] > most_second[i])) {
-            return 0;
-        }
-    }
-    return n;
-}
-
 static void write_text(pml_json_writer *w, const char *text) {
     (void)fputc('"', w->stream);
-    for (const unsigned char *s = (const unsigned char *)text; *s != '\0';) {
-        unsigned n = utf8_length(s);
+    const uint8_t *s = (const uint8_t *)text;
+    for (size_t left = strlen(text), n = 0; left > 0; left -= n, s += n) {
+        n = pml_utf8_length(s, left);
         if (n == 0) {
             (void)fputs("\xEF\xBF\xBD", w->stream);
-            s++;
-            continue;
-        }
-        if (*s == '"' || *s == '\\') {
+            n = 1;
+        } else if (*s == '"' || *s == '\\') {
             (void)fprintf(w->stream, "\\%c", *s);
         } else if (*s == '\n') {
             (void)fputs("\\n", w->stream);
@@ -56,7 +32,6 @@ static void write_text(pml_json_writer *w, const char *text) {
         } else {
             (void)fwrite(s, 1, n, w->stream);
         }
-        s += n;
     }
     (void)fputc('"', w->stream);
 }
@@ -85,7 +60,7 @@ static void begin_value(pml_json_writer *w, const char *key) {
 static void begin(pml_json_writer *w, const char *key, char bracket) {
     begin_value(w, key);
     (void)fputc(bracket, w->stream);
-    if (w->depth + 1 < MOST_DEPTH) {
+    if (w->depth + 1 < PML_MAX_JSON_DEPTH) {
         w->depth++;
     }
     w->is_first[w->depth] = true;

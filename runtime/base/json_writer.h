@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/limits.h"
 
 typedef struct pml_json_writer {
     FILE *stream;
     unsigned depth;
-    bool is_first[64];
-    bool after_key;
+    bool is_first[PML_MAX_JSON_DEPTH];
     bool pretty; /* two-space indentation and newlines; otherwise one line */
 } pml_json_writer;
 

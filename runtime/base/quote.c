@@ -9,19 +9,18 @@
 static size_t to_escape(const uint8_t *bytes, size_t size_bytes, size_t *plain) {
     size_t length = pml_utf8_length(bytes, size_bytes);
     *plain = length;
-    if (length == 0 || bytes[0] < 0x20 || bytes[0] == 0x7f) {
+    if (length == 0) {
         return 1;
     }
-    /* U+0080 to U+009F steer terminals as U+0000 to U+001F do. */
-    return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 2 : 0;
+    return pml_utf8_steers(pml_utf8_code(bytes, length)) ? length : 0;
 }
 
 const char *pml_quote(pml_quoted *quoted, const char *text) {
     static const char hex[] = "0123456789abcdef";
     const uint8_t *bytes = (const uint8_t *)text;
     size_t size_bytes = strlen(text);
-    /* Room for the longest piece (8 bytes), the dots, the closing quote and the zero. */
-    size_t stop = sizeof quoted->text - 13;
+    /* Room for the longest piece (three bytes escaped), the dots, the closing quote and the zero. */
+    size_t stop = sizeof quoted->text - 17;
     size_t used = 0, i = 0;
     quoted->text[used++] = '\'';
     while (i < size_bytes && used < stop) {

@@ -9,8 +9,9 @@ typedef struct pml_quoted {
     char text[208];
 } pml_quoted;
 
-/* `text` in single quotes; control characters and bytes that are not UTF-8 as \xNN, a quote or backslash behind a
- * backslash; shortened to ~160 bytes with "...". The result lives in *quoted; returns quoted->text. */
+/* `text` in single quotes; characters that steer (runtime/base/utf8.h) and bytes that are not UTF-8 as \xNN, a quote or
+ * backslash behind a backslash; shortened to ~160 bytes with "...". The result lives in *quoted; returns quoted->text.
+ */
 const char *pml_quote(pml_quoted *quoted, const char *text);
 
 #endif

@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/json_writer.h"
-#include "runtime/base/quote.h"
+#include "runtime/base/alloc.h"
+#include "runtime/cli/describe.h"
+#include "runtime/cli/printable.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
 
-enum { MOST_KINDS = 64, MOST_SHOWN_ITEMS = 8 };
+enum { MOST_KINDS = 64, LABEL_COLUMNS = 28 };
 
 typedef struct info_options {
     pml_common_options common;
@@ -58,56 +59,7 @@ static size_t add_up(const pml_file *file, tensor_kind kinds[MOST_KINDS], tensor
     return n_kinds;
 }
 
-static const char *kind_name(pml_file_kind kind) {
-    return kind == PML_KIND_MODEL ? "model" : kind == PML_KIND_ADAPTER ? "adapter" : "checkpoint";
-}
-
-static const char *digest_text(const pml_file *file, char text[33]) {
-    const uint8_t *digest = pml_file_content_digest(file);
-    for (size_t i = 0; i < 16; i++) {
-        (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    }
-    return text;
-}
-
 /* ---- JSON ---------------------------------------------------------------------------------------------------- */
-static void json_value(pml_json_writer *w, const char *key, const pml_meta_entry *entry) {
-    bool is_list =
-        entry->type == PML_META_I64_ARRAY || entry->type == PML_META_F64_ARRAY || entry->type == PML_META_STRING_ARRAY;
-    if (is_list) {
-        pml_json_begin_array(w, key);
-    }
-    for (uint64_t i = 0; i < entry->count; i++) {
-        const char *name = is_list ? NULL : key;
-        switch (entry->type) {
-        case PML_META_BOOL:
-            pml_json_bool(w, name, entry->value.boolean);
-            break;
-        case PML_META_I64:
-            pml_json_i64(w, name, entry->value.i64);
-            break;
-        case PML_META_F64:
-            pml_json_f64(w, name, entry->value.f64);
-            break;
-        case PML_META_STRING:
-            pml_json_string(w, name, entry->value.string);
-            break;
-        case PML_META_I64_ARRAY:
-            pml_json_i64(w, name, entry->value.i64s[i]);
-            break;
-        case PML_META_F64_ARRAY:
-            pml_json_f64(w, name, entry->value.f64s[i]);
-            break;
-        case PML_META_STRING_ARRAY:
-            pml_json_string(w, name, entry->value.strings[i]);
-            break;
-        }
-    }
-    if (is_list) {
-        pml_json_end_array(w);
-    }
-}
-
 /* The entries whose keys begin with "<group>.", without that prefix. */
 static void json_group(pml_json_writer *w, const pml_metadata *metadata, const char *group) {
     size_t length = strlen(group);
@@ -115,7 +67,7 @@ static void json_group(pml_json_writer *w, const pml_metadata *metadata, const c
     for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
         const pml_meta_entry *entry = pml_metadata_at(metadata, i);
         if (strncmp(entry->key, group, length) == 0 && entry->key[length] == '.') {
-            json_value(w, entry->key + length + 1, entry);
+            pml_meta_value_json(w, entry->key + length + 1, entry);
         }
     }
     pml_json_end_object(w);
@@ -129,11 +81,7 @@ static void json_tensors(pml_json_writer *w, const pml_file *file) {
         pml_json_string(w, "name", tensor->name);
         pml_json_string(w, "dtype", pml_dtype_name(tensor->dtype));
         pml_json_string(w, "layout", pml_layout_name(tensor->layout));
-        pml_json_begin_array(w, "shape");
-        for (unsigned axis = 0; axis < tensor->rank; axis++) {
-            pml_json_u64(w, NULL, tensor->shape[axis]);
-        }
-        pml_json_end_array(w);
+        pml_shape_json(w, "shape", tensor->shape, tensor->rank);
         pml_json_u64(w, "bytes", tensor->size_bytes);
         pml_json_end_object(w);
     }
@@ -156,7 +104,7 @@ static pml_status print_json(const pml_file *file, const info_options *o, pml_er
     pml_json_writer w;
     tensor_kind kinds[MOST_KINDS], total;
     unsigned major = 0, minor = 0;
-    char text[33];
+    char text[PML_DIGEST_TEXT_BYTES];
     const pml_metadata *metadata = pml_file_metadata(file);
     size_t n_kinds = add_up(file, kinds, &total);
     pml_file_version(file, &major, &minor);
@@ -164,10 +112,10 @@ static pml_status print_json(const pml_file *file, const info_options *o, pml_er
     pml_json_begin_object(&w, NULL);
     pml_json_string(&w, "file", pml_file_path(file));
     pml_json_u64(&w, "bytes", pml_file_size(file));
-    pml_json_string(&w, "kind", kind_name(pml_file_get_kind(file)));
+    pml_json_string(&w, "kind", pml_file_kind_name(pml_file_get_kind(file)));
     (void)snprintf(text, sizeof text, "%u.%u", major, minor);
     pml_json_string(&w, "version", text);
-    pml_json_string(&w, "content_digest", digest_text(file, text));
+    pml_json_string(&w, "content_digest", pml_digest_text(pml_file_content_digest(file), text));
     static const char *const groups[] = {"general", "config", "series", "provenance"};
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         json_group(&w, metadata, groups[i]);
@@ -194,96 +142,67 @@ static pml_status print_json(const pml_file *file, const info_options *o, pml_er
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------------- */
-/* Text of the file, harmless on a terminal and without the quotes. */
-static void print_foreign(const char *text) {
-    pml_quoted quoted;
-    (void)pml_quote(&quoted, text);
-    size_t length = strlen(quoted.text);
-    (void)printf("%.*s", length >= 2 ? (int)length - 2 : 0, quoted.text + 1);
+static void print_label(const char *label) {
+    size_t width = pml_printable_width(label);
+    (void)printf("  ");
+    pml_printable_write(stdout, label);
+    (void)printf("%*s ", width < LABEL_COLUMNS ? (int)(LABEL_COLUMNS - width) : 0, "");
 }
 
-static void print_item(const pml_meta_entry *entry, uint64_t i) {
-    char text[PML_F64_TEXT_BYTES];
-    switch (entry->type) {
-    case PML_META_BOOL:
-        (void)printf("%s", entry->value.boolean ? "true" : "false");
-        break;
-    case PML_META_I64:
-        (void)printf("%" PRId64, entry->value.i64);
-        break;
-    case PML_META_F64:
-        (void)printf("%s", pml_f64_text(entry->value.f64, text));
-        break;
-    case PML_META_STRING:
-        print_foreign(entry->value.string);
-        break;
-    case PML_META_I64_ARRAY:
-        (void)printf("%" PRId64, entry->value.i64s[i]);
-        break;
-    case PML_META_F64_ARRAY:
-        (void)printf("%.6g", entry->value.f64s[i]);
-        break;
-    case PML_META_STRING_ARRAY:
-        print_foreign(entry->value.strings[i]);
-        break;
-    }
-}
-
-static void print_group(const pml_metadata *metadata, const char *group, const char *title) {
+static pml_status print_group(const pml_metadata *metadata, const char *group, const char *title, pml_error *error) {
+    pml_status status = PML_OK;
     size_t length = strlen(group);
-    bool any = false;
+    char *text = NULL;
     for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
         const pml_meta_entry *entry = pml_metadata_at(metadata, i);
         if (strncmp(entry->key, group, length) != 0 || entry->key[length] != '.') {
             continue;
         }
-        if (!any && title != NULL) {
+        if (title != NULL) {
             (void)printf("%s\n", title);
+            title = NULL;
         }
-        any = true;
-        pml_quoted quoted;
-        (void)pml_quote(&quoted, entry->key + length + 1);
-        (void)printf("  %-28.*s ", (int)strlen(quoted.text) - 2, quoted.text + 1);
-        for (uint64_t j = 0; j < entry->count && j < MOST_SHOWN_ITEMS; j++) {
-            (void)printf("%s", j > 0 ? ", " : "");
-            print_item(entry, j);
-        }
-        if (entry->count > MOST_SHOWN_ITEMS) {
-            (void)printf(", … (%" PRIu64 " in all)", entry->count);
-        }
+        PML_TRY(pml_meta_value_text(entry, &text, error));
+        print_label(entry->key + length + 1);
+        pml_printable_write(stdout, text);
         (void)printf("\n");
+        pml_free(text);
+        text = NULL;
     }
+done:
+    pml_free(text);
+    return status;
 }
 
 static void print_tensors(const pml_file *file) {
     for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
         const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
-        char size[32];
+        char size[32], shape[PML_SHAPE_TEXT_BYTES];
         (void)printf("  %-5s %-6s %11s  ", pml_dtype_name(tensor->dtype), pml_layout_name(tensor->layout),
                      pml_cli_size_text(tensor->size_bytes, size));
-        print_foreign(tensor->name);
-        (void)printf(" [");
-        for (unsigned axis = 0; axis < tensor->rank; axis++) {
-            (void)printf("%s%" PRIu64, axis > 0 ? ", " : "", tensor->shape[axis]);
-        }
-        (void)printf("]\n");
+        pml_printable_write(stdout, tensor->name);
+        (void)printf(" %s\n", pml_shape_text(tensor->shape, tensor->rank, shape));
     }
 }
 
-static void print_text(const pml_file *file, const info_options *o) {
+static pml_status print_text(const pml_file *file, const info_options *o, pml_error *error) {
+    pml_status status = PML_OK;
     tensor_kind kinds[MOST_KINDS], total;
     unsigned major = 0, minor = 0;
-    char size[32], digest[33];
+    char size[32], digest[PML_DIGEST_TEXT_BYTES];
     const pml_metadata *metadata = pml_file_metadata(file);
     size_t n_kinds = add_up(file, kinds, &total);
     pml_file_version(file, &major, &minor);
-    (void)printf("%s\n", pml_file_path(file));
-    (void)printf("  %-28s %s, .pml %u.%u, %s\n", "file", kind_name(pml_file_get_kind(file)), major, minor,
+    pml_printable_write(stdout, pml_file_path(file));
+    (void)printf("\n");
+    print_label("file");
+    (void)printf("%s, .pml %u.%u, %s\n", pml_file_kind_name(pml_file_get_kind(file)), major, minor,
                  pml_cli_size_text(pml_file_size(file), size));
-    (void)printf("  %-28s %s\n", "content digest", digest_text(file, digest));
-    print_group(metadata, "general", NULL);
-    print_group(metadata, "config", "configuration");
-    print_group(metadata, "series", "series");
+    print_label("content digest");
+    (void)printf("%s\n", pml_digest_text(pml_file_content_digest(file), digest));
+    PML_TRY(print_group(metadata, "general", NULL, error));
+    PML_TRY(print_group(metadata, "config", "configuration", error));
+    PML_TRY(print_group(metadata, "series", "series", error));
     (void)printf("tensors\n");
     for (size_t i = 0; i < n_kinds; i++) {
         (void)printf("  %-5s %-6s %6" PRIu64 " tensors %14" PRIu64 " elements %11s\n", pml_dtype_name(kinds[i].dtype),
@@ -300,9 +219,12 @@ static void print_text(const pml_file *file, const info_options *o) {
     }
     for (size_t i = 0; i < pml_file_n_blobs(file); i++) {
         const pml_file_blob *blob = pml_file_blob_at(file, i);
-        (void)printf("  %-28s %s\n", blob->name, pml_cli_size_text(blob->size_bytes, size));
+        print_label(blob->name);
+        (void)printf("%s\n", pml_cli_size_text(blob->size_bytes, size));
     }
-    print_group(metadata, "provenance", "provenance");
+    PML_TRY(print_group(metadata, "provenance", "provenance", error));
+done:
+    return status;
 }
 
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
@@ -317,7 +239,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (o->common.json) {
         PML_TRY(print_json(file, o, error));
     } else {
-        print_text(file, o);
+        PML_TRY(print_text(file, o, error));
     }
 done:
     pml_file_close(file);

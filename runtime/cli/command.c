@@ -49,11 +49,10 @@ static const char *make_safe(const char *text, char safe[SAFE_BYTES]) {
     size_t used = 0;
     for (size_t left = strlen(text); left > 0 && used + 16 < SAFE_BYTES;) {
         const size_t length = pml_utf8_length(bytes, left);
-        const bool steers = bytes[0] < 0x20 || bytes[0] == 0x7f || (length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0);
+        const bool is_escaped = length == 0 || pml_utf8_steers(pml_utf8_code(bytes, length));
         const size_t taken = length == 0 ? 1 : length;
         for (size_t i = 0; i < taken; i++) {
-            used +=
-                (size_t)snprintf(safe + used, SAFE_BYTES - used, length == 0 || steers ? "\\x%02x" : "%c", bytes[i]);
+            used += (size_t)snprintf(safe + used, SAFE_BYTES - used, is_escaped ? "\\x%02x" : "%c", bytes[i]);
         }
         bytes += taken;
         left -= taken;

@@ -81,6 +81,7 @@ static void quotes_what_may_be_hostile(void) {
         {"\xc2", "'\\xc2'"},
         {"\xff\x7f", "'\\xff\\x7f'"},
         {"\xe5\x90\x8d", "'\xe5\x90\x8d'"},
+        {"a\xe2\x80\xae.", "'a\\xe2\\x80\\xae.'"}, /* U+202E turns what follows around */
     };
     pml_quoted quoted;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -91,6 +92,16 @@ static void quotes_what_may_be_hostile(void) {
         for (size_t length = 150; length < 260; length++) {
             memset(text, byte, length);
             text[length] = '\0';
+            size_t size_bytes = strlen(pml_quote(&quoted, text));
+            CU_ASSERT(size_bytes < sizeof quoted.text && quoted.text[size_bytes - 1] == '\'');
+        }
+    }
+    for (size_t n_marks = 10; n_marks < 30; n_marks++) {
+        for (size_t n_before = 0; n_before < 16; n_before++) {
+            memset(text, 'x', n_before);
+            for (size_t i = 0; i < n_marks; i++) {
+                memcpy(text + n_before + 3 * i, "\xe2\x80\xae", 4);
+            }
             size_t size_bytes = strlen(pml_quote(&quoted, text));
             CU_ASSERT(size_bytes < sizeof quoted.text && quoted.text[size_bytes - 1] == '\'');
         }

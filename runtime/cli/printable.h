@@ -1,6 +1,6 @@
 /* Text of foreign files, made safe to print: names must not drive the reader's terminal. */
-#ifndef PML_CONVERT_PRINTABLE_H
-#define PML_CONVERT_PRINTABLE_H
+#ifndef PML_RUNTIME_CLI_PRINTABLE_H
+#define PML_RUNTIME_CLI_PRINTABLE_H
 
 #include <stdio.h>
 

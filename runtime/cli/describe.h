@@ -1,9 +1,10 @@
-/* Small pieces of text and JSON that the commands share: shapes, digests, metadata values. */
-#ifndef PML_CONVERT_DESCRIBE_H
-#define PML_CONVERT_DESCRIBE_H
+/* Small pieces of text and JSON that the commands share: shapes, digests, metadata values, verdicts. */
+#ifndef PML_RUNTIME_CLI_DESCRIBE_H
+#define PML_RUNTIME_CLI_DESCRIBE_H
 
 #include "runtime/base/json_writer.h"
 #include "runtime/file/reader.h"
+#include "runtime/models/selftest.h"
 
 #define PML_SHAPE_TEXT_BYTES (PML_MAX_RANK * 21u + 3u)
 #define PML_DIGEST_TEXT_BYTES 33u
@@ -26,5 +27,8 @@ const char *pml_meta_type_name(pml_meta_type type);
 pml_status pml_meta_value_text(const pml_meta_entry *entry, char **text, pml_error *error) PML_WARN_UNUSED;
 /* The whole value under `key`; NULL entry: null. */
 void pml_meta_value_json(pml_json_writer *w, const char *key, const pml_meta_entry *entry);
+
+/* An array under `key`, an object for each output that was judged. */
+void pml_selftest_json(pml_json_writer *w, const char *key, const pml_selftest_report *report);
 
 #endif

@@ -1,46 +1,19 @@
 /* Every character is decided on its own: as it is, or one short escape. */
-#include "convert/printable.h"
+#include "runtime/cli/printable.h"
 
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/utf8.h"
 
 #define LONGEST_ESCAPE_BYTES 10u /* \u{10FFFF} */
-
-/* Bytes of the well-formed UTF-8 character at the start of `text` and its code point, or 0. */
-static size_t decode(const unsigned char *text, size_t left, uint32_t *code) {
-    unsigned char first = text[0];
-    size_t size = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-    if (size == 0 || size > left) {
-        return 0;
-    }
-    static const unsigned char mask[5] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    uint32_t value = first & mask[size];
-    for (size_t i = 1; i < size; i++) {
-        if ((text[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-        value = value << 6 | (text[i] & 0x3Fu);
-    }
-    bool overlong = (size == 3 && value < 0x800) || (size == 4 && value < 0x10000);
-    if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-        return 0;
-    }
-    *code = value;
-    return size;
-}
-
-static bool is_unsafe(uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C || code == 0x200E || code == 0x200F ||
-           (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
-}
 
 /* The escape of the character at `text`, or "" when it can be printed as it is; *size_bytes is what it takes of `text`.
  */
 static void escape_one(const unsigned char *text, size_t left, char escape[LONGEST_ESCAPE_BYTES + 1],
                        size_t *size_bytes) {
-    uint32_t code = 0;
-    size_t size = decode(text, left, &code);
+    size_t size = pml_utf8_length(text, left);
+    uint32_t code = size == 0 ? 0 : pml_utf8_code(text, size);
     *size_bytes = size == 0 ? 1 : size;
     escape[0] = '\0';
     if (size == 0) {
@@ -51,7 +24,7 @@ static void escape_one(const unsigned char *text, size_t left, char escape[LONGE
         memcpy(escape, "\\n", 3);
     } else if (code == '\t') {
         memcpy(escape, "\\t", 3);
-    } else if (is_unsafe(code)) {
+    } else if (pml_utf8_steers(code)) {
         snprintf(escape, LONGEST_ESCAPE_BYTES + 1, code < 0x80 ? "\\x%02X" : "\\u{%04X}", (unsigned)code);
     }
 }

@@ -1,5 +1,5 @@
 /* Text for people is cut where it would be long; JSON never is. */
-#include "convert/describe.h"
+#include "runtime/cli/describe.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -173,4 +173,20 @@ void pml_meta_value_json(pml_json_writer *w, const char *key, const pml_meta_ent
     if (is_array(entry->type)) {
         pml_json_end_array(w);
     }
+}
+
+void pml_selftest_json(pml_json_writer *w, const char *key, const pml_selftest_report *report) {
+    pml_json_begin_array(w, key);
+    for (size_t i = 0; i < report->count; i++) {
+        const pml_selftest_result *result = &report->results[i];
+        pml_json_begin_object(w, NULL);
+        pml_json_string(w, "name", result->name);
+        pml_json_bool(w, "passed", result->passed);
+        pml_json_string(w, "judged_by", result->by_rms ? "relative_rms" : "max_error");
+        pml_json_f64(w, "max_error", result->max_error);
+        pml_json_f64(w, "relative_rms", result->relative_rms);
+        pml_json_f64(w, "allowed", result->allowed);
+        pml_json_end_object(w);
+    }
+    pml_json_end_array(w);
 }

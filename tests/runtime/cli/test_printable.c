@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convert/printable.h"
+#include "runtime/cli/printable.h"
 #include "runtime/base/alloc.h"
 #include "tests/harness.h"
 
@@ -86,6 +86,6 @@ static void allocation_failure_is_reported(void) {
     CU_ASSERT_PTR_NULL(out);
 }
 
-PML_TESTS("convert/printable", PML_TEST(plain_text_stays), PML_TEST(controls_are_escaped),
+PML_TESTS("runtime/cli/printable", PML_TEST(plain_text_stays), PML_TEST(controls_are_escaped),
           PML_TEST(direction_marks_are_escaped), PML_TEST(bad_utf8_is_escaped_byte_by_byte),
           PML_TEST(stream_form_agrees), PML_TEST(width_counts_characters), PML_TEST(allocation_failure_is_reported))

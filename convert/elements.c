@@ -1,8 +1,6 @@
 /* Address arithmetic of `row` and `panel`, element by element: written to be obviously right. */
 #include "convert/elements.h"
 
-#include <string.h>
-
 #include "runtime/base/checked.h"
 
 /* A panel tensor [batch...][in][out], seen as `batches` matrices. */
@@ -31,69 +29,6 @@ static panel_shape panel_of(const pml_file_tensor *tensor) {
 uint64_t pml_elements_count(const pml_file_tensor *tensor) {
     uint64_t count = 0;
     return pml_ck_product(tensor->shape, tensor->rank, &count) ? count : 0;
-}
-
-pml_status pml_element_value(pml_dtype dtype, const void *bytes, double *value, pml_error *error) {
-    union {
-        float f32;
-        double f64;
-        uint16_t u16;
-        int16_t i16;
-        uint32_t u32;
-        int32_t i32;
-        uint64_t u64;
-        int64_t i64;
-        uint8_t u8;
-        int8_t i8;
-    } raw = {0};
-    unsigned bits = pml_dtype_bits(dtype);
-    if (bits % 8 != 0 || bits / 8 > sizeof raw || bits == 0) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "numbers of dtype %s cannot be compared by value",
-                        pml_dtype_name(dtype));
-    }
-    memcpy(&raw, bytes, bits / 8);
-    switch (dtype) {
-    case PML_DTYPE_F32:
-        *value = raw.f32;
-        return PML_OK;
-    case PML_DTYPE_F64:
-        *value = raw.f64;
-        return PML_OK;
-    case PML_DTYPE_BF16:
-        *value = pml_f32_from_bf16(raw.u16);
-        return PML_OK;
-    case PML_DTYPE_F16:
-        *value = pml_f32_from_f16(raw.u16);
-        return PML_OK;
-    case PML_DTYPE_I8:
-        *value = raw.i8;
-        return PML_OK;
-    case PML_DTYPE_I16:
-        *value = raw.i16;
-        return PML_OK;
-    case PML_DTYPE_I32:
-        *value = raw.i32;
-        return PML_OK;
-    case PML_DTYPE_I64:
-        *value = (double)raw.i64;
-        return PML_OK;
-    case PML_DTYPE_U8:
-    case PML_DTYPE_BOOL:
-        *value = raw.u8;
-        return PML_OK;
-    case PML_DTYPE_U16:
-        *value = raw.u16;
-        return PML_OK;
-    case PML_DTYPE_U32:
-        *value = raw.u32;
-        return PML_OK;
-    case PML_DTYPE_U64:
-        *value = (double)raw.u64;
-        return PML_OK;
-    default:
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "numbers of dtype %s cannot be compared by value",
-                        pml_dtype_name(dtype));
-    }
 }
 
 static uint64_t panel_offset(const panel_shape *panel, uint64_t i_element) {
@@ -139,12 +74,16 @@ pml_status pml_elements_read(const pml_file_tensor *tensor, const void *data, ui
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor %s: elements %llu + %zu are out of range", tensor->name,
                          (unsigned long long)first, count));
     }
+    if (!pml_dtype_is_number(tensor->dtype)) {
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "numbers of dtype %s cannot be compared by value",
+                         pml_dtype_name(tensor->dtype)));
+    }
     const uint8_t *bytes = data;
     bool is_panel = tensor->layout == PML_LAYOUT_PANEL;
     panel_shape panel = is_panel ? panel_of(tensor) : (panel_shape){.element_bytes = pml_dtype_bits(tensor->dtype) / 8};
     for (size_t i = 0; i < count; i++) {
         uint64_t at = is_panel ? panel_offset(&panel, first + i) : (first + i) * panel.element_bytes;
-        PML_TRY(pml_element_value(tensor->dtype, bytes + at, &values[i], error));
+        values[i] = pml_dtype_value(tensor->dtype, bytes + at);
     }
 done:
     return status;

@@ -8,10 +8,6 @@
 /* Elements of the logical tensor: the product of its shape. A checked file's product does not overflow. */
 uint64_t pml_elements_count(const pml_file_tensor *tensor);
 
-/* One number: any integer, float or BOOL dtype, as double (exact but for 64-bit integers beyond 2^53). `bytes` may have
- * any alignment. Errors: UNSUPPORTED (complex and sub-byte dtypes). */
-pml_status pml_element_value(pml_dtype dtype, const void *bytes, double *value, pml_error *error) PML_WARN_UNUSED;
-
 /* Where logical element `i_element` (row-major) lies in the stored bytes. */
 uint64_t pml_element_offset_bytes(const pml_file_tensor *tensor, uint64_t i_element);
 
@@ -19,7 +15,7 @@ uint64_t pml_element_offset_bytes(const pml_file_tensor *tensor, uint64_t i_elem
 bool pml_element_at_byte(const pml_file_tensor *tensor, uint64_t offset_bytes, uint64_t *i_element);
 
 /* Reads elements first .. first+count-1 into `values`. `data` is pml_file_tensor_data. Errors: ARGUMENT (range),
- * UNSUPPORTED. */
+ * UNSUPPORTED (complex and narrow dtypes). */
 pml_status pml_elements_read(const pml_file_tensor *tensor, const void *data, uint64_t first, size_t count,
                              double *values, pml_error *error) PML_WARN_UNUSED;
 

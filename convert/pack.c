@@ -56,8 +56,7 @@ void pml_pack_choose(const pml_weight_spec *spec, pml_dtype dtype, pml_layout la
 }
 
 pml_status pml_pack_check_dtype(const pml_source *source, const pml_source_tensor *tensor, pml_error *error) {
-    if (tensor->dtype == PML_DTYPE_F32 || tensor->dtype == PML_DTYPE_F16 || tensor->dtype == PML_DTYPE_BF16 ||
-        tensor->dtype == PML_DTYPE_F64) {
+    if (pml_dtype_is_float(tensor->dtype)) {
         return PML_OK;
     }
     return PML_FAIL_AT(error, PML_E_UNSUPPORTED, tensor->offset_bytes,

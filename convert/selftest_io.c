@@ -19,27 +19,6 @@ static bool is_ours(const char *name) {
            (has_prefix(name, "out.") && strcmp(name, "out.loss") != 0);
 }
 
-static bool is_number(pml_dtype dtype) {
-    switch (dtype) {
-    case PML_DTYPE_F64:
-    case PML_DTYPE_F32:
-    case PML_DTYPE_F16:
-    case PML_DTYPE_BF16:
-    case PML_DTYPE_I8:
-    case PML_DTYPE_I16:
-    case PML_DTYPE_I32:
-    case PML_DTYPE_I64:
-    case PML_DTYPE_U8:
-    case PML_DTYPE_U16:
-    case PML_DTYPE_U32:
-    case PML_DTYPE_U64:
-    case PML_DTYPE_BOOL:
-        return true;
-    default:
-        return false;
-    }
-}
-
 pml_status pml_selftest_io_open(const char *path, pml_selftest_io *io, pml_error *error) {
     pml_status status = PML_OK;
     *io = (pml_selftest_io){0};
@@ -50,7 +29,7 @@ pml_status pml_selftest_io_open(const char *path, pml_selftest_io *io, pml_error
         if (!is_ours(tensor->name)) {
             continue;
         }
-        if (!is_number(tensor->dtype)) {
+        if (!pml_dtype_is_number(tensor->dtype)) {
             pml_quoted quoted;
             PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: vector %s has dtype %s, which holds no plain numbers", path,
                              pml_quote(&quoted, tensor->name), pml_dtype_name(tensor->dtype)));

@@ -66,8 +66,7 @@ typedef struct comparison { /* of one tensor */
 } comparison;
 
 /* Notes where `expected` differs from the stored bytes at c->position. */
-static pml_status note_difference(comparison *c, const uint8_t *expected, size_t size_bytes, pml_error *error) {
-    pml_status status = PML_OK;
+static void note_difference(comparison *c, const uint8_t *expected, size_t size_bytes) {
     size_t at = 0;
     while (at < size_bytes && expected[at] == c->bytes[c->position + at]) {
         at++;
@@ -77,12 +76,9 @@ static pml_status note_difference(comparison *c, const uint8_t *expected, size_t
     if (c->in_element) {
         /* Pieces of the packer hold whole elements. */
         uint64_t offset = pml_element_offset_bytes(c->stored, c->i_element);
-        PML_TRY(pml_element_value(c->stored->dtype, c->bytes + offset, &c->stored_value, error));
-        PML_TRY(pml_element_value(c->stored->dtype, expected + (offset - c->position), &c->expected_value, error));
+        c->stored_value = pml_dtype_value(c->stored->dtype, c->bytes + offset);
+        c->expected_value = pml_dtype_value(c->stored->dtype, expected + (offset - c->position));
     }
-    PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "tensor %s differs", c->stored->name));
-done:
-    return status;
 }
 
 static pml_status compare_bytes(void *user, const void *bytes, size_t size_bytes, pml_error *error) {
@@ -92,7 +88,8 @@ static pml_status compare_bytes(void *user, const void *bytes, size_t size_bytes
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor %s: more bytes than its stored form has", c->stored->name));
     }
     if (memcmp(bytes, c->bytes + c->position, size_bytes) != 0) {
-        PML_TRY(note_difference(c, bytes, size_bytes, error));
+        note_difference(c, bytes, size_bytes);
+        PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "tensor %s differs", c->stored->name));
     }
     c->position += size_bytes;
     if (c->v->options->progress != NULL) {

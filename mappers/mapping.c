@@ -252,10 +252,6 @@ static pml_status report_missing(filling *f, const pml_weight_instance *weight) 
 #define MISMATCH(f, ...)                                                                                               \
     pml_detection_add(&(f)->detection->mismatched, &(f)->detection->n_mismatched, (f)->error, __VA_ARGS__)
 
-static bool is_weight_dtype(pml_dtype dtype) {
-    return dtype == PML_DTYPE_F64 || dtype == PML_DTYPE_F32 || dtype == PML_DTYPE_F16 || dtype == PML_DTYPE_BF16;
-}
-
 /* Checks one part against its weight; *is_fitting says whether it may be used. */
 static pml_status check_part(filling *f, const pml_weight_instance *weight, const hit *h, bool *is_fitting) {
     pml_status status = PML_OK;
@@ -265,7 +261,7 @@ static pml_status check_part(filling *f, const pml_weight_instance *weight, cons
     *is_fitting = false;
     PML_TRY(format_steps(f, h->rule, weight->l, 0, steps, sizeof steps));
     (void)pml_map_shape_text(h->source->shape, h->source->rank, source_shape);
-    if (!is_weight_dtype(h->source->dtype)) {
+    if (!pml_dtype_is_float(h->source->dtype)) {
         PML_TRY(MISMATCH(f, "%s is %s, a weight must be F64, F32, F16 or BF16", h->source->name,
                          pml_dtype_name(h->source->dtype)));
         goto done;

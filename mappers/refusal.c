@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "formats/file_map.h"
+
 static const struct {
     const char *ending; /* of a tensor's name */
     const char *scheme;
@@ -24,11 +26,6 @@ const char *pml_map_model_type(const pml_map_source *source) {
     return text_of(source->config, "model_type");
 }
 
-static bool ends_with(const char *name, const char *ending) {
-    size_t n = strlen(name), m = strlen(ending);
-    return n >= m && memcmp(name + n - m, ending, m) == 0;
-}
-
 pml_status pml_map_check_quantized(const pml_map_source *source, pml_error *error) {
     const cJSON *settings = cJSON_GetObjectItemCaseSensitive(source->config, "quantization_config");
     if (cJSON_IsObject(settings)) {
@@ -41,14 +38,14 @@ pml_status pml_map_check_quantized(const pml_map_source *source, pml_error *erro
     for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
         const pml_source_tensor *tensor = pml_source_tensor_at(source->tensors, i);
         for (size_t j = 0; j < sizeof schemes / sizeof schemes[0]; j++) {
-            if (ends_with(tensor->name, schemes[j].ending)) {
+            if (pml_name_ends_with(tensor->name, schemes[j].ending)) {
                 return PML_FAIL(
                     error, PML_E_UNSUPPORTED,
                     "tensor %.200s: the weights are already quantized (%s); convert the original checkpoint",
                     tensor->name, schemes[j].scheme);
             }
         }
-        if (tensor->dtype >= PML_DTYPE_F8_E4M3) {
+        if (pml_dtype_is_narrow(tensor->dtype)) {
             return PML_FAIL(error, PML_E_UNSUPPORTED, "tensor %.200s is %s, a type that pml does not convert",
                             tensor->name, pml_dtype_name(tensor->dtype));
         }

@@ -1,23 +1,36 @@
 #include "runtime/base/dtype.h"
 
+#include <assert.h>
 #include <string.h>
+
+typedef enum dtype_kind { KIND_NONE, KIND_INTEGER, KIND_FLOAT, KIND_COMPLEX, KIND_NARROW } dtype_kind;
 
 static const struct {
     const char *name;
     unsigned bits;
-    bool is_float;
+    dtype_kind kind;
 } dtypes[PML_DTYPE_COUNT] = {
-    [PML_DTYPE_NONE] = {"?", 0, false},          [PML_DTYPE_F32] = {"F32", 32, true},
-    [PML_DTYPE_BF16] = {"BF16", 16, true},       [PML_DTYPE_I8] = {"I8", 8, false},
-    [PML_DTYPE_F16] = {"F16", 16, true},         [PML_DTYPE_F64] = {"F64", 64, true},
-    [PML_DTYPE_I16] = {"I16", 16, false},        [PML_DTYPE_I32] = {"I32", 32, false},
-    [PML_DTYPE_I64] = {"I64", 64, false},        [PML_DTYPE_U8] = {"U8", 8, false},
-    [PML_DTYPE_U16] = {"U16", 16, false},        [PML_DTYPE_U32] = {"U32", 32, false},
-    [PML_DTYPE_U64] = {"U64", 64, false},        [PML_DTYPE_BOOL] = {"BOOL", 8, false},
-    [PML_DTYPE_C64] = {"C64", 64, true},         [PML_DTYPE_F8_E4M3] = {"F8_E4M3", 8, false},
-    [PML_DTYPE_F8_E5M2] = {"F8_E5M2", 8, false}, [PML_DTYPE_F8_E8M0] = {"F8_E8M0", 8, false},
-    [PML_DTYPE_F6_E2M3] = {"F6_E2M3", 6, false}, [PML_DTYPE_F6_E3M2] = {"F6_E3M2", 6, false},
-    [PML_DTYPE_F4] = {"F4", 4, false},
+    [PML_DTYPE_NONE] = {"?", 0, KIND_NONE},
+    [PML_DTYPE_F32] = {"F32", 32, KIND_FLOAT},
+    [PML_DTYPE_BF16] = {"BF16", 16, KIND_FLOAT},
+    [PML_DTYPE_I8] = {"I8", 8, KIND_INTEGER},
+    [PML_DTYPE_F16] = {"F16", 16, KIND_FLOAT},
+    [PML_DTYPE_F64] = {"F64", 64, KIND_FLOAT},
+    [PML_DTYPE_I16] = {"I16", 16, KIND_INTEGER},
+    [PML_DTYPE_I32] = {"I32", 32, KIND_INTEGER},
+    [PML_DTYPE_I64] = {"I64", 64, KIND_INTEGER},
+    [PML_DTYPE_U8] = {"U8", 8, KIND_INTEGER},
+    [PML_DTYPE_U16] = {"U16", 16, KIND_INTEGER},
+    [PML_DTYPE_U32] = {"U32", 32, KIND_INTEGER},
+    [PML_DTYPE_U64] = {"U64", 64, KIND_INTEGER},
+    [PML_DTYPE_BOOL] = {"BOOL", 8, KIND_INTEGER},
+    [PML_DTYPE_C64] = {"C64", 64, KIND_COMPLEX},
+    [PML_DTYPE_F8_E4M3] = {"F8_E4M3", 8, KIND_NARROW},
+    [PML_DTYPE_F8_E5M2] = {"F8_E5M2", 8, KIND_NARROW},
+    [PML_DTYPE_F8_E8M0] = {"F8_E8M0", 8, KIND_NARROW},
+    [PML_DTYPE_F6_E2M3] = {"F6_E2M3", 6, KIND_NARROW},
+    [PML_DTYPE_F6_E3M2] = {"F6_E3M2", 6, KIND_NARROW},
+    [PML_DTYPE_F4] = {"F4", 4, KIND_NARROW},
 };
 
 static bool known(pml_dtype dtype) {
@@ -41,8 +54,63 @@ unsigned pml_dtype_bits(pml_dtype dtype) {
     return known(dtype) ? dtypes[dtype].bits : 0;
 }
 
+static dtype_kind kind_of(pml_dtype dtype) {
+    return known(dtype) ? dtypes[dtype].kind : KIND_NONE;
+}
+
 bool pml_dtype_is_float(pml_dtype dtype) {
-    return known(dtype) && dtypes[dtype].is_float;
+    return kind_of(dtype) == KIND_FLOAT;
+}
+
+bool pml_dtype_is_number(pml_dtype dtype) {
+    return kind_of(dtype) == KIND_FLOAT || kind_of(dtype) == KIND_INTEGER;
+}
+
+bool pml_dtype_is_narrow(pml_dtype dtype) {
+    return kind_of(dtype) == KIND_NARROW;
+}
+
+double pml_dtype_value(pml_dtype dtype, const void *bytes) {
+    union {
+        float f32;
+        double f64;
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        int64_t i64;
+        uint8_t u8;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+    } value = {0};
+    assert(pml_dtype_is_number(dtype));
+    memcpy(&value, bytes, pml_dtype_bits(dtype) / 8);
+    switch (dtype) {
+    case PML_DTYPE_F32:
+        return (double)value.f32;
+    case PML_DTYPE_F64:
+        return value.f64;
+    case PML_DTYPE_BF16:
+        return (double)pml_f32_from_bf16(value.u16);
+    case PML_DTYPE_F16:
+        return (double)pml_f32_from_f16(value.u16);
+    case PML_DTYPE_I8:
+        return value.i8;
+    case PML_DTYPE_I16:
+        return value.i16;
+    case PML_DTYPE_I32:
+        return value.i32;
+    case PML_DTYPE_I64:
+        return (double)value.i64;
+    case PML_DTYPE_U16:
+        return value.u16;
+    case PML_DTYPE_U32:
+        return value.u32;
+    case PML_DTYPE_U64:
+        return (double)value.u64;
+    default: /* U8, BOOL */
+        return value.u8;
+    }
 }
 
 uint16_t pml_bf16_from_f32(float value) {

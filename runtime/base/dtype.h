@@ -22,8 +22,8 @@ typedef enum pml_dtype {
     PML_DTYPE_U32 = 11,
     PML_DTYPE_U64 = 12,
     PML_DTYPE_BOOL = 13,
-    PML_DTYPE_C64 = 14,     /* two F32: real, imaginary */
-    PML_DTYPE_F8_E4M3 = 15, /* listed, never converted */
+    PML_DTYPE_C64 = 14, /* two F32: real, imaginary */
+    PML_DTYPE_F8_E4M3 = 15,
     PML_DTYPE_F8_E5M2 = 16,
     PML_DTYPE_F8_E8M0 = 17,
     PML_DTYPE_F6_E2M3 = 18,
@@ -41,8 +41,15 @@ pml_dtype pml_dtype_from_name(const char *name, size_t name_bytes);
 /* Bits of one element; 0 for PML_DTYPE_NONE and unknown numbers. */
 unsigned pml_dtype_bits(pml_dtype dtype);
 
-/* True for types that widen exactly or by one rounding to F32 (floats and complex of 16 bits and more). */
+/* Real floats of 16 bits and more, which can become weights: F64, F32, F16, BF16. */
 bool pml_dtype_is_float(pml_dtype dtype);
+/* Those, integers and BOOL: elements that are plain numbers. */
+bool pml_dtype_is_number(pml_dtype dtype);
+/* FP8 and smaller: listed, never converted. */
+bool pml_dtype_is_narrow(pml_dtype dtype);
+
+/* One element of a number type, exact but for 64-bit integers beyond 2^53. `bytes` may have any alignment. */
+double pml_dtype_value(pml_dtype dtype, const void *bytes);
 
 /* BF16 bits of `value`, rounded to nearest even; NaN stays a quiet NaN; overflow gives infinity. */
 uint16_t pml_bf16_from_f32(float value);

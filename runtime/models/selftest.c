@@ -14,54 +14,13 @@
 #define BF16_RELATIVE_RMS 2e-2
 
 static double element(const pml_vector *vector, size_t i) {
-    const uint8_t *at = (const uint8_t *)vector->bytes + i * (pml_dtype_bits(vector->dtype) / 8u);
-    union {
-        float f32;
-        double f64;
-        int8_t i8;
-        int16_t i16;
-        int32_t i32;
-        int64_t i64;
-        uint16_t u16;
-        uint32_t u32;
-        uint64_t u64;
-    } value = {0};
-    memcpy(&value, at, pml_dtype_bits(vector->dtype) / 8u);
-    switch (vector->dtype) {
-    case PML_DTYPE_F32:
-        return (double)value.f32;
-    case PML_DTYPE_F64:
-        return value.f64;
-    case PML_DTYPE_BF16:
-        return (double)pml_f32_from_bf16(value.u16);
-    case PML_DTYPE_F16:
-        return (double)pml_f32_from_f16(value.u16);
-    case PML_DTYPE_I8:
-        return (double)value.i8;
-    case PML_DTYPE_I16:
-        return (double)value.i16;
-    case PML_DTYPE_I32:
-        return (double)value.i32;
-    case PML_DTYPE_I64:
-        return (double)value.i64;
-    case PML_DTYPE_U16:
-        return (double)value.u16;
-    case PML_DTYPE_U32:
-        return (double)value.u32;
-    case PML_DTYPE_U64:
-        return (double)value.u64;
-    default: /* U8, BOOL */
-        return (double)*at;
-    }
+    return pml_dtype_value(vector->dtype, (const char *)vector->bytes + i * (pml_dtype_bits(vector->dtype) / 8u));
 }
 
 static pml_status count_elements(const pml_vector *vector, size_t *count, pml_error *error) {
     uint64_t product;
-    unsigned bits = pml_dtype_bits(vector->dtype);
-    if (vector->rank > PML_MAX_RANK || bits < 8 || bits > 64 || vector->dtype == PML_DTYPE_C64 ||
-        vector->dtype == PML_DTYPE_F8_E4M3 || vector->dtype == PML_DTYPE_F8_E5M2 ||
-        vector->dtype == PML_DTYPE_F8_E8M0 || !pml_ck_product(vector->shape, vector->rank, &product) ||
-        !pml_ck_size(product, count)) {
+    if (vector->rank > PML_MAX_RANK || !pml_dtype_is_number(vector->dtype) ||
+        !pml_ck_product(vector->shape, vector->rank, &product) || !pml_ck_size(product, count)) {
         return PML_FAIL(error, PML_E_ARGUMENT, "self-test vector '%s' has dtype %s or a shape that cannot be compared",
                         vector->name, pml_dtype_name(vector->dtype));
     }

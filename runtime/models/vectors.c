@@ -13,30 +13,9 @@
 #define SMALLEST_ENTRY_BYTES (ENTRY_BYTES + 8u)
 #define ALIGNMENT_BYTES 8u
 
-static bool is_stored_dtype(uint32_t dtype) {
-    switch (dtype) {
-    case PML_DTYPE_F32:
-    case PML_DTYPE_BF16:
-    case PML_DTYPE_F16:
-    case PML_DTYPE_F64:
-    case PML_DTYPE_I8:
-    case PML_DTYPE_I16:
-    case PML_DTYPE_I32:
-    case PML_DTYPE_I64:
-    case PML_DTYPE_U8:
-    case PML_DTYPE_U16:
-    case PML_DTYPE_U32:
-    case PML_DTYPE_U64:
-    case PML_DTYPE_BOOL:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool vector_bytes(const pml_vector *vector, uint64_t *size_bytes) {
     uint64_t count;
-    return vector->rank <= PML_MAX_RANK && is_stored_dtype((uint32_t)vector->dtype) &&
+    return vector->rank <= PML_MAX_RANK && pml_dtype_is_number(vector->dtype) &&
            pml_ck_product(vector->shape, vector->rank, &count) &&
            pml_ck_mul(count, pml_dtype_bits(vector->dtype) / 8u, size_bytes);
 }
@@ -155,8 +134,8 @@ static pml_status decode_vector(const uint8_t *bytes, size_t size_bytes, const c
         return PML_FAIL_AT(error, PML_E_FORMAT, at, "%s: self-test blob: a vector's header is cut off", file_name);
     }
     uint32_t name_bytes = get_u32(bytes + at), dtype = get_u32(bytes + at + 4), rank = get_u32(bytes + at + 8);
-    if (name_bytes < 2 || name_bytes > PML_MAX_NAME_BYTES + 1 || rank > PML_MAX_RANK || !is_stored_dtype(dtype) ||
-        get_u32(bytes + at + 12) != 0) {
+    if (name_bytes < 2 || name_bytes > PML_MAX_NAME_BYTES + 1 || rank > PML_MAX_RANK ||
+        !pml_dtype_is_number((pml_dtype)dtype) || get_u32(bytes + at + 12) != 0) {
         return PML_FAIL_AT(error, PML_E_FORMAT, at,
                            "%s: self-test blob: impossible vector header (name of %u bytes, dtype %u, rank %u)",
                            file_name, name_bytes, dtype, rank);

@@ -29,8 +29,46 @@ static void names_round_trip(void) {
     CU_ASSERT_EQUAL(pml_dtype_from_name("?", 1), PML_DTYPE_NONE);
     CU_ASSERT_STRING_EQUAL(pml_dtype_name((pml_dtype)1000), "?");
     CU_ASSERT_EQUAL(pml_dtype_bits(PML_DTYPE_COUNT), 0);
-    CU_ASSERT(pml_dtype_is_float(PML_DTYPE_C64) && !pml_dtype_is_float(PML_DTYPE_I8) &&
-              !pml_dtype_is_float(PML_DTYPE_F8_E4M3));
+}
+
+static void kinds_do_not_overlap(void) {
+    unsigned n_floats = 0, n_numbers = 0, n_narrow = 0;
+    for (unsigned i = 0; i < PML_DTYPE_COUNT + 2; i++) {
+        bool is_float = pml_dtype_is_float((pml_dtype)i), is_number = pml_dtype_is_number((pml_dtype)i);
+        bool is_narrow = pml_dtype_is_narrow((pml_dtype)i);
+        CU_ASSERT(!(is_float && !is_number) && !(is_narrow && is_number));
+        n_floats += is_float;
+        n_numbers += is_number;
+        n_narrow += is_narrow;
+    }
+    CU_ASSERT(n_floats == 4 && n_numbers == 13 && n_narrow == 6);
+    CU_ASSERT(!pml_dtype_is_number(PML_DTYPE_C64) && !pml_dtype_is_narrow(PML_DTYPE_C64));
+}
+
+static void every_number_type_has_a_value(void) {
+    static const struct {
+        pml_dtype dtype;
+        double expected;
+        uint8_t bytes[8];
+    } cases[] = {
+        {PML_DTYPE_F64, -1.5, {0, 0, 0, 0, 0, 0, 0xF8, 0xBF}},
+        {PML_DTYPE_F32, 1, {0, 0, 0x80, 0x3F}},
+        {PML_DTYPE_BF16, -2, {0, 0xC0}},
+        {PML_DTYPE_F16, 0.5, {0, 0x38}},
+        {PML_DTYPE_I8, -1, {0xFF}},
+        {PML_DTYPE_U8, 255, {0xFF}},
+        {PML_DTYPE_I16, -2, {0xFE, 0xFF}},
+        {PML_DTYPE_U16, 65534, {0xFE, 0xFF}},
+        {PML_DTYPE_I32, -3, {0xFD, 0xFF, 0xFF, 0xFF}},
+        {PML_DTYPE_U32, 4294967293.0, {0xFD, 0xFF, 0xFF, 0xFF}},
+        {PML_DTYPE_I64, 256, {0, 1}},
+        {PML_DTYPE_U64, 65536, {0, 0, 1}},
+        {PML_DTYPE_BOOL, 1, {1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_TRUE(pml_dtype_is_number(cases[i].dtype));
+        CU_ASSERT_TRUE(pml_dtype_value(cases[i].dtype, cases[i].bytes) == cases[i].expected);
+    }
 }
 
 /* The numbers are stored in files: specs/pml-format.md §5. */
@@ -77,5 +115,6 @@ static void f16_widens_exactly(void) {
     }
 }
 
-PML_TESTS("runtime/base/dtype", PML_TEST(names_round_trip), PML_TEST(numbers_are_those_of_the_specification),
+PML_TESTS("runtime/base/dtype", PML_TEST(names_round_trip), PML_TEST(kinds_do_not_overlap),
+          PML_TEST(every_number_type_has_a_value), PML_TEST(numbers_are_those_of_the_specification),
           PML_TEST(bf16_rounds_to_nearest_even), PML_TEST(f16_widens_exactly))

@@ -95,9 +95,6 @@ static pml_status end_run(text_stream *s, pml_error *error) {
     pml_status status = PML_OK;
     pml_token_scratch *scratch = s->scratch;
     const size_t n = scratch->n_marks;
-    if (n == 0) {
-        return PML_OK;
-    }
     if (n > 1) {
         PML_TRY(sort_marks(scratch, error));
     }

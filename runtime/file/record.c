@@ -214,20 +214,3 @@ bool pml_text_is_valid(const char *text, size_t size_bytes, bool printable) {
     }
     return true;
 }
-
-int pml_text_compare(const char *a, size_t a_bytes, const char *b, size_t b_bytes) {
-    size_t common = a_bytes < b_bytes ? a_bytes : b_bytes;
-    int order = common == 0 ? 0 : memcmp(a, b, common);
-    return order != 0 ? order : (a_bytes > b_bytes) - (a_bytes < b_bytes);
-}
-
-size_t pml_zero_prefix(const uint8_t *bytes, size_t size_bytes) {
-    size_t i = 0;
-    while (size_bytes - i >= 8 && pml_load_u64(bytes + i) == 0) {
-        i += 8;
-    }
-    while (i < size_bytes && bytes[i] == 0) {
-        i++;
-    }
-    return i;
-}

@@ -3,6 +3,7 @@
 #ifndef PML_RUNTIME_FILE_RECORD_H
 #define PML_RUNTIME_FILE_RECORD_H
 
+#include "runtime/base/bytes.h"
 #include "runtime/file/reader.h"
 
 #define PML_MAGIC "\x89PML\r\n\x1a\n"
@@ -97,35 +98,10 @@ pml_status pml_content_digest(const uint8_t *metadata, size_t metadata_bytes, co
 
 /* Valid UTF-8 without NUL; with `printable` also without control characters (names and keys). */
 bool pml_text_is_valid(const char *text, size_t size_bytes, bool printable);
-/* Byte order; a proper prefix comes first. */
-int pml_text_compare(const char *a, size_t a_bytes, const char *b, size_t b_bytes);
-
-/* Index of the first byte that is not zero, or size_bytes. */
-size_t pml_zero_prefix(const uint8_t *bytes, size_t size_bytes);
 
 /* What a stored extent of this size must be aligned to. */
 static inline uint64_t pml_extent_alignment(uint64_t size_bytes) {
     return size_bytes >= PML_PAGE_ALIGNMENT_BYTES ? PML_PAGE_ALIGNMENT_BYTES : PML_TENSOR_ALIGNMENT_BYTES;
-}
-
-static inline uint32_t pml_load_u32(const uint8_t *bytes) {
-    uint32_t value;
-    __builtin_memcpy(&value, bytes, sizeof value);
-    return value;
-}
-
-static inline uint64_t pml_load_u64(const uint8_t *bytes) {
-    uint64_t value;
-    __builtin_memcpy(&value, bytes, sizeof value);
-    return value;
-}
-
-static inline void pml_store_u32(uint8_t *bytes, uint32_t value) {
-    __builtin_memcpy(bytes, &value, sizeof value);
-}
-
-static inline void pml_store_u64(uint8_t *bytes, uint64_t value) {
-    __builtin_memcpy(bytes, &value, sizeof value);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/bytes.h"
 #include "runtime/base/checked.h"
 #include "runtime/models/model.h"
 #include "runtime/models/selftest.h"
@@ -36,25 +37,6 @@ static bool is_kept(const pml_model *model, const char *name) {
     return false;
 }
 
-static void put_u32(uint8_t **at, uint32_t value) {
-    for (unsigned i = 0; i < 4; i++) {
-        *(*at)++ = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static void put_u64(uint8_t **at, uint64_t value) {
-    put_u32(at, (uint32_t)value);
-    put_u32(at, (uint32_t)(value >> 32));
-}
-
-static uint32_t get_u32(const uint8_t *at) {
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static uint64_t get_u64(const uint8_t *at) {
-    return (uint64_t)get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
-}
-
 static uint64_t padded(uint64_t size_bytes) { /* of sizes already known to be far from overflow */
     return (size_bytes + ALIGNMENT_BYTES - 1) / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
 }
@@ -70,9 +52,9 @@ pml_status pml_selftest_encode(const pml_model *model, const pml_vector *vectors
             continue;
         }
         uint64_t data_bytes = 0, step = 0;
-        if (!vector_bytes(vector, &data_bytes)) {
-            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "self-test vector '%s' has a dtype or shape that cannot be stored",
-                             vector->name));
+        if (!vector_bytes(vector, &data_bytes) || strlen(vector->name) > PML_MAX_NAME_BYTES) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
+                             "self-test vector '%s' has a name, dtype or shape that cannot be stored", vector->name));
         }
         if (!pml_ck_pad(data_bytes, ALIGNMENT_BYTES, &step) ||
             !pml_ck_add(step, ENTRY_BYTES + 8u * vector->rank + padded(strlen(vector->name) + 1), &step) ||
@@ -84,9 +66,9 @@ pml_status pml_selftest_encode(const pml_model *model, const pml_vector *vectors
     PML_TRY(pml_alloc((size_t)total, 1, &blob, error));
     uint8_t *at = blob;
     memcpy(at, MAGIC, 4);
-    at += 4;
-    put_u32(&at, VERSION);
-    put_u64(&at, kept);
+    pml_store_u32(at + 4, VERSION);
+    pml_store_u64(at + 8, kept);
+    at += HEADER_BYTES;
     for (size_t i = 0; i < n_vectors; i++) {
         const pml_vector *vector = &vectors[i];
         uint64_t data_bytes;
@@ -94,12 +76,12 @@ pml_status pml_selftest_encode(const pml_model *model, const pml_vector *vectors
             continue;
         }
         size_t name_bytes = strlen(vector->name) + 1;
-        put_u32(&at, (uint32_t)name_bytes);
-        put_u32(&at, (uint32_t)vector->dtype);
-        put_u32(&at, vector->rank);
-        put_u32(&at, 0);
-        for (unsigned axis = 0; axis < vector->rank; axis++) {
-            put_u64(&at, vector->shape[axis]);
+        pml_store_u32(at, (uint32_t)name_bytes);
+        pml_store_u32(at + 4, (uint32_t)vector->dtype);
+        pml_store_u32(at + 8, vector->rank);
+        at += ENTRY_BYTES;
+        for (unsigned axis = 0; axis < vector->rank; axis++, at += 8) {
+            pml_store_u64(at, vector->shape[axis]);
         }
         memcpy(at, vector->name, name_bytes);
         at += padded(name_bytes);
@@ -118,12 +100,7 @@ done:
 }
 
 static bool is_zero(const uint8_t *bytes, uint64_t begin, uint64_t end) {
-    for (uint64_t i = begin; i < end; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
+    return pml_zero_prefix(bytes + begin, (size_t)(end - begin)) == end - begin;
 }
 
 /* Reads the vector at *position and moves past it. */
@@ -133,9 +110,10 @@ static pml_status decode_vector(const uint8_t *bytes, size_t size_bytes, const c
     if (!pml_ck_range(at, ENTRY_BYTES, size_bytes)) {
         return PML_FAIL_AT(error, PML_E_FORMAT, at, "%s: self-test blob: a vector's header is cut off", file_name);
     }
-    uint32_t name_bytes = get_u32(bytes + at), dtype = get_u32(bytes + at + 4), rank = get_u32(bytes + at + 8);
+    uint32_t name_bytes = pml_load_u32(bytes + at), dtype = pml_load_u32(bytes + at + 4),
+             rank = pml_load_u32(bytes + at + 8);
     if (name_bytes < 2 || name_bytes > PML_MAX_NAME_BYTES + 1 || rank > PML_MAX_RANK ||
-        !pml_dtype_is_number((pml_dtype)dtype) || get_u32(bytes + at + 12) != 0) {
+        !pml_dtype_is_number((pml_dtype)dtype) || pml_load_u32(bytes + at + 12) != 0) {
         return PML_FAIL_AT(error, PML_E_FORMAT, at,
                            "%s: self-test blob: impossible vector header (name of %u bytes, dtype %u, rank %u)",
                            file_name, name_bytes, dtype, rank);
@@ -148,7 +126,7 @@ static pml_status decode_vector(const uint8_t *bytes, size_t size_bytes, const c
                            file_name);
     }
     for (uint32_t axis = 0; axis < rank; axis++, at += 8) {
-        vector->shape[axis] = get_u64(bytes + at);
+        vector->shape[axis] = pml_load_u64(bytes + at);
     }
     if (memchr(bytes + at, 0, name_bytes) != bytes + at + name_bytes - 1 ||
         !is_zero(bytes, at + name_bytes, at + padded(name_bytes))) {
@@ -178,11 +156,11 @@ pml_status pml_selftest_decode(const uint8_t *bytes, size_t size_bytes, const ch
     if (size_bytes < HEADER_BYTES || memcmp(bytes, MAGIC, 4) != 0) {
         PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, 0, "%s: not a self-test blob", file_name));
     }
-    if (get_u32(bytes + 4) != VERSION) {
+    if (pml_load_u32(bytes + 4) != VERSION) {
         PML_TRY(PML_FAIL_AT(error, PML_E_UNSUPPORTED, 4, "%s: self-test blob of version %u; this build reads %u",
-                            file_name, get_u32(bytes + 4), VERSION));
+                            file_name, pml_load_u32(bytes + 4), VERSION));
     }
-    uint64_t count = get_u64(bytes + 8);
+    uint64_t count = pml_load_u64(bytes + 8);
     if (count > (size_bytes - HEADER_BYTES) / SMALLEST_ENTRY_BYTES) {
         PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, 8, "%s: self-test blob: %llu vectors cannot lie in %zu bytes",
                             file_name, (unsigned long long)count, size_bytes));

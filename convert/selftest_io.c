@@ -79,21 +79,26 @@ void pml_selftest_io_narrow(pml_selftest_io *io, const pml_model *model) {
 pml_status pml_selftest_io_write(const pml_model *model, const char *path, pml_error *error) {
     pml_status status = PML_OK;
     typedef char output_name[PML_MAX_NAME_BYTES + 1];
-    size_t count = pml_model_n_outputs(model);
+    size_t n_outputs = pml_model_n_outputs(model), count = 0;
     pml_safetensors_entry *entries = NULL;
     output_name *names = NULL;
-    PML_TRY(pml_alloc(count, sizeof *entries, &entries, error));
-    PML_TRY(pml_alloc(count, sizeof *names, &names, error));
-    for (size_t i = 0; i < count; i++) {
+    PML_TRY(pml_alloc(n_outputs, sizeof *entries, &entries, error));
+    PML_TRY(pml_alloc(n_outputs, sizeof *names, &names, error));
+    for (size_t i = 0; i < n_outputs; i++) {
         const pml_array *output = pml_model_output_at(model, i);
-        int size = snprintf(names[i], sizeof names[i], "out.%s", output->name);
-        if (size < 0 || (size_t)size >= sizeof names[i]) {
+        if (output->data == NULL) {
+            continue;
+        }
+        int size = snprintf(names[count], sizeof names[count], "out.%s", output->name);
+        if (size < 0 || (size_t)size >= sizeof names[count]) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "output %zu: its name is too long", i));
         }
-        entries[i] = (pml_safetensors_entry){.name = names[i], .rank = (unsigned)output->rank, .data = output->data};
+        pml_safetensors_entry *entry = &entries[count];
+        *entry = (pml_safetensors_entry){.name = names[count], .rank = (unsigned)output->rank, .data = output->data};
         for (size_t k = 0; k < output->rank; k++) {
-            entries[i].shape[k] = output->shape[k];
+            entry->shape[k] = output->shape[k];
         }
+        count++;
     }
     PML_TRY(pml_safetensors_write(path, entries, count, true, error));
 done:

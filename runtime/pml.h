@@ -95,7 +95,8 @@ typedef struct pml_array {
 } pml_array;
 /* Computes once. `inputs` are borrowed for the call. The outputs stay valid until the next run or destroy; find them
  * with pml_model_output. After the first run with the same shapes nothing is allocated.
- * Errors: ARGUMENT (missing input, wrong shape), NUMERIC (an output is not finite), MEMORY. */
+ * An output that pml derives from others (the mean of a distribution) has no data when it alone is not finite.
+ * Errors: ARGUMENT (missing input, wrong shape), NUMERIC (another output is not finite), MEMORY. */
 PML_API pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error);
 PML_API size_t pml_model_n_outputs(const pml_model *model);
 PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);

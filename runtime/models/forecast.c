@@ -96,16 +96,6 @@ done:
     return status;
 }
 
-static const pml_array *point_forecast(const pml_model *model) {
-    for (const char *const *name = model->schema->forecast->outputs; *name != NULL; name++) {
-        const pml_array *output = pml_model_output(model, *name);
-        if (output != NULL) {
-            return output;
-        }
-    }
-    return NULL;
-}
-
 static pml_status check_context(const pml_forecast_shape *shape, size_t n_steps, size_t n_channels, pml_error *error) {
     if (n_steps != shape->context_length) {
         return PML_FAIL(error, PML_E_ARGUMENT, "the model looks back %zu steps; %zu were given", shape->context_length,
@@ -147,8 +137,9 @@ pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_
         {.name = spec->input, .data = model->forecast_values, .rank = 3, .shape = {1, n_steps, n_channels}},
         {.name = spec->observed_mask, .data = model->forecast_mask, .rank = 3, .shape = {1, n_steps, n_channels}}};
     PML_TRY(pml_model_run(model, inputs, any_missing ? 2 : 1, error));
-    const pml_array *output = point_forecast(model);
-    if (output == NULL || output->rank != 3 || output->shape[1] != shape.horizon || output->shape[2] != n_channels) {
+    const pml_array *output;
+    PML_TRY(pml_model_point_forecast(model, &output, error));
+    if (output->rank != 3 || output->shape[1] != shape.horizon || output->shape[2] != n_channels) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: the model has no forecast of %zu steps and %zu channels",
                          pml_file_path(model->file), shape.horizon, n_channels));
     }

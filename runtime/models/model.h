@@ -15,7 +15,7 @@ typedef struct pml_model_port { /* an input or output of the configured model */
     const char *name;
     unsigned rank;
     size_t shape[PML_MAX_RANK]; /* axis 0 is the batch: 1 here */
-    bool optional;
+    bool optional;              /* see pml_port_spec */
 } pml_model_port;
 
 /* What one forward sees: tensors by port, in port order. */
@@ -55,6 +55,11 @@ size_t pml_model_n_inputs(const pml_model *model);
 const pml_model_port *pml_model_input_at(const pml_model *model, size_t i_input);
 const pml_model_port *pml_model_find_input(const pml_model *model, const char *name);
 const pml_model_port *pml_model_find_output(const pml_model *model, const char *name);
+
+/* The point forecast [B, S, C] of the last run, which succeeded. Errors: NUMERIC (it alone is not finite), UNSUPPORTED
+ * (the model does not forecast). */
+pml_status pml_model_point_forecast(const pml_model *model, const pml_array **forecast,
+                                    pml_error *error) PML_WARN_UNUSED;
 
 /* ---- for `load` --------------------------------------------------------------------------------------------- */
 /* "config.<key>". The schema has been checked, so absence means that the key is optional: NOT_FOUND. */

@@ -18,8 +18,9 @@ struct pml_model {
     size_t planned_batch; /* that `plan` is for; 0: none */
     pml_model_plan plan;
 
-    /* Of the last run. Data pointers are NULL unless it succeeded. */
+    /* Of the last run. Data pointers are NULL unless it succeeded, and for an optional output that is not finite. */
     pml_array results[PML_MODEL_MAX_PORTS];
+    size_t nonfinite[PML_MODEL_MAX_PORTS]; /* the first such element of that output */
     pml_tensor input_tensors[PML_MODEL_MAX_PORTS], output_tensors[PML_MODEL_MAX_PORTS];
     pml_buffer input_buffers[PML_MODEL_MAX_PORTS];
 

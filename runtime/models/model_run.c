@@ -170,6 +170,11 @@ done:
     return status;
 }
 
+static pml_status fail_nonfinite(const pml_model *model, size_t i_output, pml_error *error) {
+    return PML_FAIL(error, PML_E_NUMERIC, "element %zu of output '%s' is not finite", model->nonfinite[i_output],
+                    model->results[i_output].name);
+}
+
 pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error) {
     pml_status status = PML_OK;
     size_t batch = 0;
@@ -182,13 +187,14 @@ pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inp
     for (size_t i = 0; i < model->n_outputs; i++) {
         const float *values = pml_tensor_f32_const(&model->output_tensors[i]);
         size_t count = elements(&model->results[i]), bad = first_nonfinite(values, count);
-        if (bad < count) {
-            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "element %zu of output '%s' is not finite", bad,
-                             model->results[i].name));
+        model->nonfinite[i] = bad;
+        if (bad < count && !model->outputs[i].optional) {
+            PML_TRY(fail_nonfinite(model, i, error));
         }
     }
     for (size_t i = 0; i < model->n_outputs; i++) {
-        model->results[i].data = pml_tensor_f32_const(&model->output_tensors[i]);
+        bool is_finite = model->nonfinite[i] == elements(&model->results[i]);
+        model->results[i].data = is_finite ? pml_tensor_f32_const(&model->output_tensors[i]) : NULL;
     }
 
 done:
@@ -206,6 +212,23 @@ const pml_array *pml_model_output_at(const pml_model *model, size_t i_output) {
 const pml_array *pml_model_output(const pml_model *model, const char *name) {
     const pml_model_port *port = pml_model_find_output(model, name);
     return port == NULL ? NULL : &model->results[port - model->outputs];
+}
+
+pml_status pml_model_point_forecast(const pml_model *model, const pml_array **forecast, pml_error *error) {
+    const pml_forecast_spec *spec = model->schema->forecast;
+    for (const char *const *name = spec != NULL ? spec->outputs : NULL; name != NULL && *name != NULL; name++) {
+        const pml_model_port *port = pml_model_find_output(model, *name);
+        if (port == NULL) {
+            continue;
+        }
+        size_t i_output = (size_t)(port - model->outputs);
+        if (model->results[i_output].data == NULL) {
+            return fail_nonfinite(model, i_output, error);
+        }
+        *forecast = &model->results[i_output];
+        return PML_OK;
+    }
+    return PML_FAIL(error, PML_E_UNSUPPORTED, "this %s model does not forecast", model->schema->name);
 }
 
 /* ---- what families see of a step ---- */

@@ -48,7 +48,7 @@ static pml_status gather_inputs(const pml_model *model, const pml_vector *vector
         if (vector == NULL) {
             continue;
         }
-        size_t count;
+        size_t count = 0;
         PML_TRY(count_elements(vector, &count, error));
         float *values;
         PML_TRY(pml_alloc(count, sizeof *values, &values, error));
@@ -116,7 +116,9 @@ static void judge(const pml_array *output, const pml_vector *recorded, const pml
         square += expected * expected;
         if (truth != NULL && recorded != NULL) {
             double framework_error = fabs(element(recorded, i) - expected);
-            framework_worst = framework_error > framework_worst ? framework_error : framework_worst;
+            if (isfinite(framework_error)) { /* where it overflowed, it allows nothing */
+                framework_worst = framework_error > framework_worst ? framework_error : framework_worst;
+            }
         }
     }
     result->max_error = is_finite ? worst : (double)NAN;
@@ -153,7 +155,7 @@ static pml_status judge_port(const pml_model *model, const pml_vector *vectors, 
         size_t ignored;
         PML_TRY(count_elements(mask, &ignored, error));
     }
-    if (output != NULL && (recorded == NULL || same_shape(output, recorded)) &&
+    if (output != NULL && output->data != NULL && (recorded == NULL || same_shape(output, recorded)) &&
         (truth == NULL || same_shape(output, truth))) {
         judge(output, recorded, truth, count, mask, pml_model_has_bf16(model), result);
     }

@@ -186,7 +186,7 @@ static const pml_port_spec outputs[] = {
      "location (negative binomial: total count), in the normalized space"},
     {"dist_scale", "B, prediction_length, num_input_channels", false, DISTRIBUTION("prediction"),
      "scale (negative binomial: logits), in the normalized space"},
-    {"forecast", "B, prediction_length, num_input_channels", false, DISTRIBUTION("prediction"),
+    {"forecast", "B, prediction_length, num_input_channels", true, DISTRIBUTION("prediction"),
      "mean of the distribution, in the input's units"},
     {"loc", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window location"},
     {"scale", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window scale"},

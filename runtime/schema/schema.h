@@ -54,7 +54,9 @@ typedef struct pml_config_constraint {
 typedef struct pml_port_spec { /* an input, output or recurrent state of the model */
     const char *name;
     const char *dims; /* "B, context_length, num_channels"; B is the free batch dimension */
-    bool optional;    /* inputs only */
+    /* An input that may be left out; an output that pml derives from others, and that is absent after a run in which it
+     * is not finite although they are. */
+    bool optional;
     const char *when; /* exists only if this is not 0; NULL: always */
     const char *description;
 } pml_port_spec;

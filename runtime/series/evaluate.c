@@ -221,17 +221,15 @@ static pml_status gather(evaluator *e, size_t first, size_t count, bool *any_mis
 }
 
 static pml_status find_output(evaluator *e, size_t count, pml_error *error) {
-    const pml_forecast_spec *spec = pml_model_schema(e->options->model)->forecast;
-    e->output = NULL;
-    for (size_t i = 0; spec->outputs[i] != NULL && e->output == NULL; i++) {
-        e->output = pml_model_output(e->options->model, spec->outputs[i]);
+    pml_status status = PML_OK;
+    PML_TRY(pml_model_point_forecast(e->options->model, &e->output, error));
+    const size_t *shape = e->output->shape;
+    if (e->output->rank != 3 || shape[0] != count || shape[1] != e->horizon || shape[2] != e->n_columns) {
+        PML_TRY(
+            PML_FAIL(error, PML_E_UNSUPPORTED, "the model's forecast does not cover all %zu columns", e->n_columns));
     }
-    const size_t *shape = e->output != NULL ? e->output->shape : NULL;
-    if (shape == NULL || e->output->rank != 3 || shape[0] != count || shape[1] != e->horizon ||
-        shape[2] != e->n_columns) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "the model's forecast does not cover all %zu columns", e->n_columns);
-    }
-    return PML_OK;
+done:
+    return status;
 }
 
 static pml_status run_model(evaluator *e, size_t first, size_t count, pml_error *error) {

@@ -23,6 +23,7 @@ typedef struct build { /* what differs from the base configuration, and faults t
     const char *narrow;   /* a tensor to store as BF16 */
     const char *extra;    /* a tensor to add */
     const char *poison;   /* a tensor whose first value becomes infinite */
+    const char *enlarge;  /* a tensor whose first value becomes 1000 */
     const char *family;   /* instead of "patchtst" */
     const char *drop_key; /* a configuration key to leave out */
 } build;
@@ -148,6 +149,9 @@ static inline stored declare(pml_writer *writer, const build *b, const pml_weigh
     }
     if (is_named(b->poison, weight->name)) {
         values[0] = INFINITY;
+    }
+    if (is_named(b->enlarge, weight->name)) {
+        values[0] = 1000;
     }
     pml_dtype dtype = (is_matrix && b->is_bf16) || is_named(b->narrow, weight->name) ? PML_DTYPE_BF16 : PML_DTYPE_F32;
     pml_layout layout = is_matrix && !b->is_row ? PML_LAYOUT_PANEL : PML_LAYOUT_ROW;

@@ -97,6 +97,18 @@ static void refuses_what_it_cannot_forecast_from(void) {
     close_model(&o);
 }
 
+static void a_forecast_that_overflows_is_an_error(void) {
+    opened o = open_model(&(build){.distribution = "negative_binomial", .enlarge = "head.1.bias"}, NULL);
+    double context[T * C], forecast[S * C] = {0};
+    fill_context(context);
+    PML_ASSERT_FAILS(pml_model_forecast(o.model, context, T, C, forecast, &error), PML_E_NUMERIC, &error,
+                     "output 'forecast' is not finite");
+    for (size_t i = 0; i < S * C; i++) {
+        CU_ASSERT_EQUAL(forecast[i], 0.0);
+    }
+    close_model(&o);
+}
+
 static void repeated_forecasts_allocate_nothing(void) {
     opened o = open_model(&(build){.has_scaler = true}, NULL);
     double context[T * C], forecast[S * C], again[S * C];
@@ -113,4 +125,4 @@ static void repeated_forecasts_allocate_nothing(void) {
 PML_TESTS("runtime/models/forecast", PML_TEST(works_in_the_units_of_the_data),
           PML_TEST(without_a_scaler_values_pass_as_they_are), PML_TEST(missing_values_are_masked),
           PML_TEST(tells_its_shape), PML_TEST(refuses_what_it_cannot_forecast_from),
-          PML_TEST(repeated_forecasts_allocate_nothing))
+          PML_TEST(a_forecast_that_overflows_is_an_error), PML_TEST(repeated_forecasts_allocate_nothing))

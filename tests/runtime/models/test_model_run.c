@@ -186,6 +186,30 @@ static void numbers_that_are_not_finite_are_errors(void) {
     close_model(&o);
 }
 
+/* The mean of a count overflows where its logits are large; what the network itself computes is not lost with it. */
+static void a_derived_output_that_overflows_is_absent(void) {
+    fill();
+    opened o = open_model(&(build){.distribution = "negative_binomial", .enlarge = "head.1.bias"}, NULL);
+    const pml_array *output;
+    PML_ASSERT_OK(pml_model_run(o.model, (const pml_array[]){series(values, 2)}, 1, &error), &error);
+    CU_ASSERT_PTR_NULL(pml_model_output(o.model, "forecast")->data);
+    CU_ASSERT_PTR_NOT_NULL(pml_model_output(o.model, "dist_loc")->data);
+    CU_ASSERT_TRUE(pml_model_output(o.model, "dist_scale")->data[0] > 900);
+    PML_ASSERT_FAILS(pml_model_point_forecast(o.model, &output, &error), PML_E_NUMERIC, &error,
+                     "element 0 of output 'forecast'");
+    close_model(&o);
+    o = open_model(&(build){.distribution = "negative_binomial", .poison = "head.1.bias"}, NULL);
+    PML_ASSERT_FAILS(pml_model_run(o.model, (const pml_array[]){series(values, 2)}, 1, &error), PML_E_NUMERIC, &error,
+                     "dist_scale");
+    close_model(&o);
+    o = open_model(&(build){.distribution = "negative_binomial"}, NULL);
+    PML_ASSERT_OK(pml_model_run(o.model, (const pml_array[]){series(values, 2)}, 1, &error), &error);
+    PML_ASSERT_OK(pml_model_point_forecast(o.model, &output, &error), &error);
+    CU_ASSERT_PTR_EQUAL(output->data, pml_model_output(o.model, "forecast")->data);
+    CU_ASSERT_PTR_NOT_NULL(output->data);
+    close_model(&o);
+}
+
 static void survives_failing_allocations(void) {
     fill();
     for (unsigned long n = 1; n < 1000; n++) {
@@ -208,4 +232,4 @@ PML_TESTS("runtime/models/model_run", PML_TEST(splitting_the_batch_changes_no_bi
           PML_TEST(a_sample_alone_gives_the_bits_it_gives_in_a_batch), PML_TEST(every_layout_and_backend_agrees),
           PML_TEST(allocates_nothing_after_the_first_step), PML_TEST(runs_under_a_tape_give_the_same_bits),
           PML_TEST(refuses_wrong_inputs), PML_TEST(numbers_that_are_not_finite_are_errors),
-          PML_TEST(survives_failing_allocations))
+          PML_TEST(a_derived_output_that_overflows_is_absent), PML_TEST(survives_failing_allocations))

@@ -96,6 +96,29 @@ static void nan_never_passes(void) {
     close_model(&o);
 }
 
+/* Where the framework's own F32 result overflowed, it says nothing about what may be off. */
+static void a_framework_that_overflowed_allows_nothing(void) {
+    begin(&(build){0}, 0);
+    recorded[5] = INFINITY;
+    for (int k = 0; k < 2; k++) {
+        truth[9] += k == 0 ? 0 : 1;
+        recorded[9] = (float)truth[9];
+        CU_ASSERT_EQUAL(passes((const pml_vector[]){input(), vector(OUT, PML_DTYPE_F32, recorded),
+                                                    vector(OUT64, PML_DTYPE_F64, truth)},
+                               3),
+                        k == 0);
+    }
+    close_model(&o);
+}
+
+/* A derived output may have no data (see pml_model_run): if it was recorded nevertheless, it is not as recorded. */
+static void an_absent_output_fails(void) {
+    o = open_model(&(build){.distribution = "negative_binomial", .enlarge = "head.1.bias"}, NULL);
+    fill_series(values, B);
+    CU_ASSERT_FALSE(passes((const pml_vector[]){input(), vector("out.forecast", PML_DTYPE_F32, recorded)}, 2));
+    close_model(&o);
+}
+
 static void outputs_that_cannot_be_compared_fail(void) {
     begin(&(build){0}, 0);
     pml_vector unknown = vector("out.regression_outputs", PML_DTYPE_F32, recorded),
@@ -160,6 +183,7 @@ static void only_rows_under_the_attention_mask_count(void) {
 
 PML_TESTS("runtime/models/selftest", PML_TEST(four_times_the_frameworks_error_is_allowed),
           PML_TEST(an_exact_framework_leaves_a_millionth), PML_TEST(bf16_models_are_judged_by_rms),
-          PML_TEST(nan_never_passes), PML_TEST(outputs_that_cannot_be_compared_fail),
+          PML_TEST(nan_never_passes), PML_TEST(a_framework_that_overflowed_allows_nothing),
+          PML_TEST(an_absent_output_fails), PML_TEST(outputs_that_cannot_be_compared_fail),
           PML_TEST(losses_and_unknown_inputs_are_no_business_of_it), PML_TEST(inputs_of_every_dtype_are_widened),
           PML_TEST(only_rows_under_the_attention_mask_count))

@@ -8,6 +8,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"
 #include "runtime/file/writer.h"
+#include "runtime/text/tokenizer.h"
 
 /* What the callbacks of packing need. */
 typedef struct conversion {
@@ -34,6 +35,10 @@ static pml_status declare(const pml_plan *plan, pml_writer *writer, size_t *i_te
         const pml_weight_instance *weight = tensor->mapped->weight;
         PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
                                       tensor->mapped->transform, &i_tensors[i], error));
+    }
+    if (plan->tokenizer.bytes != NULL) {
+        PML_TRY(pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes,
+                                    error));
     }
 done:
     return status;

@@ -11,10 +11,11 @@
 #include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
 #include "runtime/file/writer.h"
+#include "runtime/text/tokenizer.h"
 
 #define CONVERTER "pml-convert "
 #define PATH_BYTES 4096u
-#define MAX_SIDE_FILES 3u
+#define MAX_SIDE_FILES (3u + PML_TOKENIZER_FILES)
 
 /* ---- the output's name ----------------------------------------------------------------------------------------- */
 
@@ -151,6 +152,10 @@ static pml_status plan_size(pml_plan *plan, pml_error *error) {
         PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
                                       tensor->mapped->transform, &i_tensor, error));
     }
+    if (plan->tokenizer.bytes != NULL) {
+        PML_TRY(pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes,
+                                    error));
+    }
     PML_TRY(pml_writer_planned_size(writer, &plan->size_bytes, error));
 done:
     pml_writer_destroy(writer);
@@ -159,13 +164,17 @@ done:
 
 /* ---- metadata -------------------------------------------------------------------------------------------------- */
 
-static size_t list_side_files(const pml_bundle *bundle, const pml_side_file *files[MAX_SIDE_FILES]) {
-    const pml_side_file *const all[MAX_SIDE_FILES] = {&bundle->config_file, &bundle->scaler_file, &bundle->map_file};
+static size_t list_side_files(const pml_plan *plan, const pml_side_file *files[MAX_SIDE_FILES]) {
+    const pml_bundle *bundle = plan->bundle;
+    const pml_side_file *const all[] = {&bundle->config_file, &bundle->scaler_file, &bundle->map_file};
     size_t n = 0;
-    for (size_t i = 0; i < MAX_SIDE_FILES; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (all[i]->name != NULL) {
             files[n++] = all[i];
         }
+    }
+    for (size_t i = 0; i < plan->tokenizer.n_files; i++) {
+        files[n++] = &plan->tokenizer.files[i];
     }
     return n;
 }
@@ -174,7 +183,7 @@ pml_status pml_plan_set_hashes(pml_plan *plan, char (*hashes)[PML_SHA256_TEXT_BY
     static const char unknown[] = "0000000000000000000000000000000000000000000000000000000000000000";
     pml_status status = PML_OK;
     const pml_side_file *side_files[MAX_SIDE_FILES];
-    const size_t n_side = list_side_files(plan->bundle, side_files);
+    const size_t n_side = list_side_files(plan, side_files);
     const size_t n_files = pml_source_n_files(plan->bundle->tensors);
     const char **texts = NULL;
     PML_TRY(pml_alloc(n_files + n_side, sizeof *texts, &texts, error));
@@ -279,6 +288,8 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     PML_TRY(check_output(made->output, options->replace, error));
     PML_TRY(pml_map(&made->bundle->map, &made->mapping, error));
     PML_TRY(plan_tensors(made, error));
+    PML_TRY(pml_tokenizer_state_read(pml_source_directory(made->bundle->tensors), made->mapping->config,
+                                     &made->tokenizer, error));
     PML_TRY(plan_metadata(made, error));
     PML_TRY(plan_size(made, error));
     for (size_t i = 0; i < pml_source_n_files(made->bundle->tensors); i++) {
@@ -297,6 +308,7 @@ void pml_plan_destroy(pml_plan *plan) {
     if (plan != NULL) {
         pml_metadata_destroy(plan->metadata);
         pml_free(plan->tensors);
+        pml_tokenizer_state_deinit(&plan->tokenizer);
         pml_mapping_destroy(plan->mapping);
         pml_bundle_close(plan->bundle);
         pml_free(plan->output);

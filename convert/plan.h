@@ -3,6 +3,7 @@
 #define PML_CONVERT_PLAN_H
 
 #include "convert/bundle.h"
+#include "convert/tokenizer_state.h"
 #include "runtime/file/layout.h"
 
 typedef struct pml_convert_options {
@@ -29,6 +30,7 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
     pml_mapping *mapping;
     pml_plan_tensor *tensors; /* in the order in which their bytes lie in the source */
     size_t n_tensors;
+    pml_tokenizer_state tokenizer; /* of models that read tokens */
     /* Complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length. */
     pml_metadata *metadata;
     char *output;

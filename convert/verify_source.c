@@ -13,6 +13,7 @@
 #include "convert/repeat_options.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/text/tokenizer.h"
 #include "runtime/cli/describe.h"
 
 #define HASH_CHUNK_BYTES 1048576u
@@ -27,7 +28,8 @@ typedef struct verification {
 } verification;
 
 const char *pml_finding_kind_name(pml_finding_kind kind) {
-    return kind == PML_FINDING_FILE ? "file" : kind == PML_FINDING_METADATA ? "metadata" : "tensor";
+    static const char *const names[] = {"file", "metadata", "tensor", "blob"};
+    return names[kind];
 }
 
 /* Appends a finding; *made (may be NULL) is valid until the next one. */
@@ -242,6 +244,21 @@ done:
     return status;
 }
 
+/* ---- tokenizer ---- */
+
+static pml_status verify_tokenizer(verification *v, const pml_plan *plan, pml_error *error) {
+    const pml_file_blob *stored = pml_file_blob_find(v->file, PML_TOKENIZER_BLOB);
+    const pml_tokenizer_state *expected = &plan->tokenizer;
+    const char *cause = NULL;
+    if ((stored == NULL) != (expected->bytes == NULL)) {
+        cause = stored == NULL ? "it is not in the file" : "the source has no tokenizer";
+    } else if (stored != NULL && (stored->size_bytes != expected->size_bytes ||
+                                  memcmp(stored->data, expected->bytes, expected->size_bytes) != 0)) {
+        cause = "the source gives another one";
+    }
+    return cause != NULL ? add_finding(v, PML_FINDING_BLOB, PML_TOKENIZER_BLOB, cause, NULL, error) : PML_OK;
+}
+
 /* ---- source files ---- */
 
 static pml_status hash_file(const pml_source *source, size_t i_file, char text[PML_SHA256_TEXT_BYTES],
@@ -315,6 +332,7 @@ pml_status pml_verify_source(const pml_file *file, const pml_verify_options *opt
     PML_TRY(pml_plan_create(&repeat.options, &plan, error));
     PML_TRY(verify_tensors(&v, plan, error));
     PML_TRY(verify_metadata(&v, plan, error));
+    PML_TRY(verify_tokenizer(&v, plan, error));
     PML_TRY(verify_files(&v, plan, error));
 done:
     pml_plan_destroy(plan);

@@ -14,7 +14,7 @@ typedef struct pml_verify_options {
     void *user;
 } pml_verify_options;
 
-typedef enum pml_finding_kind { PML_FINDING_FILE, PML_FINDING_METADATA, PML_FINDING_TENSOR } pml_finding_kind;
+typedef enum pml_finding_kind { PML_FINDING_FILE, PML_FINDING_METADATA, PML_FINDING_TENSOR, PML_FINDING_BLOB } pml_finding_kind;
 
 typedef struct pml_finding { /* one difference; owned by the report */
     pml_finding_kind kind;
@@ -41,6 +41,6 @@ pml_status pml_verify_source(const pml_file *file, const pml_verify_options *opt
                              pml_error *error) PML_WARN_UNUSED;
 void pml_verify_report_deinit(pml_verify_report *report);
 
-const char *pml_finding_kind_name(pml_finding_kind kind); /* "file", "metadata", "tensor" */
+const char *pml_finding_kind_name(pml_finding_kind kind); /* "file", "metadata", "tensor", "blob" */
 
 #endif

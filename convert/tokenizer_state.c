@@ -1,0 +1,257 @@
+#include "convert/tokenizer_state.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "convert/side_file.h"
+#include "convert/tokenizer_draft.h"
+#include "formats/json_document.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/quote.h"
+
+#define PATH_BYTES 4096u
+#define GREATEST_LENGTH 1e9 /* a longer "longest text" means that there is no limit */
+
+enum { N_SPECIAL = 5 };
+static const char *const special_keys[N_SPECIAL] = {"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"};
+static const char *const special_defaults[N_SPECIAL] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
+
+typedef struct sources { /* parsed side files */
+    cJSON *config, *map, *added;
+    char *bytes;
+    size_t size_bytes;
+    bool is_json;
+} sources;
+
+/* Reads and hashes a file of the directory, if it is there; *bytes is then the caller's, else NULL. */
+static pml_status read_file(const char *directory, const char *name, pml_tokenizer_state *state, char **bytes,
+                            size_t *size_bytes, pml_error *error) {
+    pml_status status = PML_OK;
+    char path[PATH_BYTES];
+    struct stat info;
+    *bytes = NULL;
+    const int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", directory));
+    }
+    if (lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        goto done;
+    }
+    pml_side_file *file = &state->files[state->n_files];
+    PML_TRY(pml_side_file_read(path, PML_MAX_JSON_BYTES, bytes, size_bytes, error));
+    PML_TRY(pml_hash_bytes(*bytes, *size_bytes, file->sha256, error));
+    PML_TRY(pml_string_copy(name, strlen(name), &file->name, error));
+    file->size_bytes = *size_bytes;
+    state->n_files++;
+done:
+    return status;
+}
+
+static pml_status read_tree(const char *directory, const char *name, pml_tokenizer_state *state, cJSON **root,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    char *bytes = NULL;
+    size_t size_bytes = 0;
+    PML_TRY(read_file(directory, name, state, &bytes, &size_bytes, error));
+    if (bytes != NULL) {
+        PML_TRY(pml_json_document_parse(bytes, size_bytes, name, root, error));
+        if (!cJSON_IsObject(*root)) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: expected an object", name));
+        }
+    }
+done:
+    pml_free(bytes);
+    return status;
+}
+
+/* ---- tokenizer_config.json ----------------------------------------------------------------------------------------
+ */
+
+/* A string, or the "content" of an object; NULL: neither. */
+static const char *token_text(const cJSON *value) {
+    if (cJSON_IsObject(value)) {
+        value = cJSON_GetObjectItemCaseSensitive(value, "content");
+    }
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+static const char *special_text(const sources *s, const pml_tokenizer_draft *draft, size_t i) {
+    const char *text = token_text(cJSON_GetObjectItemCaseSensitive(s->config, special_keys[i]));
+    if (text == NULL) {
+        text = token_text(cJSON_GetObjectItemCaseSensitive(s->map, special_keys[i]));
+    }
+    if (text == NULL && i == 0) {
+        text = draft->unk_token;
+    }
+    return text != NULL ? text : special_defaults[i];
+}
+
+/* A flag that the file states wins over what tokenizer.json says. */
+static pml_status override(const cJSON *config, const char *key, pml_tristate *value, pml_error *error) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, key);
+    if (item == NULL || cJSON_IsNull(item)) {
+        return PML_OK;
+    }
+    if (!cJSON_IsBool(item)) {
+        return PML_FAIL(error, PML_E_FORMAT, "tokenizer_config.json: %s is neither true, false nor null", key);
+    }
+    *value = cJSON_IsTrue(item) ? PML_YES : PML_NO;
+    return PML_OK;
+}
+
+static bool flag_of(const cJSON *object, const char *key) {
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+static bool parse_id(const char *text, uint32_t *id) {
+    char *end;
+    const size_t n_digits = strspn(text, "0123456789");
+    if (n_digits == 0 || n_digits > 8 || text[n_digits] != '\0') {
+        return false;
+    }
+    *id = (uint32_t)strtoul(text, &end, 10);
+    return *id < PML_MAX_VOCABULARY;
+}
+
+/* "added_tokens_decoder": {"0": {"content": "[PAD]", …}}. Those that tokenizer.json listed come first and count. */
+static pml_status read_decoder_table(const cJSON *config, pml_tokenizer_draft *draft, pml_error *error) {
+    pml_status status = PML_OK;
+    const cJSON *table = cJSON_GetObjectItemCaseSensitive(config, "added_tokens_decoder"), *item;
+    pml_quoted quoted;
+    cJSON_ArrayForEach(item, table) {
+        const char *text = token_text(item);
+        pml_draft_added added = {.has_id = true,
+                                 .is_special = flag_of(item, "special"),
+                                 .strips_left = flag_of(item, "lstrip"),
+                                 .strips_right = flag_of(item, "rstrip"),
+                                 .is_normalized = flag_of(item, "normalized"),
+                                 .is_single_word = flag_of(item, "single_word")};
+        if (text == NULL || text[0] == '\0' || item->string == NULL || !parse_id(item->string, &added.id)) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT,
+                             "tokenizer_config.json: added_tokens_decoder: %s has no id or content",
+                             pml_quote(&quoted, item->string != NULL ? item->string : "")));
+        }
+        PML_TRY(pml_string_copy(text, strlen(text), &added.text, error));
+        PML_TRY(pml_draft_add_added(draft, &added, error));
+    }
+done:
+    return status;
+}
+
+/* added_tokens.json: {"[NEW]": 30522}. */
+static pml_status read_added_ids(const cJSON *root, pml_tokenizer_draft *draft, pml_error *error) {
+    pml_status status = PML_OK;
+    const cJSON *item;
+    pml_quoted quoted;
+    cJSON_ArrayForEach(item, root) {
+        pml_draft_added added = {.has_id = true};
+        if (item->string == NULL || item->string[0] == '\0' || !cJSON_IsNumber(item) || item->valuedouble < 0 ||
+            item->valuedouble >= PML_MAX_VOCABULARY || item->valuedouble != (double)(uint32_t)item->valuedouble) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "added_tokens.json: %s has no usable id",
+                             pml_quote(&quoted, item->string != NULL ? item->string : "")));
+        }
+        added.id = (uint32_t)item->valuedouble;
+        PML_TRY(pml_string_copy(item->string, strlen(item->string), &added.text, error));
+        PML_TRY(pml_draft_add_added(draft, &added, error));
+    }
+done:
+    return status;
+}
+
+static uint64_t longest_text(const cJSON *config) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "model_max_length");
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= GREATEST_LENGTH
+               ? (uint64_t)item->valuedouble
+               : 0;
+}
+
+/* ---- all together -------------------------------------------------------------------------------------------------
+ */
+
+static pml_status check_vocabulary(const pml_metadata *metadata, uint32_t n_tokens, const char *name,
+                                   pml_error *error) {
+    pml_status status = PML_OK;
+    int64_t vocab_size;
+    PML_TRY(pml_metadata_get_i64(metadata, "config.vocab_size", &vocab_size, error));
+    if ((int64_t)n_tokens > vocab_size) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: %u tokens, but the model has room for %lld (vocab_size)", name,
+                         n_tokens, (long long)vocab_size));
+    }
+done:
+    return status;
+}
+
+static pml_status open_sources(const char *directory, sources *s, pml_tokenizer_state *state, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(read_file(directory, "tokenizer.json", state, &s->bytes, &s->size_bytes, error));
+    s->is_json = s->bytes != NULL;
+    if (s->bytes == NULL) {
+        PML_TRY(read_file(directory, "vocab.txt", state, &s->bytes, &s->size_bytes, error));
+    }
+    if (s->bytes != NULL) {
+        PML_TRY(read_tree(directory, "tokenizer_config.json", state, &s->config, error));
+        PML_TRY(read_tree(directory, "special_tokens_map.json", state, &s->map, error));
+        PML_TRY(read_tree(directory, "added_tokens.json", state, &s->added, error));
+    }
+done:
+    return status;
+}
+
+static pml_status fill_draft(const sources *s, pml_tokenizer_draft *draft, pml_error *error) {
+    pml_status status = PML_OK;
+    if (s->is_json) {
+        PML_TRY(pml_draft_read_json(draft, s->bytes, s->size_bytes, "tokenizer.json", error));
+    } else {
+        PML_TRY(pml_draft_read_vocabulary(draft, s->bytes, s->size_bytes, "vocab.txt", error));
+    }
+    PML_TRY(override(s->config, "do_lower_case", &draft->lowercase, error));
+    PML_TRY(override(s->config, "strip_accents", &draft->strip_accents, error));
+    PML_TRY(override(s->config, "tokenize_chinese_chars", &draft->handle_chinese, error));
+    PML_TRY(read_decoder_table(s->config, draft, error));
+    PML_TRY(read_added_ids(s->added, draft, error));
+done:
+    return status;
+}
+
+pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *metadata, pml_tokenizer_state *state,
+                                    pml_error *error) {
+    pml_status status = PML_OK;
+    sources s = {0};
+    pml_tokenizer_draft draft = {0};
+    const char *special[N_SPECIAL];
+    uint32_t n_tokens;
+    if (pml_metadata_find(metadata, "config.vocab_size") == NULL) {
+        return PML_OK;
+    }
+    PML_TRY(open_sources(directory, &s, state, error));
+    if (s.bytes == NULL) {
+        goto done;
+    }
+    const char *name = s.is_json ? "tokenizer.json" : "vocab.txt";
+    PML_TRY(fill_draft(&s, &draft, error));
+    for (size_t i = 0; i < N_SPECIAL; i++) {
+        special[i] = special_text(&s, &draft, i);
+    }
+    PML_TRY(pml_draft_pack(&draft, special, longest_text(s.config), name, &state->bytes, &state->size_bytes, &n_tokens,
+                           error));
+    PML_TRY(check_vocabulary(metadata, n_tokens, name, error));
+done:
+    cJSON_Delete(s.config);
+    cJSON_Delete(s.map);
+    cJSON_Delete(s.added);
+    pml_free(s.bytes);
+    pml_draft_deinit(&draft);
+    return status;
+}
+
+void pml_tokenizer_state_deinit(pml_tokenizer_state *state) {
+    for (size_t i = 0; i < state->n_files; i++) {
+        pml_free(state->files[i].name);
+    }
+    pml_free(state->bytes);
+    *state = (pml_tokenizer_state){0};
+}

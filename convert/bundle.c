@@ -1,10 +1,10 @@
 #include "convert/bundle.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "convert/side_file.h"
 #include "formats/json_document.h"
@@ -47,7 +47,9 @@ static pml_status load_neighbour(const pml_bundle *bundle, const char *name, pml
     if (n < 0 || (size_t)n >= sizeof path) {
         return PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", pml_source_directory(bundle->tensors));
     }
-    if (access(path, F_OK) != 0) {
+    /* A link to nowhere is a repository that is not whole, not a repository without that file. */
+    struct stat info;
+    if (lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
         return PML_OK;
     }
     return load_side_file(path, file, root, error);

@@ -55,6 +55,19 @@ done:
     return status;
 }
 
+/* Neither the model nor the vectors may be written over. */
+static pml_status check_out(const char *out_path, const char *model_path, const pml_source *vectors, pml_error *error) {
+    pml_status status = PML_OK;
+    const char *const named[] = {model_path, pml_source_path(vectors)};
+    PML_TRY(pml_cli_check_output("out", out_path, named, 2, error));
+    for (size_t i = 0; i < pml_source_n_files(vectors); i++) {
+        const char *const file = pml_source_file_path(vectors, i);
+        PML_TRY(pml_cli_check_output("out", out_path, &file, 1, error));
+    }
+done:
+    return status;
+}
+
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     (void)n_operands;
     const selftest_options *given = options;
@@ -66,8 +79,12 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (given->io_path == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "selftest needs recorded vectors: --io FILE"));
     }
+    PML_TRY(pml_cli_check_backend(given->backend, error));
     PML_TRY(pml_file_open(operands[0], &file, error));
     PML_TRY(pml_selftest_io_open(given->io_path, &io, error));
+    if (given->out_path != NULL) {
+        PML_TRY(check_out(given->out_path, operands[0], io.source, error));
+    }
     PML_TRY(pml_model_create(file, given->backend, &model, error));
     pml_selftest_io_narrow(&io, model);
     PML_TRY(pml_selftest_run(model, io.vectors, io.n_vectors, &report, error));
@@ -94,6 +111,8 @@ static const pml_option options[] = {
      offsetof(selftest_options, out_path)},
     {"backend", 0, PML_OPTION_TEXT, "NAME", NULL, "compute on this backend (default: the best of this CPU)",
      offsetof(selftest_options, backend)},
+    {"outfile", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(selftest_options, out_path)},
+    {"output", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(selftest_options, out_path)},
     {0},
 };
 

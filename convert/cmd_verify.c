@@ -108,6 +108,10 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_status status = PML_OK;
     pml_file *file = NULL;
     pml_verify_report report = {0};
+    if (given->source == NULL && (given->config_path != NULL || given->map_path != NULL)) {
+        PML_TRY(
+            PML_FAIL(error, PML_E_ARGUMENT, "--config and --map say how the source is read: they go with --source"));
+    }
     PML_TRY(pml_file_open(operands[0], &file, error));
     pml_status damage = pml_file_verify(file, error);
     if (damage != PML_OK) {

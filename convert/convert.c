@@ -1,12 +1,14 @@
 #include "convert/convert.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "convert/embed_selftest.h"
 #include "convert/hasher.h"
 #include "convert/pack.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"
+#include "runtime/base/publish.h"
 #include "runtime/file/writer.h"
 #include "runtime/text/tokenizer.h"
 
@@ -130,10 +132,10 @@ static pml_status prepare_selftest(pml_plan *plan, pml_selftest_bytes *selftest,
     pml_convert_report unused = {0};
     pml_file *file = NULL;
     char *path = NULL;
-    PML_TRY(pml_selftest_intermediate_path(plan->output, &path, error));
+    PML_TRY(pml_publish_scratch_path(plan->output, &path, error));
     PML_TRY(write_file(plan, path, true, NULL, NULL, NULL, &unused, error));
     status = pml_file_open(path, &file, error);
-    pml_selftest_intermediate_remove(path);
+    (void)unlink(path);
     PML_TRY(status);
     PML_TRY(pml_selftest_prepare(file, plan->options->selftest_path, selftest, &report->n_selftest_outputs, error));
 done:

@@ -1,9 +1,7 @@
 #include "convert/embed_selftest.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "convert/selftest_io.h"
 #include "runtime/base/alloc.h"
@@ -58,21 +56,4 @@ done:
     pml_model_destroy(model);
     pml_selftest_io_close(&io);
     return status;
-}
-
-pml_status pml_selftest_intermediate_path(const char *output, char **path, pml_error *error) {
-    pml_status status = PML_OK;
-    const char *slash = strrchr(output, '/');
-    const size_t n_directory = slash != NULL ? (size_t)(slash - output) + 1 : 0;
-    const size_t n_bytes = n_directory + 64;
-    *path = NULL;
-    PML_TRY(pml_alloc(n_bytes, 1, path, error));
-    memcpy(*path, output, n_directory);
-    (void)snprintf(*path + n_directory, n_bytes - n_directory, ".pml-selftest.%" PRIdMAX ".pml", (intmax_t)getpid());
-done:
-    return status;
-}
-
-void pml_selftest_intermediate_remove(const char *path) {
-    (void)unlink(path);
 }

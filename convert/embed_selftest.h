@@ -18,9 +18,4 @@ typedef struct pml_selftest_bytes {
 pml_status pml_selftest_prepare(pml_file *file, const char *vectors_path, pml_selftest_bytes *selftest,
                                 size_t *n_outputs, pml_error *error) PML_WARN_UNUSED;
 
-/* A path beside `output` that no other process uses; *path is the caller's (pml_free). */
-pml_status pml_selftest_intermediate_path(const char *output, char **path, pml_error *error) PML_WARN_UNUSED;
-/* Unlinks it; a file that is not there is no failure. */
-void pml_selftest_intermediate_remove(const char *path);
-
 #endif

@@ -1,14 +1,17 @@
 #include "convert/plan.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "convert/pack.h"
 #include "convert/series_state.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/publish.h"
 #include "runtime/base/quote.h"
 #include "runtime/file/writer.h"
 #include "runtime/text/tokenizer.h"
@@ -50,19 +53,22 @@ static pml_status expand_output(pml_plan *plan, pml_error *error) {
     return pml_string_copy(path, used, &plan->output, error);
 }
 
-/* The checks that need nothing but names: before anything is read. */
+/* The checks that need nothing but names: before anything is written, and of a dry run too. */
 static pml_status check_output(const char *output, bool replace, pml_error *error) {
     struct stat info;
     pml_quoted quoted;
-    if (stat(output, &info) == 0) {
-        if (S_ISDIR(info.st_mode)) {
-            return PML_FAIL(error, PML_E_ARGUMENT, "output %s is a directory", pml_quote(&quoted, output));
-        }
-        if (!replace) {
-            return PML_FAIL(error, PML_E_ARGUMENT, "output %s exists; --force replaces it", pml_quote(&quoted, output));
-        }
+    const bool exists = lstat(output, &info) == 0;
+    if (strcmp(output, "-") == 0) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the output cannot go to standard output; name a file");
     }
-    return PML_OK;
+    if (exists && S_ISDIR(info.st_mode)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "output %s is a directory; name a file in it",
+                        pml_quote(&quoted, output));
+    }
+    if (exists && !replace && (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode))) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "output %s exists; --force replaces it", pml_quote(&quoted, output));
+    }
+    return pml_publish_check(output, true, error);
 }
 
 static pml_status check_not(const char *output, const char *input, pml_error *error) {
@@ -80,6 +86,7 @@ static pml_status check_sources(const pml_plan *plan, pml_error *error) {
     char path[PATH_BYTES];
     const pml_source *tensors = plan->bundle->tensors;
     const pml_convert_options *options = plan->options;
+    PML_TRY(check_not(plan->output, pml_source_path(tensors), error)); /* an index is none of its files */
     for (size_t i = 0; i < pml_source_n_files(tensors); i++) {
         PML_TRY(check_not(plan->output, pml_source_file_path(tensors, i), error));
     }
@@ -94,6 +101,19 @@ static pml_status check_sources(const pml_plan *plan, pml_error *error) {
             PML_TRY(check_not(plan->output, named[i], error));
         }
     }
+done:
+    return status;
+}
+
+static pml_status place_output(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_convert_options *options = plan->options;
+    if (options->selftest_path != NULL && access(options->selftest_path, F_OK) != 0) {
+        PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "%s: %s", options->selftest_path, strerror(errno)));
+    }
+    PML_TRY(expand_output(plan, error));
+    PML_TRY(check_sources(plan, error));
+    PML_TRY(check_output(plan->output, options->replace, error));
 done:
     return status;
 }
@@ -277,15 +297,15 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "dtype %s: weights are stored as F32 or BF16",
                          pml_dtype_name(options->dtype)));
     }
-    if (options->output != NULL && strchr(options->output, '{') == NULL) {
+    if (!options->writes_nothing && options->output != NULL && strchr(options->output, '{') == NULL) {
         PML_TRY(check_output(options->output, options->replace, error));
     }
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->options = options;
     PML_TRY(pml_bundle_open(options->source, &options->bundle, &made->bundle, error));
-    PML_TRY(expand_output(made, error));
-    PML_TRY(check_sources(made, error));
-    PML_TRY(check_output(made->output, options->replace, error));
+    if (!options->writes_nothing) {
+        PML_TRY(place_output(made, error));
+    }
     PML_TRY(pml_map(&made->bundle->map, &made->mapping, error));
     PML_TRY(plan_tensors(made, error));
     PML_TRY(pml_tokenizer_state_read(pml_source_directory(made->bundle->tensors), made->mapping->config,

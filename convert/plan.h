@@ -15,6 +15,7 @@ typedef struct pml_convert_options {
     bool replace; /* an existing output may be replaced */
     bool allow_nonfinite;
     const char *selftest_path; /* recorded vectors to put into the file; NULL: none */
+    bool writes_nothing;       /* the plan is for comparing with: it has no output, and none is checked */
 } pml_convert_options;
 
 typedef struct pml_plan_tensor {
@@ -33,14 +34,14 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
     pml_tokenizer_state tokenizer; /* of models that read tokens */
     /* Complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length. */
     pml_metadata *metadata;
-    char *output;
+    char *output;          /* NULL: writes_nothing */
     uint64_t source_bytes; /* of the tensors' files */
     uint64_t size_bytes;   /* of the output, without self-test vectors */
 } pml_plan;
 
-/* Opens and understands the source. `options` is borrowed until destroy. The output is neither a directory nor one of
- * the sources, and does not exist unless `replace`. Errors: ARGUMENT, those of pml_bundle_open, pml_map and
- * pml_series_state_read, UNSUPPORTED (dtype). */
+/* Opens and understands the source. `options` is borrowed until destroy. The output can be created, is none of
+ * the sources, and does not exist unless `replace`. Errors: ARGUMENT, those of pml_publish_check, pml_bundle_open,
+ * pml_map and pml_series_state_read, UNSUPPORTED (dtype), NOT_FOUND (the vectors too). */
 pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
 void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
 

@@ -326,9 +326,7 @@ pml_status pml_verify_source(const pml_file *file, const pml_verify_options *opt
     repeat.options.source = options->source;
     repeat.options.bundle.config_path = options->config_path;
     repeat.options.bundle.map_path = options->map_path;
-    /* Nothing is written; a plan wants an output that may be replaced and is none of the sources. */
-    repeat.options.output = pml_file_path(file);
-    repeat.options.replace = true;
+    repeat.options.writes_nothing = true;
     PML_TRY(pml_plan_create(&repeat.options, &plan, error));
     PML_TRY(verify_tensors(&v, plan, error));
     PML_TRY(verify_metadata(&v, plan, error));

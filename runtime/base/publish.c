@@ -86,7 +86,8 @@ static void host_name(char host[HOST_BYTES + 1]) {
 
 /* ---- names of temporaries: .<name>.tmp.<host>.<pid>.<16 hexadecimal digits> ---- */
 
-static pml_status format_temporary(const pml_publish *p, char *path, pml_error *error) {
+/* Fills `path` (PATH_MAX bytes) with a name that no other file has. */
+static pml_status format_temporary(const char *directory, const char *target, char *path, pml_error *error) {
     char host[HOST_BYTES + 1], tail[128];
     uint64_t number;
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
@@ -95,12 +96,12 @@ static pml_status format_temporary(const pml_publish *p, char *path, pml_error *
     host_name(host);
     int tail_bytes =
         snprintf(tail, sizeof tail, ".tmp.%s.%ld.%016llx", host, (long)getpid(), (unsigned long long)number);
-    const char *slash = strrchr(p->target, '/');
-    const char *name = slash == NULL ? p->target : slash + 1;
+    const char *slash = strrchr(target, '/');
+    const char *name = slash == NULL ? target : slash + 1;
     int name_room = NAME_MAX - 1 - tail_bytes;
-    int length = snprintf(path, PATH_MAX, "%s/.%.*s%s", p->directory, name_room, name, tail);
+    int length = snprintf(path, PATH_MAX, "%s/.%.*s%s", directory, name_room, name, tail);
     if (length < 0 || length >= PATH_MAX) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "the path '%.200s...' is too long", p->target);
+        return PML_FAIL(error, PML_E_ARGUMENT, "the path '%.200s...' is too long", target);
     }
     return PML_OK;
 }
@@ -133,6 +134,24 @@ static bool parse_temporary(const char *name, char host[HOST_BYTES + 1], long *p
     return fits;
 }
 
+/* Whether a process of this host has ended. One that nobody waited for (a container's first process often does not) has
+ * ended too: the kernel keeps its number, but none of its files. */
+static bool has_ended(long pid) {
+    char path[32], line[256];
+    if (kill((pid_t)pid, 0) != 0) {
+        return errno == ESRCH;
+    }
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    line[length > 0 ? length : 0] = '\0';
+    const char *state = strrchr(line, ')'); /* the program's name in front of it may hold anything */
+    return state != NULL && state[1] == ' ' && (state[2] == 'Z' || state[2] == 'X');
+}
+
 /* Removes one temporary if its writer is surely gone: nobody holds its lock, and its process is dead (on this host) or
  * it has not been written for a day (a lock on a network file system may mean nothing). */
 static void sweep_one(int directory_fd, const char *name, const char *this_host) {
@@ -148,7 +167,7 @@ static void sweep_one(int directory_fd, const char *name, const char *this_host)
     }
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
         flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        bool is_dead = strcmp(host, this_host) == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+        bool is_dead = strcmp(host, this_host) == 0 && has_ended(pid);
         bool is_old = time(NULL) - info.st_mtime > STALE_AGE_SECONDS;
         if ((is_dead || is_old) && fstatat(directory_fd, name, &again, AT_SYMLINK_NOFOLLOW) == 0 &&
             again.st_ino == info.st_ino && again.st_dev == info.st_dev) {
@@ -180,13 +199,32 @@ static pml_status check_target(const pml_publish *p, pml_error *error) {
         return errno == ENOENT ? PML_OK
                                : PML_FAIL(error, PML_E_IO, "cannot look at '%s': %s", p->target, strerror(errno));
     }
-    if (!p->replace) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' exists already", p->target);
+    if (S_ISDIR(info.st_mode)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' is a directory, not a regular file", p->target);
     }
     if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
         return PML_FAIL(error, PML_E_ARGUMENT, "'%s' is not a regular file and cannot be replaced", p->target);
     }
+    if (!p->replace) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "'%s' exists already", p->target);
+    }
     return PML_OK;
+}
+
+/* Whether a file can be made there: creating the temporary would fail too, but only then. */
+static pml_status check_directory(const pml_publish *p, pml_error *error) {
+    struct stat info;
+    int cause = 0;
+    if (stat(p->directory, &info) != 0) {
+        cause = errno;
+    } else if (!S_ISDIR(info.st_mode)) {
+        cause = ENOTDIR;
+    } else if (faccessat(AT_FDCWD, p->directory, W_OK | X_OK, AT_EACCESS) != 0) {
+        cause = errno;
+    }
+    return cause == 0 ? PML_OK
+                      : PML_FAIL(error, PML_E_IO, "cannot create a file in '%s' for '%s': %s", p->directory, p->target,
+                                 strerror(cause));
 }
 
 static pml_status split_target(pml_publish *p, const char *target, pml_error *error) {
@@ -208,11 +246,45 @@ static pml_status split_target(pml_publish *p, const char *target, pml_error *er
     return pml_string_copy(target, slash == target ? 1 : (size_t)(slash - target), &p->directory, error);
 }
 
+static pml_status check(pml_publish *p, const char *target, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(split_target(p, target, error));
+    PML_TRY(check_target(p, error));
+    PML_TRY(check_directory(p, error));
+done:
+    return status;
+}
+
+pml_status pml_publish_check(const char *target, bool replace, pml_error *error) {
+    pml_publish p = {.replace = replace};
+    pml_status status = check(&p, target, error);
+    pml_free(p.target);
+    pml_free(p.directory);
+    return status;
+}
+
+pml_status pml_publish_scratch_path(const char *target, char **path, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_publish p = {0};
+    *path = NULL;
+    PML_TRY(split_target(&p, target, error));
+    PML_TRY(pml_alloc(PATH_MAX, 1, path, error));
+    PML_TRY(format_temporary(p.directory, target, *path, error));
+done:
+    if (status != PML_OK) {
+        pml_free(*path);
+        *path = NULL;
+    }
+    pml_free(p.target);
+    pml_free(p.directory);
+    return status;
+}
+
 /* The slot is armed before the file exists: a signal in between unlinks a name that nobody else can have. */
 static pml_status create_temporary(pml_publish *p, pml_error *error) {
     for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
         char *path = slots[p->i_slot].path;
-        pml_status status = format_temporary(p, path, error);
+        pml_status status = format_temporary(p->directory, p->target, path, error);
         if (status != PML_OK) {
             return status;
         }
@@ -267,8 +339,7 @@ pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool re
     p->fd = -1;
     p->i_slot = -1;
     p->replace = replace;
-    PML_TRY(split_target(p, target, error));
-    PML_TRY(check_target(p, error));
+    PML_TRY(check(p, target, error));
     PML_TRY(claim_slot(&p->i_slot, error));
     sweep(p->directory);
     PML_TRY(create_temporary(p, error));

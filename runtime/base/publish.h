@@ -11,6 +11,12 @@ typedef struct pml_publish pml_publish;
  * (0: none). `replace` false: an existing target is PML_E_ARGUMENT here and at commit. Errors: IO, ARGUMENT, MEMORY. */
 pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool replace, pml_publish **publish,
                              pml_error *error) PML_WARN_UNUSED;
+/* What pml_publish_begin would refuse, found without writing anything: for programs that work long before they write.
+ */
+pml_status pml_publish_check(const char *target, bool replace, pml_error *error) PML_WARN_UNUSED;
+/* A free name beside `target`, for a file that its maker removes itself: should the maker die before, the next
+ * publication in that directory sweeps it away. *path is the caller's (pml_free). */
+pml_status pml_publish_scratch_path(const char *target, char **path, pml_error *error) PML_WARN_UNUSED;
 int pml_publish_fd(const pml_publish *publish);
 const char *pml_publish_temporary_path(const pml_publish *publish);
 /* Writes all bytes at an offset, whatever short writes and EINTR do. Checks for cancellation. */

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "runtime/base/json_writer.h"
 #include "runtime/base/publish.h"
@@ -27,26 +26,11 @@ static const pml_option option_table[] = {
      offsetof(forecast_options, at)},
     {"out", 'o', PML_OPTION_TEXT, "FILE", NULL, "write the CSV here, whole or not at all (default: print it)",
      offsetof(forecast_options, out)},
+    {"outfile", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(forecast_options, out)},
+    {"output", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(forecast_options, out)},
     {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "ignore the date column", offsetof(forecast_options, no_dates)},
     PML_MODEL_OPTION_ROWS(forecast_options),
     PML_OPTION_ROWS_END};
-
-/* Writing over what was read, or replacing a device by a file, is never meant. */
-static pml_status check_target(const char *out, const char *const inputs[2], pml_error *error) {
-    struct stat target, input;
-    if (out == NULL || stat(out, &target) != 0) {
-        return PML_OK;
-    }
-    if (!S_ISREG(target.st_mode)) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "--out %s: not a regular file", out);
-    }
-    for (int i = 0; i < 2; i++) {
-        if (stat(inputs[i], &input) == 0 && input.st_dev == target.st_dev && input.st_ino == target.st_ino) {
-            return PML_FAIL(error, PML_E_ARGUMENT, "--out %s would overwrite the input %s", out, inputs[i]);
-        }
-    }
-    return PML_OK;
-}
 
 static void write_csv(FILE *stream, const pml_series *series, const pml_series_forecast *forecast) {
     char text[PML_STAMP_TEXT_BYTES];
@@ -141,7 +125,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (o->csv == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "forecast needs --csv FILE"));
     }
-    PML_TRY(check_target(out, (const char *const[2]){o->csv, operands[0]}, error));
+    if (out != NULL) {
+        PML_TRY(pml_cli_check_output("out", out, (const char *const[2]){o->csv, operands[0]}, 2, error));
+    }
     PML_TRY(pml_load(operands[0], &o->model, &loaded, error));
     PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     const pml_series_request request = {state.columns, state.n_columns, o->no_dates};
@@ -168,7 +154,7 @@ done:
 const pml_command pml_cmd_run_forecast = {
     .name = "forecast",
     .operands = "FILE",
-    .summary = "Forecast the steps that follow in a CSV series, in the units of the series.",
+    .summary = "Forecast the steps that follow in a CSV series, in the units of the series",
     .examples = "pml-run forecast model.pml --csv series.csv\n"
                 "pml-run forecast model.pml --csv series.csv --at 8640 -o next.csv\n"
                 "pml-run forecast model.pml --csv series.csv --json",

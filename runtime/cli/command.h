@@ -66,6 +66,14 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
  * MEMORY. */
 int pml_cli_exit_code(pml_status status);
 
+/* For options that choose a backend; NULL and "auto" ask for any. Errors: ARGUMENT (no such name, with the nearest one;
+ * PML_ISA), UNSUPPORTED (it does not work here). */
+pml_status pml_cli_check_backend(const char *name, pml_error *error) PML_WARN_UNUSED;
+/* Refuses the file that --`option` names when writing it would destroy an input (NULL entries are allowed) or cannot
+ * work: before anything is computed. A file that is none of the inputs may be replaced. Errors: ARGUMENT, IO. */
+pml_status pml_cli_check_output(const char *option, const char *path, const char *const *inputs, size_t n_inputs,
+                                pml_error *error) PML_WARN_UNUSED;
+
 /* Progress on stderr: a bar on a terminal, plain lines elsewhere (every 10 s or 10 %), nothing with quiet, json or
  * none. */
 typedef struct pml_progress pml_progress;

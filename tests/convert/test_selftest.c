@@ -191,7 +191,7 @@ static void command(void) {
     TEST_EXITS(66, "nowhere", "selftest '%s/nowhere' --io '%s/io.safetensors'", source, source);
     TEST_EXITS(66, "nowhere", "selftest '%s' --io '%s/nowhere'", file, source);
     TEST_EXITS(65, NULL, "selftest '%s' --io '%s/config.json'", file, source);
-    TEST_EXITS(66, "no-such-backend", "selftest '%s' --io '%s/io.safetensors' --backend no-such-backend", file, source);
+    TEST_EXITS(2, "no-such-backend", "selftest '%s' --io '%s/io.safetensors' --backend no-such-backend", file, source);
     TEST_EXITS(65, NULL, "selftest '%s' --io '%s/io.safetensors'", source, source);
     TEST_EXITS(74, NULL, "selftest '%s' --io '%s/io.safetensors' >/dev/full", file, source);
 }

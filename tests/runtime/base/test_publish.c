@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/publish.h"
 
@@ -230,6 +231,54 @@ static void sweeps_what_a_killed_process_left(void) {
     (void)close(ready[1]);
 }
 
+/* A scratch file is its maker's to remove; when that died first, it is swept like any temporary. */
+static void scratch_files_of_the_dead_are_swept(void) {
+    pml_error error = {0};
+    const char *folder = pml_test_fresh_dir("scratch"), *target = pml_test_path("%s/out", folder);
+    char *mine = NULL;
+    pml_publish *publish = NULL;
+    pid_t child = fork();
+    if (child == 0) {
+        char *path = NULL;
+        bool made = pml_publish_scratch_path(target, &path, &error) == PML_OK;
+        int fd = made ? open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600) : -1;
+        _exit(fd >= 0 ? 0 : 1);
+    }
+    /* The child has ended, and stays what nobody has waited for yet. */
+    siginfo_t ended = {0};
+    CU_ASSERT(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT) == 0 && ended.si_status == 0);
+    PML_ASSERT_OK(pml_publish_scratch_path(target, &mine, &error), &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mine);
+    pml_test_write_file(mine, "", 0);
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 2);
+    PML_ASSERT_OK(pml_publish_begin(target, 0, false, &publish, &error), &error);
+    PML_ASSERT_OK(pml_publish_commit(publish, &error), &error);
+    CU_ASSERT(pml_test_count_files(folder) == 2 && access(mine, F_OK) == 0);
+    CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+    pml_free(mine);
+    PML_ASSERT_FAILS(pml_publish_scratch_path(pml_test_path("%s/", folder), &mine, &error), PML_E_ARGUMENT, &error,
+                     "does not name a file");
+    CU_ASSERT_PTR_NULL(mine);
+}
+
+/* The same refusals as when the publication begins, and no trace of having asked. */
+static void checks_without_writing(void) {
+    pml_error error = {0};
+    const char *folder = pml_test_fresh_dir("check"), *path = pml_test_path("%s/out", folder);
+    PML_ASSERT_OK(pml_publish_check(path, false, &error), &error);
+    PML_ASSERT_FAILS(pml_publish_check(folder, true, &error), PML_E_ARGUMENT, &error, "is a directory");
+    PML_ASSERT_FAILS(pml_publish_check("/dev/null", true, &error), PML_E_ARGUMENT, &error, "not a regular file");
+    PML_ASSERT_FAILS(pml_publish_check(pml_test_path("%s/none/out", folder), true, &error), PML_E_IO, &error,
+                     "No such file");
+    PML_ASSERT_FAILS(pml_publish_check("", true, &error), PML_E_ARGUMENT, &error, "does not name a file");
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 0);
+    pml_test_write_file(path, "", 0);
+    PML_ASSERT_OK(pml_publish_check(path, true, &error), &error);
+    PML_ASSERT_FAILS(pml_publish_check(path, false, &error), PML_E_ARGUMENT, &error, "exists already");
+    PML_ASSERT_FAILS(pml_publish_check(pml_test_path("%s/below", path), true, &error), PML_E_IO, &error,
+                     "Not a directory");
+}
+
 static void survives_failing_allocations(void) {
     pml_error error = {0};
     const char *folder = pml_test_fresh_dir("allocations");
@@ -269,4 +318,5 @@ PML_TESTS("runtime/base/publish", PML_TEST(appears_only_at_commit), PML_TEST(abo
           PML_TEST(never_replaces_unasked), PML_TEST(refuses_odd_targets), PML_TEST(replaces_the_link_itself),
           PML_TEST(names_space_that_is_missing), PML_TEST(stops_when_cancelled),
           PML_TEST(a_handler_can_unlink_everything), PML_TEST(sweeps_what_a_killed_process_left),
+          PML_TEST(scratch_files_of_the_dead_are_swept), PML_TEST(checks_without_writing),
           PML_TEST(survives_failing_allocations), PML_TEST(has_a_limit_of_open_publications))

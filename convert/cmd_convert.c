@@ -6,6 +6,7 @@
 
 #include "convert/commands.h"
 #include "convert/plan_print.h"
+#include "convert/registries.h"
 #include "runtime/base/quote.h"
 
 typedef struct convert_options {
@@ -18,6 +19,7 @@ typedef struct convert_options {
     const char *arch;
     const char *config_path;
     const char *selftest_path;
+    bool print_models;
     bool dry_run;
     bool force;
     bool allow_nonfinite;
@@ -71,7 +73,6 @@ static double seconds_now(void) {
 }
 
 static pml_status run(const void *given_options, char **operands, unsigned n_operands, pml_error *error) {
-    (void)n_operands;
     const convert_options *given = given_options;
     const bool talks = !given->common.json && !given->common.quiet;
     pml_status status = PML_OK;
@@ -80,6 +81,13 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     pml_plan *plan = NULL;
     pml_progress *progress = NULL;
     const double start = seconds_now();
+    if (given->print_models) {
+        PML_TRY(pml_registry_print_models(given->common.json, stdout, error));
+        goto done;
+    }
+    if (n_operands == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "missing operand: expected SOURCE"));
+    }
     PML_TRY(read_options(given, operands[0], &options, error));
     PML_TRY(pml_plan_create(&options, &plan, error));
     if (talks) {
@@ -135,6 +143,13 @@ static const pml_option options[] = {
     {"embed-selftest", 0, PML_OPTION_TEXT, "FILE", NULL,
      "put recorded vectors (in.*, out.*, out64.*) into the file, for pml-run selftest",
      offsetof(convert_options, selftest_path)},
+    /* What other converters call these. */
+    {"outtype", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},
+    {"quantize", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},
+    {"quantization", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},
+    {"out", 0, PML_OPTION_TEXT, "OUT.pml", NULL, NULL, offsetof(convert_options, output)},
+    {"output", 0, PML_OPTION_TEXT, "OUT.pml", NULL, NULL, offsetof(convert_options, output)},
+    {"print-supported-models", 0, PML_OPTION_FLAG, NULL, NULL, NULL, offsetof(convert_options, print_models)},
     {0},
 };
 
@@ -147,7 +162,7 @@ const pml_command pml_cmd_convert = {
                 "pml-convert model.safetensors --set num_attention_heads=4 --dry-run",
     .options = options,
     .options_bytes = sizeof(convert_options),
-    .least_operands = 1,
+    .least_operands = 0, /* --print-supported-models takes none */
     .most_operands = 1,
     .run = run,
 };

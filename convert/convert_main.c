@@ -7,6 +7,6 @@ static const pml_command *const commands[] = {
 };
 
 int main(int argc, char **argv) {
-    return pml_cli_main("pml-convert", "prepare model checkpoints as .pml files, inspect and compare them", commands,
+    return pml_cli_main("pml-convert", "Prepare model checkpoints as .pml files, inspect and compare them", commands,
                         &pml_cmd_convert, argc, argv);
 }

@@ -5,3 +5,7 @@
 const char *pml_version(void) {
     return PML_VERSION;
 }
+
+const char *pml_version_commit(void) {
+    return PML_COMMIT;
+}

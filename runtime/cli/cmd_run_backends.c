@@ -41,7 +41,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 const pml_command pml_cmd_run_backends = {
     .name = "backends",
     .operands = "",
-    .summary = "List what can compute here, and why the rest cannot.",
+    .summary = "List what can compute here, and why the rest cannot",
     .examples = "pml-run backends\npml-run backends --json",
     .options_bytes = sizeof(pml_common_options),
     .run = run,

@@ -29,7 +29,7 @@ static const pml_option option_table[] = {{"batch-size", 'b', PML_OPTION_TEXT, "
                                            "timed runs of each size (default: 10)", offsetof(bench_options, repeats)},
                                           {"warmup", 0, PML_OPTION_U64, "N", NULL,
                                            "runs before the timed ones (default: 2)", offsetof(bench_options, warmup)},
-                                          {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv",
+                                          {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv|md|json",
                                            "how to print (default: table)", offsetof(bench_options, output)},
                                           PML_MODEL_OPTION_ROWS(bench_options),
                                           PML_OPTION_ROWS_END};
@@ -161,13 +161,24 @@ static pml_status print_json(const bench_options *o, const char *path, const bat
     return pml_json_finish(&w, error);
 }
 
-static void print_rows(const batch_result *results, size_t count, bool as_csv) {
-    (void)printf("%s\n",
-                 as_csv ? "batch_size,min_ms,median_ms,samples_per_s" : " batch      min ms   median ms   samples/s");
+/* What a form writes before the rows, and a row: batch size, least and median time, rate. */
+static const struct form {
+    const char *name, *title, *row;
+} forms[] = {
+    {"table", " batch      min ms   median ms   samples/s\n", "%6zu %11.4f %11.4f %11.1f\n"},
+    {"csv", "batch_size,min_ms,median_ms,samples_per_s\n", "%zu,%.4f,%.4f,%.1f\n"},
+    {"md", "| batch | min ms | median ms | samples/s |\n|--:|--:|--:|--:|\n", "| %zu | %.4f | %.4f | %.1f |\n"},
+};
+
+static void print_rows(const batch_result *results, size_t count, const char *name) {
+    const struct form *form = forms;
+    while (name != NULL && strcmp(form->name, name) != 0) {
+        form++; /* the option table allows no other name */
+    }
+    (void)fputs(form->title, stdout);
     for (size_t i = 0; i < count; i++) {
         double rate = results[i].median_ms > 0 ? (double)results[i].batch * 1000 / results[i].median_ms : 0;
-        (void)printf(as_csv ? "%zu,%.4f,%.4f,%.1f\n" : "%6zu %11.4f %11.4f %11.1f\n", results[i].batch,
-                     results[i].min_ms, results[i].median_ms, rate);
+        (void)printf(form->row, results[i].batch, results[i].min_ms, results[i].median_ms, rate);
     }
 }
 
@@ -189,10 +200,10 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         results[i].batch = batches[i];
         PML_TRY(time_batch(loaded.model, repeats, warmup, &results[i], error));
     }
-    if (o->common.json) {
+    if (o->common.json || (o->output != NULL && strcmp(o->output, "json") == 0)) {
         PML_TRY(print_json(o, operands[0], results, n_batches, repeats, error));
     } else {
-        print_rows(results, n_batches, o->output != NULL && strcmp(o->output, "csv") == 0);
+        print_rows(results, n_batches, o->output);
     }
 done:
     for (size_t i = 0; i < n_batches; i++) {
@@ -205,7 +216,7 @@ done:
 const pml_command pml_cmd_run_bench = {
     .name = "bench",
     .operands = "FILE",
-    .summary = "Time the forward pass on made-up inputs, on one thread.",
+    .summary = "Time the forward pass on made-up inputs, on one thread",
     .examples = "pml-run bench model.pml -b 1,32,128\npml-run bench model.pml -b 32 -r 50 -o csv --backend cpu",
     .options = option_table,
     .options_bytes = sizeof(bench_options),

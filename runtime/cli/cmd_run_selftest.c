@@ -78,7 +78,7 @@ done:
 const pml_command pml_cmd_run_selftest = {
     .name = "selftest",
     .operands = "FILE",
-    .summary = "Compare this machine's results with those recorded in FILE.",
+    .summary = "Compare this machine's results with those recorded in FILE",
     .examples = "pml-run selftest model.pml\npml-run selftest model.pml --backend cpu --json",
     .options = option_table,
     .options_bytes = sizeof(selftest_options),

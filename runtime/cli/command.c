@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "runtime/base/utf8.h"
+#include "runtime/base/version.h"
 #include "runtime/cli/command_parts.h"
+#include "runtime/kernels/kernels.h"
 
 typedef struct frame { /* of one call of pml_cli_main */
     const char *program;
@@ -171,7 +173,16 @@ static void hold_standard_streams(void) {
 
 /* What a report of a fault should begin with. */
 static void print_version(const char *program) {
-    (void)printf("%s %s\nbuilt with %s for %s\nbackends that work here:", program, pml_version(), COMPILER, MACHINE);
+    uint32_t isa_mask;
+    if (pml_isa_allowed(&isa_mask, NULL) != PML_OK) {
+        isa_mask = pml_isa_detect();
+    }
+    (void)printf("%s %s (commit %s)\nbuilt with %s for %s\ninstruction sets used here:", program, pml_version(),
+                 pml_version_commit(), COMPILER, MACHINE);
+    for (unsigned i = 0; pml_isa_name(i) != NULL; i++) {
+        (void)printf("%s%s", (isa_mask >> i & 1) != 0 ? " " : "", (isa_mask >> i & 1) != 0 ? pml_isa_name(i) : "");
+    }
+    (void)printf("\nbackends that work here:");
     for (size_t i = 0; pml_backend_at(i) != NULL; i++) {
         if (pml_backend_check(pml_backend_at(i), NULL) == PML_OK) {
             (void)printf(" %s", pml_backend_at(i));
@@ -306,6 +317,10 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
     if (argc < 2) {
         return usage_error(&f, default_command != NULL ? "nothing to do: name a source or a command"
                                                        : "nothing to do: name a command");
+    }
+    if (is_help && argc > 3) {
+        (void)snprintf(message, sizeof message, "unexpected operand '%.100s'", argv[3]);
+        return usage_error(&f, message);
     }
     if (is_help && argc == 3 && find_command(commands, argv[2]) != NULL) {
         pml_help_command(program, find_command(commands, argv[2]), false);

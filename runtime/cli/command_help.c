@@ -30,8 +30,9 @@ static void print_option(const pml_option *row) {
     }
     int width = snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->argument != NULL ? " " : "",
                          row->argument != NULL ? row->argument : "");
-    (void)snprintf(help, sizeof help, "%s%s%s", row->help, row->choices != NULL ? ": " : "",
-                   row->choices != NULL ? row->choices : "");
+    bool names_choices = row->choices != NULL && strcmp(row->choices, row->argument) != 0;
+    (void)snprintf(help, sizeof help, "%s%s%s", row->help, names_choices ? ": " : "",
+                   names_choices ? row->choices : "");
     if (width >= HELP_COLUMN) {
         (void)printf("%s  ", left);
         print_wrapped(help, (unsigned)width + 2);

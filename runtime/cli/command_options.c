@@ -202,6 +202,19 @@ static pml_status check_operands(const pml_command *command, const pml_parsed *p
     return PML_OK;
 }
 
+/* The row that an alias stands for; any other row itself. Sharing its value, an alias never makes the beginning of a
+ * name ambiguous. */
+static size_t meant_row(const pml_command *command, size_t n_own, size_t i_row) {
+    const pml_option *row = row_at(command, n_own, i_row);
+    for (size_t i = 0; row->help == NULL && i < n_own; i++) {
+        const pml_option *other = &command->options[i];
+        if (other->help != NULL && other->offset == row->offset && other->kind == row->kind) {
+            return i;
+        }
+    }
+    return i_row;
+}
+
 pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_parsed *parsed, pml_error *error) {
     pml_status status = PML_OK;
     struct option *table = NULL;
@@ -215,7 +228,8 @@ pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_pars
     for (size_t i = 0; i < n_rows; i++) {
         const pml_option *row = row_at(command, n_own, i);
         bool takes = row->kind != PML_OPTION_FLAG;
-        table[i] = (struct option){row->name, takes ? required_argument : no_argument, NULL, FIRST_LONG + (int)i};
+        table[i] = (struct option){row->name, takes ? required_argument : no_argument, NULL,
+                                   FIRST_LONG + (int)meant_row(command, n_own, i)};
         if (row->letter != 0 && n_letters + 3 < sizeof letters) {
             letters[n_letters++] = row->letter;
             if (takes) {

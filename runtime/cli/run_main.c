@@ -9,5 +9,5 @@ int main(int argc, char **argv) {
                                                   &pml_cmd_run_bench,
                                                   &pml_cmd_run_backends,
                                                   NULL};
-    return pml_cli_main("pml-run", "Runs a prepared model from one .pml file.", commands, NULL, argc, argv);
+    return pml_cli_main("pml-run", "Run a prepared model from one .pml file", commands, NULL, argc, argv);
 }

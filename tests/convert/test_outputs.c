@@ -111,7 +111,28 @@ static void verify_needs_no_output(void) {
     TEST_EXITS(2, "--source", "verify '%s' --map '%s/config.json'", file, source);
 }
 
+/* Names that other converters use for the same options. */
+static void other_names_of_options(void) {
+    const char *source = test_copy_case(TEST_CASE, "aliases");
+    if (source == NULL) {
+        return;
+    }
+    const char *folder = pml_test_fresh_dir("aliases-out");
+    static const char *const dtype[] = {"outtype", "quantization", "quantize", "quant", "dt"};
+    for (size_t i = 0; i < sizeof dtype / sizeof dtype[0]; i++) {
+        TEST_EXITS(0, "-bf16.pml", "'%s' --%s bf16 -n -q -o '{name}-{dtype}.pml'", source, dtype[i]);
+        TEST_EXITS(2, "f32 or bf16", "'%s' --%s=q8_0 -n -q", source, dtype[i]);
+    }
+    static const char *const output[] = {"outfile", "out", "output"};
+    for (size_t i = 0; i < sizeof output / sizeof output[0]; i++) {
+        TEST_EXITS(0, NULL, "'%s' --%s '%s/%zu.pml' -q", source, output[i], folder, i);
+    }
+    CU_ASSERT_EQUAL(pml_test_count_files(folder), 3);
+    TEST_EXITS(0, "patchtst", "--print-supported-models");
+    TEST_EXITS(2, "missing operand: expected SOURCE", "convert -n");
+}
+
 PML_TESTS("convert/outputs", PML_TEST(selftest_never_writes_over_its_inputs),
           PML_TEST(a_conversion_never_writes_over_its_sources), PML_TEST(what_cannot_be_written_is_refused_first),
           PML_TEST(a_killed_embedding_leaves_nothing_for_long), PML_TEST(a_side_file_that_leads_nowhere_is_an_error),
-          PML_TEST(verify_needs_no_output))
+          PML_TEST(verify_needs_no_output), PML_TEST(other_names_of_options))

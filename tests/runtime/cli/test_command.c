@@ -12,6 +12,7 @@
 #include "runtime/base/cancel.h"
 #include "runtime/base/log.h"
 #include "runtime/base/publish.h"
+#include "runtime/base/version.h"
 #include "runtime/cli/command_parts.h"
 #include "tests/harness.h"
 
@@ -30,6 +31,7 @@ static const pml_option show_table[] = {
     {"text", 't', PML_OPTION_TEXT, "WORD", NULL, "some text", offsetof(show_options, text)},
     {"choice", 0, PML_OPTION_TEXT, "WORD", "red|green", "one of two", offsetof(show_options, choice)},
     {"colour", 0, PML_OPTION_TEXT, "WORD", "red|green", NULL, offsetof(show_options, choice)},
+    {"texture", 0, PML_OPTION_TEXT, "WORD", NULL, NULL, offsetof(show_options, text)},
     {"number", 'n', PML_OPTION_U64, "N", NULL, "a number", offsetof(show_options, number)},
     {"item", 'i', PML_OPTION_LIST, "ITEM", NULL, "may be repeated", offsetof(show_options, list)},
     {NULL, 0, PML_OPTION_FLAG, NULL, NULL, NULL, 0}};
@@ -216,6 +218,7 @@ static void parses_every_kind_of_option(void) {
         {"show -", "0,-,-,0:0,,-,v0\n"},
         {"show x -tabc -n0", "0,abc,-,1:0,,x,v0\n"},
         {"show x --text one --text two", "0,two,-,0:0,,x,v0\n"},
+        {"show x --tex w", "0,w,-,0:0,,x,v0\n"}, /* short for the option and its alias alike */
         {"-q --json show x", "0,-,-,0:0,,x,v0qj\n"},
         {"--color never --progress=none show x", "0,-,-,0:0,,x,v0\n"},
     };
@@ -232,6 +235,7 @@ static void usage_errors_exit_2_and_say_what_was_meant(void) {
         {"shwo x", "unknown command 'shwo'; did you mean 'show'?"},
         {"help shwo", "unknown command 'shwo'; did you mean 'show'?"},
         {"frobnicate", "unknown command 'frobnicate'\n"},
+        {"help show x", "unexpected operand 'x'"},
         {"show", "missing operand: expected A [B]"},
         {"show a b c", "unexpected operand 'c'"},
         {"show x --tetx y", "unknown option --tetx; did you mean --text?"},
@@ -328,7 +332,24 @@ static void version(void) {
         CU_ASSERT_EQUAL(o->code, 0);
         CU_ASSERT_EQUAL(strncmp(o->out, "demo ", 5), 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, pml_version()));
+        CU_ASSERT_PTR_NOT_NULL(strstr(o->out, pml_test_path("(commit %s)\n", pml_version_commit())));
+        CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "instruction sets used here: scalar"));
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "backends that work here: cpu"));
+    }
+}
+
+/* A checkout names one of its commits; anything else says that it does not know. */
+static void the_commit_is_that_of_the_checkout(void) {
+    const char *commit = pml_version_commit(), *folder = pml_test_source_dir();
+    char *top = NULL;
+    bool is_checkout = pml_test_command(&top, "git -C '%s' rev-parse --show-toplevel 2>/dev/null", folder) == 0 &&
+                       strncmp(top, folder, strlen(folder)) == 0 && top[strlen(folder)] == '\n';
+    free(top);
+    if (is_checkout) {
+        CU_ASSERT_EQUAL(strspn(commit, "0123456789abcdef"), strlen(commit));
+        CU_ASSERT_EQUAL(pml_test_command(NULL, "git -C '%s' cat-file -e %s", folder, commit), 0);
+    } else {
+        CU_ASSERT_STRING_EQUAL(commit, "unknown");
     }
 }
 
@@ -482,7 +503,7 @@ static void every_failed_allocation_of_parsing_is_an_error(void) {
 
 PML_TESTS("runtime/cli/command", PML_TEST(parses_every_kind_of_option),
           PML_TEST(usage_errors_exit_2_and_say_what_was_meant), PML_TEST(exit_codes_follow_the_status),
-          PML_TEST(help_comes_from_the_table), PML_TEST(version),
+          PML_TEST(help_comes_from_the_table), PML_TEST(version), PML_TEST(the_commit_is_that_of_the_checkout),
           PML_TEST(the_default_command_takes_what_is_no_command), PML_TEST(diagnostics_follow_verbosity),
           PML_TEST(a_full_disk_is_exit_74), PML_TEST(a_closed_pipe_ends_quietly),
           PML_TEST(the_first_signal_stops_and_cleans_up), PML_TEST(the_second_signal_ends_at_once_and_cleans_up),

@@ -390,7 +390,7 @@ static void bench_times_every_batch(void) {
     CU_ASSERT_EQUAL(strncmp(o.out, "batch_size,min_ms,median_ms,samples_per_s\n1,", 44), 0);
     CU_ASSERT_EQUAL(count_lines(o.out), 3);
     o = expect(0, pml_test_path("bench '%s' -r 1 -o md", model_path()), NULL);
-    CU_ASSERT_EQUAL(strncmp(o.out, "| batch | min ms | median ms | samples/s |\n|--:|--:|--:|--:|\n| 1 | ", 68), 0);
+    CU_ASSERT_EQUAL(strstr(o.out, "| batch | min ms | median ms | samples/s |\n|--:|--:|--:|--:|\n| 1 | "), o.out);
     o = expect(0, pml_test_path("bench '%s' -r 1 -o json", model_path()), NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "\"median_ms\""));
     o = expect(0, pml_test_path("bench '%s' -b 2 -r 3 --json", model_path()), NULL);

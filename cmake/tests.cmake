@@ -53,6 +53,8 @@ pml_add_fuzz(safetensors room_formats)
 pml_add_fuzz(json room_formats)
 pml_add_fuzz(pml floor_file)
 pml_add_fuzz(csv floor_series)
+pml_add_fuzz(wordpiece floor_text)
+pml_add_fuzz(tokenizer_json room_convert)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

@@ -137,7 +137,7 @@ static pml_status read_normalizer(parser *p, pml_error *error) {
     pml_tokenizer_draft *d = p->draft;
     if (p->reader.token == PML_JSON_NULL) {
         d->clean_text = d->handle_chinese = d->strip_accents = d->lowercase = PML_NO;
-        return PML_OK;
+        goto done;
     }
     p->has_kind = false;
     PML_TRY(read_object(p, normalizer_member, NULL, "normalizer: expected an object", error));
@@ -380,7 +380,8 @@ static pml_status read_vocabulary(parser *p, pml_error *error) {
     char *text = NULL;
     size_t capacity = 0;
     if (p->reader.token != PML_JSON_OBJECT_BEGIN) {
-        return pml_json_skip(&p->reader, error); /* of another kind of model, refused by its name */
+        PML_TRY(pml_json_skip(&p->reader, error)); /* of another kind of model, refused by its name */
+        goto done;
     }
     PML_TRY(pml_json_next(&p->reader, error));
     while (p->reader.token == PML_JSON_KEY) {

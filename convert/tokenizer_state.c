@@ -224,10 +224,9 @@ pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *m
     pml_tokenizer_draft draft = {0};
     const char *special[N_SPECIAL];
     uint32_t n_tokens;
-    if (pml_metadata_find(metadata, "config.vocab_size") == NULL) {
-        return PML_OK;
+    if (pml_metadata_find(metadata, "config.vocab_size") != NULL) {
+        PML_TRY(open_sources(directory, &s, state, error));
     }
-    PML_TRY(open_sources(directory, &s, state, error));
     if (s.bytes == NULL) {
         goto done;
     }

@@ -1,0 +1,137 @@
+/* pml-run classify: a label and its score for each text. */
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/cli/text_input.h"
+
+typedef struct classify_options {
+    pml_common_options common;
+    pml_model_options model;
+    pml_text_options text;
+    pml_option_u64 top_k;
+} classify_options;
+
+static const pml_option option_table[] = {PML_TEXT_FILE_ROW(classify_options),
+                                          PML_TEXT_PAIR_ROW(classify_options),
+                                          PML_TEXT_LIMIT_ROW(classify_options),
+                                          {"top-k", 'k', PML_OPTION_U64, "N", NULL,
+                                           "the N best labels of each text (default 1)",
+                                           offsetof(classify_options, top_k)},
+                                          PML_MODEL_OPTION_ROWS(classify_options),
+                                          PML_OPTION_ROWS_END};
+
+typedef struct answers { /* of one window */
+    float *scores;       /* [PML_TEXT_WINDOW][n] */
+    size_t n;
+    size_t n_tokens[PML_TEXT_WINDOW];
+    bool is_truncated[PML_TEXT_WINDOW];
+} answers;
+
+static pml_status keep(void *user, const pml_text_result *result, pml_error *error) {
+    answers *a = user;
+    (void)error;
+    float *scores = a->scores + result->i_item * a->n;
+    memcpy(scores, result->values, a->n * sizeof *scores);
+    if (a->n > 1) {
+        pml_text_softmax(scores, a->n);
+    } else {
+        scores[0] = (float)(1 / (1 + exp(-(double)scores[0]))); /* one class: yes or no */
+    }
+    a->n_tokens[result->i_item] = result->encoding->count;
+    a->is_truncated[result->i_item] = result->encoding->is_truncated;
+    return PML_OK;
+}
+
+static void print_plain(const pml_text_model *model, const float *scores, const size_t *top, size_t n_top) {
+    char text[32];
+    for (size_t k = 0; k < n_top; k++) {
+        (void)printf("%s%s\t%.6f", k > 0 ? "\t" : "", pml_text_model_label(model, top[k], text),
+                     (double)scores[top[k]]);
+    }
+    (void)putchar('\n');
+}
+
+static pml_status print_json(const pml_text_model *model, const answers *a, size_t i, const size_t *top, size_t n_top,
+                             pml_error *error) {
+    pml_json_writer w;
+    char text[32];
+    const float *scores = a->scores + i * a->n;
+    pml_json_writer_init(&w, stdout, false);
+    pml_json_begin_object(&w, NULL);
+    pml_json_string(&w, "label", pml_text_model_label(model, top[0], text));
+    pml_json_f64(&w, "score", (double)scores[top[0]]);
+    pml_json_begin_array(&w, "labels");
+    for (size_t k = 0; k < n_top; k++) {
+        pml_json_begin_object(&w, NULL);
+        pml_json_string(&w, "label", pml_text_model_label(model, top[k], text));
+        pml_json_f64(&w, "score", (double)scores[top[k]]);
+        pml_json_end_object(&w);
+    }
+    pml_json_end_array(&w);
+    pml_json_u64(&w, "tokens", a->n_tokens[i]);
+    pml_json_bool(&w, "truncated", a->is_truncated[i]);
+    pml_json_end_object(&w);
+    return pml_json_finish(&w, error);
+}
+
+static pml_status print_window(const classify_options *o, const pml_text_model *model, const answers *a, size_t n,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    size_t *top = NULL, n_top;
+    size_t most = o->top_k.is_set && o->top_k.value < a->n ? (size_t)o->top_k.value : o->top_k.is_set ? a->n : 1;
+    most = most == 0 ? 1 : most;
+    PML_TRY(pml_alloc(most, sizeof *top, &top, error));
+    for (size_t i = 0; i < n; i++) {
+        pml_text_top(a->scores + i * a->n, a->n, most, top, &n_top);
+        if (o->common.json) {
+            PML_TRY(print_json(model, a, i, top, n_top, error));
+        } else {
+            print_plain(model, a->scores + i * a->n, top, n_top);
+        }
+    }
+done:
+    pml_free(top);
+    return status;
+}
+
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    const classify_options *o = options;
+    pml_status status = PML_OK;
+    pml_text_session s = {0};
+    answers *a = NULL;
+    const pml_text_run request = {.max_tokens = (size_t)o->text.max_tokens.value, .output = "logits"};
+    PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
+    PML_TRY(pml_text_need_head(&s, "classify", "sequence_classification", error));
+    PML_TRY(pml_alloc(1, sizeof *a, &a, error));
+    a->n = pml_model_find_output(s.loaded.model, "logits")->shape[1];
+    PML_TRY(pml_alloc(PML_TEXT_WINDOW * a->n, sizeof *a->scores, &a->scores, error));
+    for (size_t first = 0; first < s.texts.count; first += PML_TEXT_WINDOW) {
+        const size_t rest = s.texts.count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
+        PML_TRY(pml_text_model_run(&s.text, s.texts.items + first, n, &request, keep, a, error));
+        PML_TRY(print_window(o, &s.text, a, n, error));
+    }
+done:
+    if (a != NULL) {
+        pml_free(a->scores);
+        pml_free(a);
+    }
+    pml_text_session_close(&s);
+    return status;
+}
+
+const pml_command pml_cmd_run_classify = {
+    .name = "classify",
+    .operands = "FILE [TEXT...]",
+    .summary = "Label texts with a sequence classifier.",
+    .examples = "pml-run classify model.pml 'In the beginning God created the heaven and the earth.'\n"
+                "pml-run classify model.pml --file lines.txt --top-k 3 --json",
+    .options = option_table,
+    .options_bytes = sizeof(classify_options),
+    .least_operands = 1,
+    .most_operands = UINT_MAX,
+    .run = run,
+};

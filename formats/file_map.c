@@ -11,7 +11,7 @@
 
 #include "runtime/base/quote.h"
 
-enum { MAX_LINK_BYTES = 512, MAX_FILE_NAME_BYTES = 255 };
+enum { MAX_LINK_BYTES = 512, MAX_FILE_NAME_BYTES = 255, MAX_LFS_POINTER_BYTES = 1024 };
 
 /* Not waiting for a writer of a FIFO, not becoming a terminal's owner. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
@@ -24,6 +24,13 @@ static pml_status open_failure(const char *shown, int code, pml_error *error) {
 
 static const char *kind_of(mode_t mode) {
     return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
+/* A repository cloned without its large files holds such a text in place of each. */
+static bool is_lfs_pointer(const uint8_t *bytes, uint64_t size_bytes) {
+    static const char start[] = "version https://git-lfs.github.com/spec/";
+    return size_bytes >= sizeof start - 1 && size_bytes < MAX_LFS_POINTER_BYTES &&
+           memcmp(bytes, start, sizeof start - 1) == 0;
 }
 
 /* Takes `fd` over. */
@@ -45,7 +52,13 @@ static pml_status map_descriptor(int fd, const char *shown, pml_file_map *map, p
         PML_TRY(PML_FAIL(error, errno == ENOMEM ? PML_E_MEMORY : PML_E_IO, "%s: cannot be mapped: %s", shown,
                          strerror(errno)));
     }
-    *map = (pml_file_map){.data = data, .size_bytes = (uint64_t)info.st_size, .is_mapped = true};
+    pml_file_map mapped = {.data = data, .size_bytes = (uint64_t)info.st_size, .is_mapped = true};
+    if (is_lfs_pointer(mapped.data, mapped.size_bytes)) {
+        pml_file_map_close(&mapped);
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT,
+                         "%s: is a Git LFS pointer, not the file it stands for ('git lfs pull' fetches that)", shown));
+    }
+    *map = mapped;
 done:
     (void)close(fd);
     return status;

@@ -41,6 +41,10 @@ pml_status pml_format_choose(const pml_format *const *formats, const pml_probe *
             rival = formats[i];
         }
     }
+    static const char own[] = "\x89PML"; /* specs/pml-format.md, header */
+    if (best == NULL && probe->head_bytes >= sizeof own && memcmp(probe->head, own, sizeof own - 1) == 0) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: is a .pml file, not a checkpoint to make one from", probe->path);
+    }
     if (best == NULL) {
         return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: is in no format that pml reads", probe->path);
     }
@@ -234,8 +238,14 @@ done:
 pml_status pml_source_open(const char *path, pml_source **source, pml_error *error) {
     *source = NULL;
     struct stat info;
-    if (path[0] != '\0' && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        return open_directory(path, source, error);
+    if (path[0] == '\0') {
+        return PML_FAIL(error, PML_E_ARGUMENT, "the path of the checkpoint is empty");
+    }
+    if (stat(path, &info) == 0) {
+        return S_ISDIR(info.st_mode) ? open_directory(path, source, error) : open_file(path, source, error);
+    }
+    if (strstr(path, "://") != NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "%s: is an address; checkpoints are read from local files only", path);
     }
     return open_file(path, source, error);
 }

@@ -56,8 +56,8 @@ extern const pml_format *const pml_formats[]; /* NULL-terminated, from registry.
 /* Opens a file, an index file, or a directory (whose best known file name is taken; shards of an index by base name
  * only). A directory without a known name gives its one file of a known ending; several are an error that lists them.
  * A tie between formats is an error that names both.
- * Errors: NOT_FOUND, ARGUMENT (a directory that leaves the choice open), FORMAT, UNSUPPORTED, IO (not a regular file
- * too), MEMORY. */
+ * Errors: NOT_FOUND, ARGUMENT (a directory that leaves the choice open, an address, nothing), FORMAT, UNSUPPORTED, IO
+ * (not a regular file too), MEMORY. */
 pml_status pml_source_open(const char *path, pml_source **source, pml_error *error) PML_WARN_UNUSED;
 void pml_source_close(pml_source *source); /* NULL is allowed */
 

@@ -120,7 +120,9 @@ static void lists_only_a_few_of_many_candidates(void) {
 
 static void refuses_what_is_no_file(void) {
     const char *folder = new_folder("kinds");
-    fails("", PML_E_NOT_FOUND, "no such file");
+    fails("", PML_E_ARGUMENT, "is empty");
+    fails("hf://org/name@main", PML_E_ARGUMENT, "local files only");
+    fails("https://huggingface.co/org/name", PML_E_ARGUMENT, "local files only");
     fails(pml_test_path("%s/absent", folder), PML_E_NOT_FOUND, "absent: no such file");
     fails(pml_test_path("%s/absent/model.safetensors", folder), PML_E_NOT_FOUND, "no such file");
     fails("/dev/zero", PML_E_IO, "a device");
@@ -151,6 +153,25 @@ static void refuses_what_is_no_file(void) {
         CU_ASSERT_EQUAL(chmod(secret, 0), 0);
         fails(secret, PML_E_IO, "secret: ");
     }
+}
+
+/* What users give by mistake is called by its name. */
+static void names_what_is_taken_for_a_checkpoint(void) {
+    const char *folder = new_folder("mistaken");
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\n"
+                                  "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+                                  "size 12345\n";
+    const char *weights = pml_test_path("%s/model.safetensors", folder);
+    pml_test_write_file(weights, pointer, sizeof pointer - 1);
+    fails(folder, PML_E_FORMAT, "model.safetensors: is a Git LFS pointer");
+    fails(weights, PML_E_FORMAT, "git lfs pull");
+    copy_file(golden("valid/index/model.safetensors.index.json"),
+              pml_test_path("%s/model.safetensors.index.json", folder));
+    pml_test_write_file(pml_test_path("%s/1.safetensors", folder), pointer, sizeof pointer - 1);
+    fails(folder, PML_E_FORMAT, "is a Git LFS pointer");
+    const char *converted = pml_test_path("%s/done.pml", folder);
+    pml_test_write_file(converted, "\x89PML\r\n\x1a\n and more", 17);
+    fails(converted, PML_E_UNSUPPORTED, "is a .pml file");
 }
 
 /* A snapshot as a hub cache has it: links to blobs two folders up. */
@@ -387,6 +408,7 @@ static void knows_base_names(void) {
 PML_TESTS("formats/format", PML_TEST(opens_files_of_any_name), PML_TEST(knows_its_directory),
           PML_TEST(prefers_the_index_then_the_known_name_then_the_only_file),
           PML_TEST(lists_only_a_few_of_many_candidates), PML_TEST(refuses_what_is_no_file),
-          PML_TEST(follows_links_of_a_hub_cache_only), PML_TEST(warns_of_a_wrong_total_size),
-          PML_TEST(caps_the_number_of_shards), PML_TEST(a_tie_names_both_formats),
-          PML_TEST(a_format_may_read_for_itself), PML_TEST(checks_what_providers_add), PML_TEST(knows_base_names))
+          PML_TEST(names_what_is_taken_for_a_checkpoint), PML_TEST(follows_links_of_a_hub_cache_only),
+          PML_TEST(warns_of_a_wrong_total_size), PML_TEST(caps_the_number_of_shards),
+          PML_TEST(a_tie_names_both_formats), PML_TEST(a_format_may_read_for_itself),
+          PML_TEST(checks_what_providers_add), PML_TEST(knows_base_names))

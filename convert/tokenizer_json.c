@@ -385,7 +385,7 @@ static pml_status read_vocabulary(parser *p, pml_error *error) {
     }
     PML_TRY(pml_json_next(&p->reader, error));
     while (p->reader.token == PML_JSON_KEY) {
-        uint32_t id;
+        uint32_t id = 0;
         const size_t n = p->reader.text_bytes;
         PML_TRY(pml_grow(&text, &capacity, n + 1, 1, SIZE_MAX / 2, "bytes", error));
         memcpy(text, p->reader.text, n);

@@ -110,22 +110,53 @@ done:
 }
 
 /* ---- ports ---- */
+/* What the schema says about values that are indexes. */
+static pml_status load_index(const pml_model *model, const pml_port_spec *spec, pml_model_port *port,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_index_spec *index = model->schema->indexes;
+    while (index != NULL && index->input != NULL && strcmp(index->input, spec->name) != 0) {
+        index++;
+    }
+    if (index != NULL && index->input != NULL) {
+        int64_t bound;
+        PML_TRY(pml_schema_eval(model->schema, pml_file_metadata(model->file), index->below, -1, &bound, error));
+        if (bound < 1 || bound > PML_MODEL_MAX_INDEX) {
+            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "port '%s' has %" PRId64 " indexes; 1 to %d can be told apart in F32",
+                             spec->name, bound, PML_MODEL_MAX_INDEX));
+        }
+        port->index_below = (uint64_t)bound;
+    }
+
+done:
+    return status;
+}
+
 static pml_status load_port(const pml_model *model, const pml_port_spec *spec, pml_model_port *port, pml_error *error) {
     pml_status status = PML_OK;
     const pml_metadata *metadata = pml_file_metadata(model->file);
-    uint64_t one[PML_MAX_RANK], two[PML_MAX_RANK];
+    uint64_t one[PML_MAX_RANK], two[PML_MAX_RANK], longer[PML_MAX_RANK];
     *port = (pml_model_port){.name = spec->name, .optional = spec->optional};
-    PML_TRY(pml_schema_dims(model->schema, metadata, spec->dims, -1, 1, one, &port->rank, error));
-    PML_TRY(pml_schema_dims(model->schema, metadata, spec->dims, -1, 2, two, &port->rank, error));
+    PML_TRY(pml_schema_port_dims(model->schema, metadata, spec->dims, 1, 1, one, &port->rank, error));
+    PML_TRY(pml_schema_port_dims(model->schema, metadata, spec->dims, 2, 1, two, &port->rank, error));
+    PML_TRY(pml_schema_port_dims(model->schema, metadata, spec->dims, 1, 2, longer, &port->rank, error));
     bool fits = port->rank > 0 && one[0] == 1 && two[0] == 2;
     uint64_t count = sizeof(float);
     for (unsigned axis = 0; axis < port->rank; axis++) {
         fits = fits && (axis == 0 || one[axis] == two[axis]) && pml_ck_size(one[axis], &port->shape[axis]) &&
                pml_ck_mul(count, one[axis], &count) && count <= SIZE_MAX / 4;
+        if (longer[axis] != one[axis]) {
+            fits = fits && axis > 0 && port->token_axis == 0 && one[axis] == 1 && longer[axis] == 2;
+            port->token_axis = axis;
+        }
     }
     if (!fits) {
-        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "port '%s' is too large, or B is not its first axis alone", spec->name));
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG,
+                         "port '%s' is too large, or B is not its first axis alone, or T not one "
+                         "axis alone",
+                         spec->name));
     }
+    PML_TRY(load_index(model, spec, port, error));
 
 done:
     return status;
@@ -166,6 +197,7 @@ pml_status pml_model_create(pml_file *file, const char *backend, pml_model **mod
         made->results[i] = (pml_array){.name = made->outputs[i].name, .rank = made->outputs[i].rank};
         memcpy(made->results[i].shape, made->outputs[i].shape, sizeof made->results[i].shape);
         made->results[i].shape[0] = 0;
+        made->results[i].shape[made->outputs[i].token_axis] = 0;
     }
     PML_TRY(pml_context_init(&made->context, backend, error));
     PML_TRY(pml_alloc(1, made->family->data_bytes, &made->data, error));
@@ -210,6 +242,10 @@ const pml_metadata *pml_model_metadata(const pml_model *model) {
 
 bool pml_model_has_bf16(const pml_model *model) {
     return model->has_bf16;
+}
+
+size_t pml_model_n_tokens(const pml_model *model) {
+    return model->n_tokens;
 }
 
 size_t pml_model_n_inputs(const pml_model *model) {

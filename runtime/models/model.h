@@ -10,11 +10,14 @@
 #include "runtime/schema/schema.h"
 
 #define PML_MODEL_MAX_PORTS 32u
+#define PML_MODEL_MAX_INDEX 16777216 /* F32 holds every integer up to here */
 
 typedef struct pml_model_port { /* an input or output of the configured model */
     const char *name;
     unsigned rank;
-    size_t shape[PML_MAX_RANK]; /* axis 0 is the batch: 1 here */
+    size_t shape[PML_MAX_RANK]; /* axis 0 is the batch: 1 here, and so is the axis of tokens */
+    unsigned token_axis;        /* which axis is as long as the run's longest sequence; 0: none */
+    uint64_t index_below;       /* values are integers below this; 0: any number */
     bool optional;              /* see pml_port_spec */
 } pml_model_port;
 
@@ -49,6 +52,8 @@ pml_context *pml_model_context(pml_model *model);
 const pml_schema *pml_model_schema(const pml_model *model);
 const pml_metadata *pml_model_metadata(const pml_model *model);
 bool pml_model_has_bf16(const pml_model *model); /* whether any matrix is stored in BF16 */
+/* T of the run that is planned or computed; 0 for families whose ports have no token axis. */
+size_t pml_model_n_tokens(const pml_model *model);
 
 /* Ports of the configured model. find: NULL when there is none of that name. */
 size_t pml_model_n_inputs(const pml_model *model);

@@ -1,4 +1,6 @@
 /* Running a model: inputs matched to ports, storage planned, the batch taken in blocks, outputs checked. */
+#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "runtime/base/cancel.h"
@@ -45,15 +47,48 @@ static pml_status check_shape(const pml_model_port *port, const pml_array *input
     uint64_t bytes = sizeof(float);
     bool fits = true;
     for (unsigned axis = 0; axis < port->rank; axis++) {
-        if (axis > 0 && input->shape[axis] != port->shape[axis]) {
+        if (axis > 0 && axis != port->token_axis && input->shape[axis] != port->shape[axis]) {
             return PML_FAIL(error, PML_E_ARGUMENT, "axis %u of input '%s' has %zu elements, not %zu", axis, port->name,
                             input->shape[axis], port->shape[axis]);
         }
         fits = fits && pml_ck_mul(bytes, input->shape[axis], &bytes);
     }
-    if (!fits || bytes > SIZE_MAX / 2 || input->shape[0] == 0 || input->data == NULL) {
+    if (!fits || bytes > SIZE_MAX / 2 || bytes == 0 || input->data == NULL) {
         return PML_FAIL(error, PML_E_ARGUMENT, "input '%s' is empty or too large", port->name);
     }
+    return PML_OK;
+}
+
+/* Values: finite, and indexes where the port wants indexes. */
+static pml_status check_values(const pml_model_port *port, const pml_array *input, pml_error *error) {
+    const size_t count = elements(input), bad = first_nonfinite(input->data, count);
+    if (bad < count) {
+        return PML_FAIL(error, PML_E_NUMERIC, "element %zu of input '%s' is not finite", bad, port->name);
+    }
+    for (size_t i = 0; port->index_below != 0 && i < count; i++) {
+        const float value = input->data[i];
+        if (!(value >= 0 && value < (float)port->index_below) || value != floorf(value)) {
+            return PML_FAIL(error, PML_E_ARGUMENT,
+                            "element %zu of input '%s' is %.9g, which is no integer from 0 to %" PRIu64, i, port->name,
+                            (double)value, port->index_below - 1);
+        }
+    }
+    return PML_OK;
+}
+
+/* T is what the first input with a token axis says; every other one must agree. */
+static pml_status agree_on_tokens(const pml_model_port *port, const pml_array *input, const char **said_by,
+                                  size_t *n_tokens, pml_error *error) {
+    if (port->token_axis == 0) {
+        return PML_OK;
+    }
+    const size_t n = input->shape[port->token_axis];
+    if (*said_by != NULL && n != *n_tokens) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "input '%s' has %zu tokens, '%s' %zu", *said_by, *n_tokens, port->name,
+                        n);
+    }
+    *said_by = port->name;
+    *n_tokens = n;
     return PML_OK;
 }
 
@@ -62,6 +97,8 @@ static pml_status bind_inputs(pml_model *model, const pml_array *inputs, size_t 
                               pml_error *error) {
     pml_status status = PML_OK;
     const pml_array *bound[PML_MODEL_MAX_PORTS] = {0};
+    const char *said_by = NULL;
+    model->n_tokens = 0;
     for (size_t i = 0; i < n_inputs; i++) {
         const pml_model_port *port = inputs[i].name == NULL ? NULL : pml_model_find_input(model, inputs[i].name);
         if (port == NULL) {
@@ -73,6 +110,7 @@ static pml_status bind_inputs(pml_model *model, const pml_array *inputs, size_t 
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "input '%s' is given twice", port->name));
         }
         PML_TRY(check_shape(port, &inputs[i], error));
+        PML_TRY(agree_on_tokens(port, &inputs[i], &said_by, &model->n_tokens, error));
         bound[i_port] = &inputs[i];
         if (i == 0) {
             *batch = inputs[i].shape[0];
@@ -90,10 +128,7 @@ static pml_status bind_inputs(pml_model *model, const pml_array *inputs, size_t 
             }
             continue;
         }
-        size_t bad = first_nonfinite(input->data, elements(input));
-        if (bad < elements(input)) {
-            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "element %zu of input '%s' is not finite", bad, input->name));
-        }
+        PML_TRY(check_values(&model->inputs[i_port], input, error));
         model->input_tensors[i_port] = pml_context_view(input->data, PML_DTYPE_F32, input->shape, (unsigned)input->rank,
                                                         &model->input_buffers[i_port]);
     }
@@ -102,20 +137,31 @@ done:
     return status;
 }
 
+static void output_shape(const pml_model *model, const pml_model_port *port, size_t batch, size_t *shape) {
+    memcpy(shape, port->shape, port->rank * sizeof *shape);
+    shape[0] = batch;
+    if (port->token_axis != 0) {
+        shape[port->token_axis] = model->n_tokens;
+    }
+}
+
 /* Room for the workspace, for `begin` and for all outputs of `batch` samples. */
 static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *error) {
     pml_status status = PML_OK;
-    if (model->planned_batch != batch) {
+    if (model->planned_batch != batch || model->planned_tokens != model->n_tokens) {
         model->planned_batch = 0;
         PML_TRY(model->family->plan(model, batch, &model->plan, error));
         model->planned_batch = batch;
+        model->planned_tokens = model->n_tokens;
     }
     size_t step_bytes = model->plan.step_bytes;
+    size_t shape[PML_MAX_RANK];
     for (size_t i = 0; i < model->n_outputs; i++) {
-        size_t count = batch;
-        for (unsigned axis = 1; axis < model->outputs[i].rank; axis++) {
+        size_t count = 1;
+        output_shape(model, &model->outputs[i], batch, shape);
+        for (unsigned axis = 0; axis < model->outputs[i].rank; axis++) {
             uint64_t product = UINT64_MAX;
-            count = pml_ck_mul(count, model->outputs[i].shape[axis], &product) ? (size_t)product : SIZE_MAX;
+            count = pml_ck_mul(count, shape[axis], &product) ? (size_t)product : SIZE_MAX;
         }
         step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(count, sizeof(float)));
         step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(1, sizeof(pml_buffer)));
@@ -123,12 +169,10 @@ static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *err
     PML_TRY(pml_context_step_begin(&model->context, model->plan.workspace_bytes, step_bytes, error));
     for (size_t i = 0; i < model->n_outputs; i++) {
         const pml_model_port *port = &model->outputs[i];
-        size_t shape[PML_MAX_RANK];
-        memcpy(shape, port->shape, sizeof shape);
-        shape[0] = batch;
+        output_shape(model, port, batch, shape);
         PML_TRY(pml_context_step_tensor(&model->context, PML_DTYPE_F32, shape, port->rank, &model->output_tensors[i],
                                         error));
-        model->results[i].shape[0] = batch;
+        memcpy(model->results[i].shape, shape, port->rank * sizeof shape[0]);
     }
 
 done:

@@ -85,9 +85,12 @@ static bool same_shape(const pml_array *output, const pml_vector *recorded) {
     }
 }
 
-/* How many trailing elements share one row of in.attention_mask; 0 when the mask says nothing about this output. */
-static size_t masked_row_elements(const pml_array *output, const pml_vector *mask) {
-    if (mask == NULL || mask->rank != 2 || output->rank < 2 || output->shape[0] != mask->shape[0] ||
+/* How many trailing elements share one row of in.attention_mask; 0 when the mask says nothing about this output: a
+ * model with a token axis says which outputs have it, even where a width happens to equal T. */
+static size_t masked_row_elements(const pml_model *model, const pml_array *output, const pml_vector *mask) {
+    const pml_model_port *port = pml_model_find_output(model, output->name);
+    const bool is_pooled = pml_model_n_tokens(model) != 0 && (port == NULL || port->token_axis != 1);
+    if (mask == NULL || is_pooled || mask->rank != 2 || output->rank < 2 || output->shape[0] != mask->shape[0] ||
         output->shape[1] != mask->shape[1]) {
         return 0;
     }
@@ -98,10 +101,11 @@ static size_t masked_row_elements(const pml_array *output, const pml_vector *mas
     return elements;
 }
 
-static void judge(const pml_array *output, const pml_vector *recorded, const pml_vector *truth, size_t count,
-                  const pml_vector *mask, bool by_rms, pml_selftest_result *result) {
+static void judge(const pml_model *model, const pml_array *output, const pml_vector *recorded, const pml_vector *truth,
+                  size_t count, const pml_vector *mask, pml_selftest_result *result) {
     const pml_vector *reference = truth != NULL ? truth : recorded;
-    size_t row_elements = masked_row_elements(output, mask);
+    const bool by_rms = pml_model_has_bf16(model);
+    size_t row_elements = masked_row_elements(model, output, mask);
     double worst = 0, framework_worst = 0, greatest = 0, square_error = 0, square = 0;
     bool is_finite = true;
     for (size_t i = 0; i < count; i++) {
@@ -157,7 +161,7 @@ static pml_status judge_port(const pml_model *model, const pml_vector *vectors, 
     }
     if (output != NULL && output->data != NULL && (recorded == NULL || same_shape(output, recorded)) &&
         (truth == NULL || same_shape(output, truth))) {
-        judge(output, recorded, truth, count, mask, pml_model_has_bf16(model), result);
+        judge(model, output, recorded, truth, count, mask, result);
     }
 
 done:

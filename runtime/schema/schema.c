@@ -34,9 +34,10 @@ const pml_schema *pml_schema_find(const char *name) {
 typedef struct scope {
     const pml_schema *schema;
     const pml_metadata *metadata;
-    int64_t l;        /* -1: no placeholder */
-    uint64_t batch;   /* 0: no batch dimension */
-    size_t n_derived; /* derived numbers that may be used: those before the one being evaluated */
+    int64_t l;         /* -1: no placeholder */
+    uint64_t batch;    /* 0: no batch dimension */
+    uint64_t n_tokens; /* 0: no token dimension */
+    size_t n_derived;  /* derived numbers that may be used: those before the one being evaluated */
 } scope;
 
 static pml_status lookup_name(void *user, const char *name, size_t name_bytes, pml_expr_value *value, pml_error *error);
@@ -73,6 +74,10 @@ static pml_status lookup_name(void *user, const char *name, size_t name_bytes, p
     }
     if (in->batch > 0 && in->batch <= INT64_MAX && is_same("B", name, name_bytes)) {
         *value = (pml_expr_value){.integer = (int64_t)in->batch};
+        return PML_OK;
+    }
+    if (in->n_tokens > 0 && in->n_tokens <= INT64_MAX && is_same("T", name, name_bytes)) {
+        *value = (pml_expr_value){.integer = (int64_t)in->n_tokens};
         return PML_OK;
     }
     for (size_t i = 0; i < in->n_derived; i++) {
@@ -115,10 +120,9 @@ pml_status pml_schema_eval(const pml_schema *schema, const pml_metadata *metadat
     return evaluate(&in, expression, value, error);
 }
 
-pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims, int64_t l,
-                           uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank, pml_error *error) {
+static pml_status evaluate_dims(const scope *in, const char *dims, uint64_t shape[PML_MAX_RANK], unsigned *rank,
+                                pml_error *error) {
     pml_status status = PML_OK;
-    scope in = {.schema = schema, .metadata = metadata, .l = l, .batch = batch, .n_derived = count_derived(schema)};
     unsigned n = 0;
     for (const char *at = dims; at != NULL;) {
         const char *end = strchr(at, ',');
@@ -130,7 +134,7 @@ pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadat
         memcpy(expression, at, length);
         expression[length] = '\0';
         int64_t size;
-        PML_TRY(evaluate(&in, expression, &size, error));
+        PML_TRY(evaluate(in, expression, &size, error));
         if (size < 1) {
             PML_TRY(PML_FAIL(error, PML_E_CONFIG, "dimension \"%s\" is %" PRId64 ", which is less than 1", expression,
                              size));
@@ -141,6 +145,24 @@ pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadat
     *rank = n;
 done:
     return status;
+}
+
+pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims, int64_t l,
+                           uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank, pml_error *error) {
+    scope in = {.schema = schema, .metadata = metadata, .l = l, .batch = batch, .n_derived = count_derived(schema)};
+    return evaluate_dims(&in, dims, shape, rank, error);
+}
+
+pml_status pml_schema_port_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims,
+                                uint64_t batch, uint64_t n_tokens, uint64_t shape[PML_MAX_RANK], unsigned *rank,
+                                pml_error *error) {
+    scope in = {.schema = schema,
+                .metadata = metadata,
+                .l = -1,
+                .batch = batch,
+                .n_tokens = n_tokens,
+                .n_derived = count_derived(schema)};
+    return evaluate_dims(&in, dims, shape, rank, error);
 }
 
 /* ---- checking a configuration ---- */

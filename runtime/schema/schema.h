@@ -53,13 +53,20 @@ typedef struct pml_config_constraint {
 
 typedef struct pml_port_spec { /* an input, output or recurrent state of the model */
     const char *name;
-    const char *dims; /* "B, context_length, num_channels"; B is the free batch dimension */
+    /* "B, context_length, num_channels": B, the first, is the free batch dimension; one further axis may be T, the
+     * tokens of the longest sequence, equally free and the same in all ports of a run. */
+    const char *dims;
     /* An input that may be left out; an output that pml derives from others, and that is absent after a run in which it
      * is not finite although they are. */
     bool optional;
     const char *when; /* exists only if this is not 0; NULL: always */
     const char *description;
 } pml_port_spec;
+
+typedef struct pml_index_spec { /* an input that holds indexes: integers from 0 to below an expression over config */
+    const char *input;
+    const char *below;
+} pml_index_spec;
 
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
@@ -82,6 +89,7 @@ typedef struct pml_schema {
     const pml_forecast_spec *forecast; /* NULL: the family does not forecast */
     const pml_port_spec *state;        /* recurrent state carried from call to call; NULL: none */
     const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
+    const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
 } pml_schema;
 
 extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */
@@ -100,6 +108,11 @@ pml_status pml_schema_eval(const pml_schema *schema, const pml_metadata *metadat
 pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims, int64_t l,
                            uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank,
                            pml_error *error) PML_WARN_UNUSED;
+
+/* The same for a port: `T` evaluates to `n_tokens` (0: not allowed). Errors: CONFIG. */
+pml_status pml_schema_port_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims,
+                                uint64_t batch, uint64_t n_tokens, uint64_t shape[PML_MAX_RANK], unsigned *rank,
+                                pml_error *error) PML_WARN_UNUSED;
 
 /* One weight that a configured model has. */
 typedef struct pml_weight_instance {

@@ -88,6 +88,26 @@ typedef enum pml_pool_kind { PML_POOL_MEAN, PML_POOL_MAX } pml_pool_kind;
 pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind kind, pml_tensor *y,
                        pml_error *error) PML_WARN_UNUSED;
 
+/* ---- tokens: look-up and ragged batches --------------------------------------------------------------------- */
+typedef enum pml_lookup_axis {
+    PML_LOOKUP_ROWS,   /* table [n, D], row, F32 */
+    PML_LOOKUP_COLUMNS /* table [D, n], an operand of products: row or panel, F32 or BF16 */
+} pml_lookup_axis;
+/* y [..., D] = the rows or columns of `table` that `indexes` [...] names: F32 values from 0 to below n, cut to
+ * integers. Errors: ARGUMENT (an index out of range). Attributes: integer[0] = axis. */
+pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_lookup_axis axis, const pml_tensor *indexes,
+                         pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* y [n_sequences, D] = mean (summed in double) or maximum over the rows of each sequence of a ragged batch x [R, D]
+ * (pml_attention_options.row_offsets), none of them empty. Attributes: integer[0] = kind. */
+pml_status pml_op_pool_ragged(pml_context *context, const pml_tensor *x, const size_t *row_offsets, size_t n_sequences,
+                              pml_pool_kind kind, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* y [..., n] = x / max(|x|, least) per row, with the Euclidean norm, in double, rounded once. Attributes: real = least.
+ */
+pml_status pml_op_normalize(pml_context *context, const pml_tensor *x, double least, pml_tensor *y,
+                            pml_error *error) PML_WARN_UNUSED;
+
 /* ---- series: instance scaling and patches ------------------------------------------------------------------- */
 typedef enum pml_instance_scaling {
     PML_INSTANCE_NONE, /* loc 0, scale 1 */

@@ -2,6 +2,7 @@
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "pool"};
+static const pml_op op_ragged = {.name = "pool_ragged"};
 
 /* Columns whose sums are held at once: they stay in registers or the nearest cache. */
 #define COLUMNS 64u
@@ -46,6 +47,27 @@ pml_status pml_op_pool(pml_context *context, const pml_tensor *x, pml_pool_kind 
                                                        pml_tensor_f32(y) + i * n);
     }
     PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)kind}},
+                            (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_pool_ragged(pml_context *context, const pml_tensor *x, const size_t *row_offsets, size_t n_sequences,
+                              pml_pool_kind kind, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 2, "pool_ragged: x must be F32 of rank 2");
+    PML_OP_REQUIRE(row_offsets[0] == 0 && row_offsets[n_sequences] == x->shape[0],
+                   "pool_ragged: row offsets must cover the rows of x exactly");
+    const size_t n = x->shape[1];
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, (const size_t[]){n_sequences, n}, 2, y, error));
+    for (size_t i = 0; i < n_sequences; i++) {
+        PML_OP_REQUIRE(row_offsets[i] < row_offsets[i + 1], "pool_ragged: sequence %zu has no rows", i);
+        (kind == PML_POOL_MEAN ? pool_mean : pool_max)(pml_tensor_f32_const(x) + row_offsets[i] * n,
+                                                       row_offsets[i + 1] - row_offsets[i], n,
+                                                       pml_tensor_f32(y) + i * n);
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_ragged, &(pml_op_attributes){.integer = {(int64_t)kind}},
                             (const pml_tensor *const[]){x}, 1, y, error));
 
 done:

@@ -28,4 +28,26 @@ static void lets_nan_through(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/pool", PML_TEST(takes_means_and_maxima_over_rows), PML_TEST(lets_nan_through))
+/* A ragged batch gives what its sequences give alone, bit for bit. */
+static void pools_ragged_sequences_one_by_one(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(6, 70)), together, alone;
+    const size_t offsets[] = {0, 1, 4, 6}, empty[] = {0, 3, 3, 6};
+    for (pml_pool_kind kind = PML_POOL_MEAN; kind <= PML_POOL_MAX; kind++) {
+        PML_ASSERT_OK(pml_op_pool_ragged(&context, &x, offsets, 3, kind, &together, &error), &error);
+        CU_ASSERT_TRUE_FATAL(has_shape(&together, SHAPE(3, 70)));
+        for (size_t i = 0; i < 3; i++) {
+            pml_tensor part = make_values(pml_tensor_f32(&x) + offsets[i] * 70, SHAPE(offsets[i + 1] - offsets[i], 70));
+            PML_ASSERT_OK(pml_op_pool(&context, &part, kind, &alone, &error), &error);
+            CU_ASSERT_TRUE(memcmp(pml_tensor_f32(&together) + i * 70, pml_tensor_f32(&alone), 70 * sizeof(float)) == 0);
+        }
+    }
+    PML_ASSERT_FAILS(pml_op_pool_ragged(&context, &x, empty, 3, PML_POOL_MAX, &together, &error), PML_E_ARGUMENT,
+                     &error, "sequence 1");
+    PML_ASSERT_FAILS(pml_op_pool_ragged(&context, &x, offsets, 2, PML_POOL_MAX, &together, &error), PML_E_ARGUMENT,
+                     &error, "offsets");
+    end_test();
+}
+
+PML_TESTS("runtime/ops/pool", PML_TEST(takes_means_and_maxima_over_rows), PML_TEST(lets_nan_through),
+          PML_TEST(pools_ragged_sequences_one_by_one))

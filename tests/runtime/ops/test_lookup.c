@@ -1,0 +1,85 @@
+#include "tests/runtime/ops/op_test.h"
+
+/* Stores the matrix [d][n] in panels of that dtype, as runtime/file/layout.h says. */
+static pml_tensor make_panels(const float *values, size_t d, size_t n, pml_dtype dtype, void *bytes,
+                              pml_buffer *buffer) {
+    const size_t depth = pml_panel_depth(dtype), n_lines = (d + depth - 1) / depth;
+    for (size_t i = 0; i < d; i++) {
+        for (size_t k = 0; k < n; k++) {
+            const size_t at = (k / 16 * n_lines + i / depth) * 16 * depth + k % 16 * depth + i % depth;
+            if (dtype == PML_DTYPE_F32) {
+                ((float *)bytes)[at] = values[i * n + k];
+            } else {
+                ((uint16_t *)bytes)[at] = pml_bf16_from_f32(values[i * n + k]);
+            }
+        }
+    }
+    pml_tensor tensor = pml_context_view(bytes, dtype, SHAPE(d, n), buffer);
+    tensor.layout = PML_LAYOUT_PANEL;
+    return tensor;
+}
+
+static void copies_rows(void) {
+    begin_test(1 << 16);
+    pml_tensor table = make_tensor(SHAPE(5, 7)), y;
+    pml_tensor indexes = make_values((const float[]){4, 0, 4, 2}, SHAPE(2, 2));
+    PML_ASSERT_OK(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &indexes, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(2, 2, 7)));
+    for (size_t i = 0; i < 4; i++) {
+        const size_t row = (size_t)pml_tensor_f32(&indexes)[i];
+        CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y) + i * 7, pml_tensor_f32(&table) + row * 7, 7 * sizeof(float)), 0);
+    }
+    end_test();
+}
+
+/* 33 columns are two panels and a part of a third; 5 rows leave half a line of BF16. */
+static void copies_columns_of_every_layout_and_dtype(void) {
+    enum { D = 5, N = 33, PADDED = 6 * 48 };
+    begin_test(1 << 16);
+    static _Alignas(64) float panels[PADDED];
+    static _Alignas(64) uint16_t halves[PADDED], rows[D * N];
+    pml_tensor matrix = make_tensor(SHAPE(D, N)), y;
+    pml_tensor indexes = make_values((const float[]){0, 15, 16, 32, 31}, SHAPE(5));
+    for (size_t i = 0; i < (size_t)D * N; i++) {
+        rows[i] = pml_bf16_from_f32(pml_tensor_f32(&matrix)[i]);
+    }
+    pml_buffer buffers[3];
+    const float *values = pml_tensor_f32(&matrix);
+    const pml_tensor forms[] = {matrix, make_panels(values, D, N, PML_DTYPE_F32, panels, &buffers[0]),
+                                make_panels(values, D, N, PML_DTYPE_BF16, halves, &buffers[1]),
+                                pml_context_view(rows, PML_DTYPE_BF16, SHAPE(D, N), &buffers[2])};
+    for (size_t f = 0; f < 4; f++) {
+        PML_ASSERT_OK(pml_op_lookup(&context, &forms[f], PML_LOOKUP_COLUMNS, &indexes, &y, &error), &error);
+        CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(5, D)));
+        for (size_t i = 0; i < (size_t)5 * D; i++) {
+            float expected = values[i % D * N + (size_t)pml_tensor_f32(&indexes)[i / D]];
+            if (f >= 2) {
+                expected = pml_f32_from_bf16(pml_bf16_from_f32(expected));
+            }
+            CU_ASSERT_EQUAL(pml_tensor_f32(&y)[i], expected);
+        }
+    }
+    end_test();
+}
+
+static void refuses_what_is_out_of_range(void) {
+    begin_test(1 << 16);
+    pml_tensor table = make_tensor(SHAPE(5, 7)), y, bad = make_values((const float[]){5}, SHAPE(1));
+    PML_ASSERT_FAILS(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &bad, &y, &error), PML_E_ARGUMENT, &error,
+                     "5 of 5");
+    bad = make_values((const float[]){-1}, SHAPE(1));
+    PML_ASSERT_FAILS(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &bad, &y, &error), PML_E_ARGUMENT, &error, "-1");
+    bad = make_values((const float[]){NAN}, SHAPE(1));
+    PML_ASSERT_FAILS(pml_op_lookup(&context, &table, PML_LOOKUP_COLUMNS, &bad, &y, &error), PML_E_ARGUMENT, &error,
+                     "lookup");
+    table.dtype = PML_DTYPE_I8;
+    PML_ASSERT_FAILS(pml_op_lookup(&context, &table, PML_LOOKUP_COLUMNS, &bad, &y, &error), PML_E_UNSUPPORTED, &error,
+                     "I8");
+    table = make_tensor(SHAPE(5, 7, 1));
+    PML_ASSERT_FAILS(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &bad, &y, &error), PML_E_ARGUMENT, &error,
+                     "rank");
+    end_test();
+}
+
+PML_TESTS("runtime/ops/lookup", PML_TEST(copies_rows), PML_TEST(copies_columns_of_every_layout_and_dtype),
+          PML_TEST(refuses_what_is_out_of_range))

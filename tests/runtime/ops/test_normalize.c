@@ -1,0 +1,31 @@
+#include "tests/runtime/ops/op_test.h"
+
+static void rows_get_unit_length(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(3, 70)), y;
+    memset(pml_tensor_f32(&x) + 70, 0, 70 * sizeof(float));
+    pml_tensor_f32(&x)[140] = 1e30F; /* its square exceeds F32 */
+    PML_ASSERT_OK(pml_op_normalize(&context, &x, 1e-12, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(3, 70)));
+    for (size_t row = 0; row < 3; row++) {
+        const float *from = pml_tensor_f32(&x) + row * 70, *to = pml_tensor_f32(&y) + row * 70;
+        double squares = 0;
+        for (size_t i = 0; i < 70; i++) {
+            squares += (double)from[i] * (double)from[i];
+        }
+        for (size_t i = 0; i < 70; i++) {
+            CU_ASSERT_EQUAL(to[i], row == 1 ? 0.0F : (float)((double)from[i] / sqrt(squares)));
+        }
+    }
+    end_test();
+}
+
+static void short_rows_are_divided_by_the_least_length(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_values((const float[]){3e-3F, 4e-3F}, SHAPE(2)), y;
+    PML_ASSERT_OK(pml_op_normalize(&context, &x, 1.0, &y, &error), &error);
+    CU_ASSERT_TRUE(equals(&y, pml_tensor_f32(&x), 0));
+    end_test();
+}
+
+PML_TESTS("runtime/ops/normalize", PML_TEST(rows_get_unit_length), PML_TEST(short_rows_are_divided_by_the_least_length))

@@ -183,12 +183,15 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
         PML_TRY(load_neighbour(opened, "config.json", &opened->config_file, &opened->config, error));
     }
     PML_TRY(load_neighbour(opened, "scaler.json", &opened->scaler_file, &opened->scaler, error));
+    PML_TRY(pml_mapper_files_load(pml_source_directory(opened->tensors), &opened->mapper_files, error));
     PML_TRY(describe_origin(opened, path, error));
     opened->map.tensors = opened->tensors;
     opened->map.config = opened->config;
     opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";
     opened->map.config_text = opened->config_file.text;
     opened->map.config_bytes = opened->config_file.size_bytes;
+    opened->map.sides = opened->mapper_files.sides;
+    opened->map.n_sides = opened->mapper_files.count;
     opened->map.options = &opened->map_options;
     *bundle = opened;
     opened = NULL;
@@ -204,6 +207,7 @@ void pml_bundle_close(pml_bundle *bundle) {
     pml_source_close(bundle->tensors);
     cJSON_Delete(bundle->config);
     cJSON_Delete(bundle->scaler);
+    pml_mapper_files_deinit(&bundle->mapper_files);
     pml_free(bundle->config_file.name);
     pml_free(bundle->config_file.text);
     pml_free(bundle->scaler_file.name);

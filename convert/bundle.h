@@ -4,6 +4,7 @@
 #define PML_CONVERT_BUNDLE_H
 
 #include "convert/hash.h"
+#include "convert/mapper_files.h"
 #include "mappers/mapper.h"
 
 typedef struct pml_bundle_options {
@@ -28,7 +29,8 @@ typedef struct pml_bundle { /* read-only for callers; pointers are owned by the 
     cJSON *config;          /* NULL: none */
     cJSON *scaler;          /* NULL: none */
     pml_side_file config_file, scaler_file, map_file;
-    char *name;            /* of the model, for default file names: "patchtst-etth1" */
+    pml_mapper_files mapper_files; /* what mappers read beside config.json */
+    char *name;                    /* of the model, for default file names: "patchtst-etth1" */
     char *origin;          /* for provenance: "hf://org/name@commit" when the path tells, else the source's base name */
     const char *frequency; /* of --set frequency=; NULL: not given */
     const char *columns;   /* of --set series.columns=a,b,c; NULL: not given */

@@ -94,6 +94,11 @@ static pml_status check_sources(const pml_plan *plan, pml_error *error) {
         (void)snprintf(path, sizeof path, "%s/%s", pml_source_directory(tensors), neighbours[i]);
         PML_TRY(check_not(plan->output, path, error));
     }
+    for (size_t i = 0; i < plan->bundle->mapper_files.count; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", pml_source_directory(tensors),
+                       plan->bundle->mapper_files.items[i].name);
+        PML_TRY(check_not(plan->output, path, error));
+    }
     const char *const named[] = {options->source, options->bundle.config_path, options->bundle.map_path,
                                  options->selftest_path};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
@@ -173,8 +178,8 @@ static pml_status plan_size(pml_plan *plan, pml_error *error) {
                                       tensor->mapped->transform, &i_tensor, error));
     }
     if (plan->tokenizer.bytes != NULL) {
-        PML_TRY(pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes,
-                                    error));
+        PML_TRY(
+            pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes, error));
     }
     PML_TRY(pml_writer_planned_size(writer, &plan->size_bytes, error));
 done:
@@ -206,21 +211,29 @@ pml_status pml_plan_set_hashes(pml_plan *plan, char (*hashes)[PML_SHA256_TEXT_BY
     const size_t n_side = list_side_files(plan, side_files);
     const size_t n_files = pml_source_n_files(plan->bundle->tensors);
     const char **texts = NULL;
-    PML_TRY(pml_alloc(n_files + n_side, sizeof *texts, &texts, error));
+    const pml_mapper_files *mapper_files = &plan->bundle->mapper_files;
+    const size_t n_all = n_files + n_side + mapper_files->count;
+    PML_TRY(pml_alloc(n_all, sizeof *texts, &texts, error));
     for (size_t i = 0; i < n_files; i++) {
         texts[i] = hashes != NULL ? hashes[i] : unknown;
     }
     for (size_t i = 0; i < n_side; i++) {
         texts[n_files + i] = side_files[i]->sha256;
     }
-    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.sha256", texts, n_files + n_side, error));
+    for (size_t i = 0; i < mapper_files->count; i++) {
+        texts[n_files + n_side + i] = mapper_files->items[i].sha256;
+    }
+    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.sha256", texts, n_all, error));
     for (size_t i = 0; i < n_files; i++) {
         texts[i] = pml_source_file_name(plan->bundle->tensors, i);
     }
     for (size_t i = 0; i < n_side; i++) {
         texts[n_files + i] = side_files[i]->name;
     }
-    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.files", texts, n_files + n_side, error));
+    for (size_t i = 0; i < mapper_files->count; i++) {
+        texts[n_files + n_side + i] = mapper_files->items[i].name;
+    }
+    PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.files", texts, n_all, error));
 done:
     pml_free(texts);
     return status;

@@ -45,8 +45,8 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
 pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
 void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
 
-/* Sets "provenance.sha256": one per file of the source in its order, then config, scaler and rules where there are any.
- * NULL: zeros for the source's files. */
+/* Sets "provenance.sha256": one per file of the source in its order, then config, scaler, rules and files of mappers
+ * where there are any. NULL: zeros for the source's files. */
 pml_status pml_plan_set_hashes(pml_plan *plan, char (*hashes)[PML_SHA256_TEXT_BYTES], pml_error *error) PML_WARN_UNUSED;
 
 #endif

@@ -36,6 +36,15 @@ const pml_source_tensor *pml_map_tensor_find(const pml_map_source *source, const
     return NULL;
 }
 
+const cJSON *pml_map_side_find(const pml_map_source *source, const char *name) {
+    for (size_t i = 0; i < source->n_sides; i++) {
+        if (strcmp(source->sides[i].name, name) == 0) {
+            return source->sides[i].root;
+        }
+    }
+    return NULL;
+}
+
 /* ---- facts ---- */
 static const pml_map_rule *find_rule(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
                                      const char *name, pml_captures *captures) {

@@ -19,7 +19,8 @@ typedef struct pml_map_rule {
     const char *transform; /* "" or NULL: none; steps joined by ";", see mappers/transform.h; expressions over the
                             * canonical config may stand in braces: "reshape(-1,{d_model},{n_patches})" */
     const char *when;      /* expression over canonical config; NULL: always */
-    const char *reason;    /* for dropped tensors: why nothing is lost */
+    const char *reason; /* for dropped tensors: why nothing is lost. With a target, the tensor is a stand-in: it fills
+                         * the weight where nothing else does, and is dropped for this reason where something does */
 } pml_map_rule;
 
 /* ---- detection ---- */
@@ -56,12 +57,19 @@ typedef struct pml_map_options {
     size_t n_extra_rules;
 } pml_map_options;
 
+typedef struct pml_map_side { /* a JSON file beside the tensors that some mapper asks for (pml_mapper.side_files) */
+    const char *name;         /* "1_Pooling/config.json" */
+    const cJSON *root;
+} pml_map_side;
+
 /* The input of a mapper. */
 typedef struct pml_map_source {
     pml_source *tensors;
     const cJSON *config;            /* parsed config.json, or NULL */
     const char *config_name;        /* "config.json", for messages */
     const pml_map_options *options; /* never NULL */
+    const pml_map_side *sides;      /* those that exist */
+    size_t n_sides;
     const char *config_text; /* the text that `config` was parsed from, so that 16.0 is told from 16; NULL: unknown */
     size_t config_bytes;
 } pml_map_source;
@@ -85,6 +93,9 @@ typedef struct pml_mapper {
     const char *const *model_types;  /* values of "model_type" that claim this family, NULL-terminated; NULL: none */
     const pml_map_refusal *refusals; /* ends with a NULL name; NULL: none */
     const pml_schema *schema;        /* NULL: the registered schema of that name */
+    /* JSON files beside the tensors that this family reads, relative to their directory, at most one folder deep;
+     * NULL-terminated; NULL: none but config.json. */
+    const char *const *side_files;
 } pml_mapper;
 
 extern const pml_mapper *const pml_mappers[]; /* NULL-terminated, order of runtime/schema/registry.def */

@@ -190,6 +190,22 @@ done:
     return status;
 }
 
+/* Whether the tensor fills its weight only where no other does. */
+static bool is_stand_in(const hit *h) {
+    return h->rule->target != NULL && h->rule->reason != NULL;
+}
+
+/* Stand-ins come last among the *n hits of a weight: they go where another tensor fills it. */
+static pml_status drop_stand_ins(filling *f, const hit *hits, size_t *n) {
+    pml_status status = PML_OK;
+    for (; *n > 1 && is_stand_in(&hits[*n - 1]) && !is_stand_in(&hits[0]); (*n)--) {
+        PML_TRY(add_dropped(f, hits[*n - 1].source, hits[*n - 1].rule));
+        f->detection->n_matched--; /* it was counted when it was matched */
+    }
+done:
+    return status;
+}
+
 static pml_status match_tensor(filling *f, const pml_source_tensor *tensor) {
     pml_status status = PML_OK;
     pml_detection *d = f->detection;
@@ -228,6 +244,9 @@ static int compare_hits(const void *a, const void *b) {
     const hit *y = b;
     if (x->i_weight != y->i_weight) {
         return x->i_weight < y->i_weight ? -1 : 1;
+    }
+    if (is_stand_in(x) != is_stand_in(y)) {
+        return is_stand_in(x) ? 1 : -1;
     }
     if (x->i_stack != y->i_stack) {
         return x->i_stack < y->i_stack ? -1 : 1;
@@ -355,7 +374,9 @@ pml_status pml_mapping_fill(const pml_map_source *source, pml_mapping *mapping, 
         while (first + n < f.n_hits && f.hits[first + n].i_weight == i) {
             n++;
         }
-        PML_TRY(fill_weight(&f, i, f.hits + first, n));
+        size_t n_filling = n;
+        PML_TRY(drop_stand_ins(&f, f.hits + first, &n_filling));
+        PML_TRY(fill_weight(&f, i, f.hits + first, n_filling));
         first += n;
     }
 done:

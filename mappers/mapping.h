@@ -13,6 +13,9 @@ const char *pml_map_strip(const char *name);
 /* The tensor of that stripped name; NULL: none. */
 const pml_source_tensor *pml_map_tensor_find(const pml_map_source *source, const char *name);
 
+/* The root of that file beside the tensors; NULL: it is not there. */
+const cJSON *pml_map_side_find(const pml_map_source *source, const char *name);
+
 /* ---- facts: what the rules of a dialect say about the tensors, before any configuration is known ---- */
 typedef struct pml_fact { /* one source tensor that a rule takes; conditions (`when`) of rules are ignored */
     const pml_source_tensor *source;

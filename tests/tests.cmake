@@ -43,6 +43,22 @@ pml_add_parity(patchtst
     hf-sharded
     hf-stride-overlap
     hf-unshared-embedding)
+pml_add_parity(bert
+    bf16
+    fp16
+    gelu-tanh
+    kjv-cls
+    legacy-gamma-beta
+    masked-lm
+    masked-lm-untied-present
+    model
+    pretraining
+    qa
+    relu
+    sentence-transformer
+    seq-cls
+    sharded
+    token-cls)
 pml_add_parity(ett
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96)

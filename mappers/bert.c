@@ -1,0 +1,160 @@
+/* BERT: where each tensor of a Hugging Face checkpoint goes, with and without the prefix of its task models, in the
+ * spelling of today and of the first conversions (specs/models/bert.md). */
+#include "mappers/bert/bert_config.h"
+#include "mappers/bert/bert_sentence.h"
+#include "mappers/mapping.h"
+
+#define HF "hf"
+#define LAYER "[bert.]encoder.layer.{l}."
+
+/* A torch Linear: weight [out,in], bias [out]. */
+#define LINEAR(from, to)                                                                                               \
+    {HF, from ".weight", to ".weight", "transpose", NULL, NULL}, {                                                     \
+        HF, from ".bias", to ".bias", "", NULL, NULL                                                                   \
+    }
+/* LayerNorm; the first conversions from TensorFlow kept its names. */
+#define NORM(from, to)                                                                                                 \
+    {HF, from ".weight", to ".weight", "", NULL, NULL}, {HF, from ".bias", to ".bias", "", NULL, NULL},                \
+        {HF, from ".gamma", to ".weight", "", NULL, NULL}, {                                                           \
+        HF, from ".beta", to ".bias", "", NULL, NULL                                                                   \
+    }
+
+static const pml_map_rule rules[] = {
+    {HF, "[bert.]embeddings.word_embeddings.weight", "embedding.token.weight", "", "!is_tied", NULL},
+    {HF, "[bert.]embeddings.word_embeddings.weight", "embedding.token.weight", "transpose", "is_tied", NULL},
+    {HF, "[bert.]embeddings.position_embeddings.weight", "embedding.position.weight", "", NULL, NULL},
+    {HF, "[bert.]embeddings.token_type_embeddings.weight", "embedding.type.weight", "", NULL, NULL},
+    NORM("[bert.]embeddings.LayerNorm", "embedding.norm"),
+    {HF, "[bert.]embeddings.position_ids", NULL, NULL, NULL, "the numbers 0, 1, 2, …; positions are counted"},
+    {HF, "[bert.]embeddings.token_type_ids", NULL, NULL, NULL, "zeros; a sentence type that is not given is 0"},
+    LINEAR(LAYER "attention.self.query", "encoder.layer.{l}.attention.q"),
+    LINEAR(LAYER "attention.self.key", "encoder.layer.{l}.attention.k"),
+    LINEAR(LAYER "attention.self.value", "encoder.layer.{l}.attention.v"),
+    LINEAR(LAYER "attention.output.dense", "encoder.layer.{l}.attention.out"),
+    NORM(LAYER "attention.output.LayerNorm", "encoder.layer.{l}.norm1"),
+    LINEAR(LAYER "intermediate.dense", "encoder.layer.{l}.ffn.up"),
+    LINEAR(LAYER "output.dense", "encoder.layer.{l}.ffn.down"),
+    NORM(LAYER "output.LayerNorm", "encoder.layer.{l}.norm2"),
+    LINEAR("[bert.]pooler.dense", "pooler"),
+    LINEAR("cls.predictions.transform.dense", "transform"),
+    NORM("cls.predictions.transform.LayerNorm", "transform.norm"),
+    {HF, "cls.predictions.decoder.weight", "decoder.weight", "transpose", "!tied_decoder", NULL},
+    {HF, "cls.predictions.decoder.weight", NULL, NULL, "tied_decoder",
+     "equal to the token table, which is stored once"},
+    {HF, "cls.predictions.decoder.bias", "decoder.bias", "", NULL, NULL},
+    {HF, "cls.predictions.bias", "decoder.bias", "", NULL, "the decoder has a bias of its own, which upstream adds"},
+    LINEAR("cls.seq_relationship", "seq_relationship"),
+    LINEAR("classifier", "classifier"),
+    LINEAR("qa_outputs", "span"),
+    {NULL, NULL, NULL, NULL, NULL, NULL}};
+
+/* Without these no BERT computes, whatever its head. */
+static const char *const witnesses[] = {"embedding.token.weight",
+                                        "embedding.position.weight",
+                                        "embedding.type.weight",
+                                        "embedding.norm.weight",
+                                        "encoder.layer.0.attention.q.weight",
+                                        "encoder.layer.0.attention.k.weight",
+                                        "encoder.layer.0.attention.v.weight",
+                                        "encoder.layer.0.attention.out.weight",
+                                        "encoder.layer.0.norm1.weight",
+                                        "encoder.layer.0.ffn.up.weight",
+                                        "encoder.layer.0.ffn.down.weight",
+                                        "encoder.layer.0.norm2.weight"};
+static const size_t n_witnesses = sizeof witnesses / sizeof witnesses[0];
+
+static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_facts facts = {0};
+    size_t n_found = 0;
+    const char *absent = NULL;
+    d->dialect = HF;
+    PML_TRY(pml_facts_collect(source, d->mapper, HF, &facts, error));
+    for (size_t i = 0; i < n_witnesses; i++) {
+        const bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
+        n_found += is_found;
+        absent = is_found || absent != NULL ? absent : witnesses[i];
+    }
+    const size_t n_tensors = pml_source_n_tensors(source->tensors);
+    d->n_matched = facts.count;
+    if (n_tensors > 0) {
+        d->score = (double)n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
+    }
+    d->accepted = d->score >= 0.5;
+    PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
+                              "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
+                              facts.count, n_tensors, HF, n_found, n_witnesses,
+                              absent != NULL ? ", first absent: " : "", absent != NULL ? absent : ""));
+done:
+    pml_facts_deinit(&facts);
+    return status;
+}
+
+static const char *const model_types[] = {"bert", NULL};
+
+#define OTHER_POSITIONS "its tensors are named like BERT's, but its positions are counted differently"
+#define OTHER_MODEL "its tensors are named like BERT's, but it computes something else"
+
+static const pml_map_refusal refusals[] = {
+    {"roberta", OTHER_POSITIONS},
+    {"xlm-roberta", OTHER_POSITIONS},
+    {"xlm-roberta-xl", OTHER_MODEL},
+    {"roberta-prelayernorm", OTHER_MODEL},
+    {"camembert", OTHER_POSITIONS},
+    {"data2vec-text", OTHER_POSITIONS},
+    {"xmod", OTHER_MODEL},
+    {"longformer", OTHER_MODEL},
+    {"esm", OTHER_MODEL},
+    {"ibert", OTHER_MODEL},
+    {"mpnet", OTHER_MODEL},
+    {"electra", OTHER_MODEL},
+    {"distilbert", OTHER_MODEL},
+    {"albert", OTHER_MODEL},
+    {"convbert", OTHER_MODEL},
+    {"mobilebert", OTHER_MODEL},
+    {"squeezebert", OTHER_MODEL},
+    {"megatron-bert", OTHER_MODEL},
+    {"modernbert", OTHER_MODEL},
+    {"nomic_bert", OTHER_MODEL},
+    {"rembert", OTHER_MODEL},
+    {"roformer", OTHER_MODEL},
+    {"nezha", OTHER_MODEL},
+    {"nystromformer", OTHER_MODEL},
+    {"yoso", OTHER_MODEL},
+    {"mra", OTHER_MODEL},
+    {"big_bird", OTHER_MODEL},
+    {"deberta", OTHER_MODEL},
+    {"deberta-v2", OTHER_MODEL},
+    {"ernie", OTHER_MODEL},
+    {"ernie_m", OTHER_MODEL},
+    {"luke", OTHER_MODEL},
+    {"layoutlm", OTHER_MODEL},
+    {"layoutlmv2", OTHER_MODEL},
+    {"layoutlmv3", OTHER_MODEL},
+    {"lilt", OTHER_MODEL},
+    {"markuplm", OTHER_MODEL},
+    {"tapas", OTHER_MODEL},
+    {"splinter", OTHER_MODEL},
+    {"visual_bert", OTHER_MODEL},
+    {"lxmert", OTHER_MODEL},
+    {"qdqbert", OTHER_MODEL},
+    {"realm", OTHER_MODEL},
+    {"retribert", OTHER_MODEL},
+    {"bert-generation", OTHER_MODEL},
+    {"BertLMHeadModel", "BERT as a decoder is not supported"},
+    {"BertForNextSentencePrediction", "a next-sentence head without the masked-language head is not supported"},
+    {"BertForMultipleChoice", "a multiple-choice head is not supported"},
+    {NULL, NULL}};
+
+static const char *const side_files[] = {PML_BERT_MODULES, PML_BERT_POOLING, PML_BERT_SENTENCE, NULL};
+
+extern const pml_mapper pml_mapper_bert;
+const pml_mapper pml_mapper_bert = {
+    .name = "bert",
+    .detect = detect,
+    .config = pml_bert_config,
+    .rules = rules,
+    .model_types = model_types,
+    .refusals = refusals,
+    .side_files = side_files,
+};

@@ -1,0 +1,11 @@
+/* Hugging Face's configuration of BERT, for mappers/bert.c, which holds the rules and the detection. */
+#ifndef PML_MAPPERS_BERT_BERT_CONFIG_H
+#define PML_MAPPERS_BERT_BERT_CONFIG_H
+
+#include "mappers/mapper.h"
+
+/* The `config` slot: "config.*", and "text.*" for whoever works with words. */
+pml_status pml_bert_config(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
+                           pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,199 @@
+/* BERT: pooler, sentence embeddings, and what the heads make of the encoder's output. */
+#include <string.h>
+
+#include "runtime/models/bert/bert.h"
+
+/* Scores of the whole vocabulary are computed for as many rows at a time as this many floats hold. */
+#define CHUNK_FLOATS ((size_t)1 << 22)
+
+/* Least length of a sentence embedding that is divided by its length. */
+#define LEAST_LENGTH 1e-12
+
+static size_t chunk_rows(const bert *net, size_t n_rows) {
+    size_t n = net->n_per_token == 0 ? n_rows : CHUNK_FLOATS / net->n_per_token;
+    n = n < 16 ? 16 : n;
+    return n < n_rows ? n : n_rows;
+}
+
+size_t pml_bert_head_bytes(const bert *net, size_t n_rows, size_t n_sequences) {
+    size_t bytes = 0;
+    for (int i = 0; i < 5; i++) { /* first tokens and pooler; embeddings before and after; scores */
+        bytes = pml_context_bytes_sum(bytes, pml_context_bytes(n_sequences * net->d_model, sizeof(float)));
+    }
+    if (net->head == BERT_HEAD_SEQUENCE) {
+        bytes = pml_context_bytes_sum(
+            bytes, pml_context_bytes(n_sequences, pml_tensor_columns(&net->classifier.weight) * sizeof(float)));
+    }
+    const size_t n = chunk_rows(net, n_rows);
+    size_t per_token = pml_context_bytes(n, net->n_per_token * sizeof(float));
+    for (int i = 0; i < 2; i++) { /* the transform before and after its norm */
+        per_token = pml_context_bytes_sum(per_token, pml_context_bytes(n * net->d_model, sizeof(float)));
+    }
+    return pml_context_bytes_sum(bytes, pml_context_bytes_sum(per_token, pml_context_bytes(2, 64)));
+}
+
+static pml_status linear(pml_context *context, const pml_tensor *x, const bert_linear *weights,
+                         pml_activation activation, pml_tensor *y, pml_error *error) {
+    return pml_op_linear(context, x, &weights->weight, &weights->bias, activation, NULL, y, error);
+}
+
+/* ---- from packed rows to outputs ---- */
+static float *output_of(const pml_model *model, const pml_model_step *step, const char *name) {
+    const pml_tensor *output = pml_model_step_output(model, step, name);
+    return output == NULL ? NULL : pml_tensor_f32(output);
+}
+
+/* values [count, n], one row per sequence. */
+static void store_sequences(const pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
+                            const pml_tensor *values) {
+    float *to = output_of(model, step, name);
+    if (to != NULL) {
+        const size_t n = pml_tensor_columns(values);
+        memcpy(to + pack->first * n, pml_tensor_f32_const(values), pack->count * n * sizeof *to);
+    }
+}
+
+/* Columns i_column .. i_column+n-1 of `values`, which are the rows first_row .. of the pack, become tokens of an output
+ * [B, T, n]. */
+static void store_rows(const pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
+                       const pml_tensor *values, size_t first_row, size_t i_column, size_t n) {
+    float *to = output_of(model, step, name);
+    const size_t n_tokens = pml_model_n_tokens(model), stride = pml_tensor_columns(values);
+    const size_t end_row = first_row + pml_tensor_rows(values);
+    const float *places = pml_tensor_f32_const(&pack->places), *from = pml_tensor_f32_const(values);
+    for (size_t i = 0; to != NULL && i < pack->count; i++) {
+        size_t row = pack->row_offsets[i] + pack->n_hidden, last = pack->row_offsets[i + 1];
+        row = row < first_row ? first_row : row;
+        last = last < end_row ? last : end_row;
+        for (; row < last; row++) {
+            const size_t token = (pack->first + i) * n_tokens + (size_t)places[row];
+            memcpy(to + token * n, from + (row - first_row) * stride + i_column, n * sizeof *to);
+        }
+    }
+}
+
+/* Padding is never computed: it is 0. */
+static void clear_rows(const pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name) {
+    const pml_tensor *output = pml_model_step_output(model, step, name);
+    const size_t n_tokens = pml_model_n_tokens(model);
+    if (output != NULL && pack->n_rows - pack->n_hidden < pack->count * n_tokens) {
+        const size_t n = pml_tensor_count(output) / output->shape[0];
+        memset(pml_tensor_f32(output) + pack->first * n, 0, pack->count * n * sizeof(float));
+    }
+}
+
+/* ---- what is made of whole sequences ---- */
+static pml_status embed_sentences(pml_model *model, const pml_model_step *step, const bert_pack *pack,
+                                  const pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const bert *net = pml_model_data(model);
+    pml_tensor pooled;
+    if (net->pooling == BERT_POOLING_CLS) {
+        PML_TRY(pml_op_lookup(context, h, PML_LOOKUP_ROWS, &pack->first_rows, &pooled, error));
+    } else {
+        const size_t all[] = {0, pack->n_rows - pack->n_hidden};
+        const pml_tensor seen = pml_model_rows(h, pack->n_hidden, all[1]);
+        PML_TRY(pml_op_pool_ragged(context, &seen, pack->n_hidden > 0 ? all : pack->row_offsets, pack->count,
+                                   net->pooling == BERT_POOLING_MEAN ? PML_POOL_MEAN : PML_POOL_MAX, &pooled, error));
+    }
+    if (net->normalize) {
+        pml_tensor normalized;
+        PML_TRY(pml_op_normalize(context, &pooled, LEAST_LENGTH, &normalized, error));
+        pooled = normalized;
+    }
+    store_sequences(model, step, pack, "sentence_embedding", &pooled);
+
+done:
+    return status;
+}
+
+static pml_status run_pooler(pml_model *model, const pml_model_step *step, const bert_pack *pack, const pml_tensor *h,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const bert *net = pml_model_data(model);
+    pml_tensor first, pooled, scores;
+    PML_TRY(pml_op_lookup(context, h, PML_LOOKUP_ROWS, &pack->first_rows, &first, error));
+    PML_TRY(linear(context, &first, &net->pooler, PML_ACTIVATION_TANH, &pooled, error));
+    store_sequences(model, step, pack, "pooler_output", &pooled);
+    if (net->head == BERT_HEAD_PRETRAINING) {
+        PML_TRY(linear(context, &pooled, &net->seq_relationship, PML_ACTIVATION_IDENTITY, &scores, error));
+        store_sequences(model, step, pack, "seq_relationship_logits", &scores);
+    } else if (net->head == BERT_HEAD_SEQUENCE) {
+        PML_TRY(linear(context, &pooled, &net->classifier, PML_ACTIVATION_IDENTITY, &scores, error));
+        store_sequences(model, step, pack, "logits", &scores);
+    }
+
+done:
+    return status;
+}
+
+/* ---- what is made of every token ---- */
+/* Scores [rows, n_per_token] of some rows of the encoder's output. */
+static pml_status score_rows(pml_context *context, const bert *net, const pml_tensor *rows, pml_tensor *scores,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor x, transformed;
+    if (net->head == BERT_HEAD_TOKEN) {
+        PML_TRY(linear(context, rows, &net->classifier, PML_ACTIVATION_IDENTITY, scores, error));
+    } else if (net->head == BERT_HEAD_QUESTION) {
+        PML_TRY(linear(context, rows, &net->span, PML_ACTIVATION_IDENTITY, scores, error));
+    } else {
+        PML_TRY(linear(context, rows, &net->transform, net->activation, &x, error));
+        PML_TRY(pml_op_norm(context, &x, &net->transform_norm, &transformed, error));
+        PML_TRY(linear(context, &transformed, &net->decoder, PML_ACTIVATION_IDENTITY, scores, error));
+    }
+
+done:
+    return status;
+}
+
+static pml_status run_tokens(pml_model *model, const pml_model_step *step, const bert_pack *pack, const pml_tensor *h,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const bert *net = pml_model_data(model);
+    static const char *const names[] = {"logits", "prediction_logits", "start_logits", "end_logits"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        clear_rows(model, step, pack, names[i]);
+    }
+    const size_t mark = pml_context_mark(context), n_chunk = chunk_rows(net, pack->n_rows);
+    for (size_t row = 0; row < pack->n_rows; row += n_chunk) {
+        const size_t n = pack->n_rows - row < n_chunk ? pack->n_rows - row : n_chunk;
+        const pml_tensor rows = pml_model_rows(h, row, n);
+        pml_tensor scores;
+        PML_TRY(score_rows(context, net, &rows, &scores, error));
+        if (net->head == BERT_HEAD_QUESTION) {
+            store_rows(model, step, pack, "start_logits", &scores, row, 0, 1);
+            store_rows(model, step, pack, "end_logits", &scores, row, 1, 1);
+        } else {
+            store_rows(model, step, pack, net->head == BERT_HEAD_PRETRAINING ? "prediction_logits" : "logits", &scores,
+                       row, 0, net->n_per_token);
+        }
+        pml_context_release(context, mark, NULL);
+    }
+
+done:
+    return status;
+}
+
+pml_status pml_bert_run_head(pml_model *model, const pml_model_step *step, const bert_pack *pack, const pml_tensor *h,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    const bert *net = pml_model_data(model);
+    clear_rows(model, step, pack, "last_hidden_state");
+    store_rows(model, step, pack, "last_hidden_state", h, 0, 0, net->d_model);
+    if (net->pooling != BERT_POOLING_NONE) {
+        PML_TRY(embed_sentences(model, step, pack, h, error));
+    }
+    if (net->has_pooler) {
+        PML_TRY(run_pooler(model, step, pack, h, error));
+    }
+    if (net->n_per_token > 0) {
+        PML_TRY(run_tokens(model, step, pack, h, error));
+    }
+
+done:
+    return status;
+}

@@ -67,6 +67,33 @@ static void names_every_fault(void) {
     }
 }
 
+/* Sizes that agree with each other, but not with the file. */
+static void compares_extents_with_the_file(void) {
+    static const build_tensor tensors[] = {{"t", "", PML_DTYPE_F32, PML_LAYOUT_ROW, 1, 0, {32}}};
+    static const struct {
+        uint64_t n;
+        const char *message;
+    } cases[] = {{33, "'t': its data of 132 bytes at byte"},
+                 {1000, "runs past the end of the file"},
+                 {1ull << 40, "is not the first aligned byte"}, /* a tensor of that size begins on a page */
+                 {16, "the tensors end at byte"},
+                 {1, "the tensors end at byte"}};
+    pml_metadata *m = NULL;
+    CU_ASSERT_EQUAL_FATAL(pml_metadata_create(&m, NULL), PML_OK);
+    built file = build_file(&build_v1, m, tensors, 1, NULL, 0);
+    pml_metadata_destroy(m);
+    uint8_t *record = file.bytes + pml_load_u64(file.bytes + 96);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pml_error error = {0};
+        pml_store_u64(record + 40, cases[i].n);
+        pml_store_u64(record + 112, 4 * cases[i].n);
+        build_reseal(file.bytes, file.size_bytes);
+        PML_ASSERT_FAILS(open_only(file.bytes, file.size_bytes, &error), PML_E_FORMAT, &error, cases[i].message);
+        CU_ASSERT_NOT_EQUAL(error.offset_bytes, PML_NO_OFFSET);
+    }
+    free(file.bytes);
+}
+
 /* Figure G7: no byte of the head may change unnoticed. */
 static void rejects_every_corrupt_head_byte(void) {
     built files[] = {build_base(), build_rich(&build_v1)};
@@ -371,8 +398,8 @@ static void verify_finds_padding_with_a_fitting_checksum(void) {
 }
 
 PML_TESTS("runtime/file/reader", PML_TEST(accepts_what_the_tests_build), PML_TEST(names_every_fault),
-          PML_TEST(rejects_every_corrupt_head_byte), PML_TEST(survives_resealed_corruption),
-          PML_TEST(survives_extreme_fields), PML_TEST(rejects_every_prefix), PML_TEST(rejects_truncated_files),
-          PML_TEST(rejects_what_is_not_a_file), PML_TEST(accepts_newer_minor), PML_TEST(asks_for_memory_in_proportion),
-          PML_TEST(survives_failing_allocations), PML_TEST(verify_finds_every_flipped_byte),
-          PML_TEST(verify_finds_padding_with_a_fitting_checksum))
+          PML_TEST(compares_extents_with_the_file), PML_TEST(rejects_every_corrupt_head_byte),
+          PML_TEST(survives_resealed_corruption), PML_TEST(survives_extreme_fields), PML_TEST(rejects_every_prefix),
+          PML_TEST(rejects_truncated_files), PML_TEST(rejects_what_is_not_a_file), PML_TEST(accepts_newer_minor),
+          PML_TEST(asks_for_memory_in_proportion), PML_TEST(survives_failing_allocations),
+          PML_TEST(verify_finds_every_flipped_byte), PML_TEST(verify_finds_padding_with_a_fitting_checksum))

@@ -1,6 +1,7 @@
 #include "runtime/series/series.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/harness.h"
@@ -95,6 +96,18 @@ static void names_what_is_absent(void) {
     const pml_series_request wants_b = {only_b, 1, false};
     PML_ASSERT_FAILS(pml_series_parse("a,b\n1,x\n", 8, "t.csv", &wants_b, &series, &error), PML_E_FORMAT, &error,
                      "line 2, column 'b': 'x' is not a number");
+    /* A message lists the first few names, and stays a message however long they are. */
+    char text[8192] = "";
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%sc%d", i > 0 ? "," : "", i);
+    }
+    PML_ASSERT_FAILS(pml_series_parse(text, strlen(text), "t.csv", &request, &series, &error), PML_E_CONFIG, &error,
+                     "it has 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7' and 4 more");
+    for (int i = 0; i < 8; i++) {
+        (void)snprintf(text + (size_t)i * 601, sizeof text - (size_t)i * 601, "%0600d,", i);
+    }
+    PML_ASSERT_FAILS(pml_series_parse(text, strlen(text), "t.csv", &request, &series, &error), PML_E_CONFIG, &error,
+                     "t.csv has no column 'a'; it has '0000");
 }
 
 static void columns_of_text_are_left_out_wherever_they_stand(void) {

@@ -262,11 +262,33 @@ done:
     return status;
 }
 
-static pml_status read_bool(const pml_config_reader *r, const given *g, char **text, pml_error *error) {
+/* Whether a value is this number, where research code writes 0 and 1 for false and true. */
+static bool is_digit(const given *g, int digit) {
+    if (g->from == FROM_FILE) {
+        return cJSON_IsNumber(g->node) && g->node->valuedouble == (double)digit;
+    }
+    return g->setting[0] == '0' + digit && g->setting[1] == '\0';
+}
+
+/* Research code's command line spells them as Python does. */
+static bool is_python_word(const given *g, const char *word) {
+    const char *text = g->from == FROM_FILE ? cJSON_GetStringValue(g->node) : g->setting;
+    return text != NULL && strcmp(text, word) == 0;
+}
+
+static pml_status read_bool(const pml_config_reader *r, const pml_config_rule *rule, const given *g, char **text,
+                            pml_error *error) {
     bool is_true = g->from == FROM_FILE ? cJSON_IsTrue(g->node) : strcmp(g->setting, "true") == 0;
     bool is_false = g->from == FROM_FILE ? cJSON_IsFalse(g->node) : strcmp(g->setting, "false") == 0;
+    if (rule->is_number) {
+        is_true = is_true || is_digit(g, 1) || is_python_word(g, "True");
+        is_false = is_false || is_digit(g, 0) || is_python_word(g, "False");
+    }
     if (!is_true && !is_false) {
-        return fail_type(r, g, "true or false", error);
+        return fail_type(r, g, rule->is_number ? "true, false, 1 or 0" : "true or false", error);
+    }
+    if (rule->is_inverted && strcmp(g->name, rule->key) != 0) {
+        is_true = !is_true;
     }
     return pml_string_copy(is_true ? "true" : "false", is_true ? 4 : 5, text, error);
 }
@@ -288,7 +310,7 @@ static pml_status convert(const pml_config_reader *r, const pml_config_rule *rul
     case PML_CONFIG_CHOICE:
         return read_choice(r, rule, g, text, error);
     case PML_CONFIG_BOOL:
-        return read_bool(r, g, text, error);
+        return read_bool(r, rule, g, text, error);
     default:
         return read_numbers(r, g, type, text, error);
     }
@@ -390,10 +412,30 @@ static pml_status note(pml_config_reader *r, const pml_config_rule *rule, const 
     if (g->from == FROM_TENSORS) {
         return pml_detection_add(lines, n, error, "%s = %s (there is no tensor %s)", rule->key, text, e->absent);
     }
-    return pml_detection_add(lines, n, error, "%s = %s (default of %s)", rule->key, text, rule->source);
+    return pml_detection_add(lines, n, error, "%s = %s (%s %s)", rule->key, text,
+                             rule->is_constant ? "the repository's constant" : "default of", rule->source);
 }
 
 /* ---- the table ---- */
+/* A key that has one value in a dialect. */
+static pml_status read_fixed(pml_config_reader *r, const pml_config_rule *rule, const pml_config_key *key,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    char *text = NULL;
+    given g = find(r, rule);
+    if (g.from == FROM_SETTING) {
+        PML_TRY(convert(r, rule, &g, key->type, &text, error));
+        if (text == NULL || strcmp(text, rule->fallback) != 0) {
+            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "--set %s=%.64s: %s is always %s in dialect %s", g.name, g.setting,
+                             rule->key, rule->fallback, r->detection->dialect));
+        }
+    }
+    PML_TRY(store(r, key, rule->fallback, error));
+done:
+    pml_free(text);
+    return status;
+}
+
 typedef struct asking { /* the --set options that the user must pass */
     char text[800];
     size_t used;
@@ -419,6 +461,9 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     const pml_config_evidence *e = find_evidence(r, rule->key);
     given g = find(r, rule);
     int64_t has_effect = 1;
+    if (rule->is_fixed) {
+        return read_fixed(r, rule, key, error);
+    }
     /* A condition over keys that must still be asked for counts as met. */
     if (rule->when != NULL && pml_schema_eval(r->schema, r->config, rule->when, -1, &has_effect, NULL) != PML_OK) {
         has_effect = 1;

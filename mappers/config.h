@@ -24,6 +24,11 @@ typedef struct pml_config_rule { /* a table ends with a NULL key */
     bool is_open;         /* an unknown word is valid there, but not ours: UNSUPPORTED instead of CONFIG */
     bool must_ask;        /* without a config file there is no safe default */
     bool from_tensors;    /* tensors are asked before the fallback even where there is a config file */
+    bool is_fixed;        /* the dialect knows nothing but `fallback`: stored without a note; a setting that says
+                             otherwise is an error, the config file is not asked */
+    bool is_constant;     /* the fallback is what the repository's own command line cannot change */
+    bool is_number;       /* BOOL: 0 and 1 are written for false and true, or those words */
+    bool is_inverted;     /* BOOL: `source` says the opposite of the key (a setting of the key itself does not) */
     /* Replaces reading the key: gives an owned text, or NULL for absent (pml_config_get reads what it needs). Optional.
      */
     pml_status (*derive)(pml_config_reader *reader, const struct pml_config_rule *rule, char **text, pml_error *error);

@@ -1,11 +1,14 @@
 /* PatchTST: which code base's names a checkpoint uses, and where each tensor goes (specs/models/patchtst.md).
  *
- * Every dialect is a value of the `dialect` column. Those without rules are recognized by witness tensors and refused
- * by name, because the same shapes mean other computations there. */
+ * Every dialect is a value of the `dialect` column. The same shapes mean other computations in each of them, so what
+ * each one's networks do goes into the configuration. */
+#include <string.h>
+
 #include "mappers/mapping.h"
 #include "mappers/patchtst/patchtst_config.h"
 
 #define HF "hf"
+#define TSL "tsl"
 #define ENCODER "[model.]encoder."
 #define LAYER ENCODER "layers.{l}."
 #define COUNTER "counts training batches; nothing computes with it"
@@ -25,6 +28,55 @@
         {HF, LAYER "norm_sublayer" n ".batchnorm.running_var", "encoder.layer.{l}.norm" n ".var", "", NULL, NULL}, {   \
         HF, LAYER "norm_sublayer" n ".batchnorm.num_batches_tracked", NULL, NULL, NULL, COUNTER                        \
     }
+
+/* The official code's names, of one network: dialect, what stands before them, what before the canonical names. */
+#define AS_IS(d, from, to)                                                                                             \
+    { d, from, to, "", NULL, NULL }
+#define TURNED(d, from, to)                                                                                            \
+    {d, from ".weight", to ".weight", "transpose", NULL, NULL}, {                                                      \
+        d, from ".bias", to ".bias", "", NULL, NULL                                                                    \
+    }
+#define NORM_OF(d, from, to)                                                                                           \
+    AS_IS(d, from ".weight", to ".weight"), AS_IS(d, from ".bias", to ".bias"),                                        \
+        AS_IS(d, from ".running_mean", to ".mean"), AS_IS(d, from ".running_var", to ".var"), {                        \
+        d, from ".num_batches_tracked", NULL, NULL, NULL, COUNTER                                                      \
+    }
+/* Columns d*N + n of a flattened head become rows n*D + d. */
+#define HEAD_ROWS "reshape({head_out},{d_model},{n_patches});permute(2,1,0);reshape({head_in},{head_out})"
+#define FLATTENED "head == 'prediction'"
+#define OFFICIAL(d, from, to)                                                                                          \
+    TURNED(d, from "backbone.W_P", to "patch_embedding"),                                                              \
+        {d, from "backbone.W_P.{c}.weight", to "patch_embedding.weight", "transpose;stack(c)", NULL, NULL},            \
+        {d, from "backbone.W_P.{c}.bias", to "patch_embedding.bias", "stack(c)", NULL, NULL},                          \
+        AS_IS(d, from "backbone.W_pos", to "position"),                                                                \
+        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_Q", to "encoder.layer.{l}.attention.q"),               \
+        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_K", to "encoder.layer.{l}.attention.k"),               \
+        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_V", to "encoder.layer.{l}.attention.v"),               \
+        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.to_out.0", to "encoder.layer.{l}.attention.out"),        \
+        {d,                                                                                                            \
+         from "backbone.encoder.layers.{l}.self_attn.sdp_attn.scale",                                                  \
+         to "encoder.layer.{l}.attention.scale",                                                                       \
+         "reshape(1)",                                                                                                 \
+         NULL,                                                                                                         \
+         NULL},                                                                                                        \
+        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_attn.1", to "encoder.layer.{l}.norm1"),                      \
+        AS_IS(d, from "backbone.encoder.layers.{l}.norm_attn.weight", to "encoder.layer.{l}.norm1.weight"),            \
+        AS_IS(d, from "backbone.encoder.layers.{l}.norm_attn.bias", to "encoder.layer.{l}.norm1.bias"),                \
+        TURNED(d, from "backbone.encoder.layers.{l}.ff.0", to "encoder.layer.{l}.ffn.up"),                             \
+        TURNED(d, from "backbone.encoder.layers.{l}.ff.3", to "encoder.layer.{l}.ffn.down"),                           \
+        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_ffn.1", to "encoder.layer.{l}.norm3"),                       \
+        AS_IS(d, from "backbone.encoder.layers.{l}.norm_ffn.weight", to "encoder.layer.{l}.norm3.weight"),             \
+        AS_IS(d, from "backbone.encoder.layers.{l}.norm_ffn.bias", to "encoder.layer.{l}.norm3.bias"),                 \
+        AS_IS(d, from "revin_layer.affine_weight", to "scaling.weight"),                                               \
+        AS_IS(d, from "revin_layer.affine_bias", to "scaling.bias"),                                                   \
+        {d, from "head.linear.weight", to "head.0.weight", HEAD_ROWS, FLATTENED, NULL},                                \
+        {d, from "head.linear.weight", to "head.0.weight", "transpose", "head != 'prediction'", NULL},                 \
+        AS_IS(d, from "head.linear.bias", to "head.0.bias"),                                                           \
+        {d, from "head.linears.{c}.weight", to "head.0.weight", HEAD_ROWS ";stack(c)", NULL, NULL}, {                  \
+        d, from "head.linears.{c}.bias", to "head.0.bias", "stack(c)", NULL, NULL                                      \
+    }
+
+#define TSL_LAYER "encoder.attn_layers.{l}."
 
 static const pml_map_rule rules[] = {
     LINEAR(ENCODER "embedder.input_embedding", "patch_embedding"),
@@ -48,6 +100,36 @@ static const pml_map_rule rules[] = {
     {HF, "head.projections.{c}.proj.{k}.weight", "head.{k}.weight", "transpose;stack(c)", NULL, NULL},
     {HF, "head.projections.{c}.proj.{k}.bias", "head.{k}.bias", "stack(c)", NULL, NULL},
     LINEAR("head.linear", "head.0"),
+    OFFICIAL("official-supervised", "model.", ""),
+    OFFICIAL("official-supervised", "model_res.", ""),
+    OFFICIAL("official-supervised", "model_trend.", "trend."),
+    OFFICIAL("official-self-supervised", "", ""),
+    OFFICIAL("neuralforecast", "model.", ""),
+    {TSL, "patch_embedding.value_embedding.weight", "patch_embedding.weight", "transpose", NULL, NULL},
+    {TSL, "patch_embedding.position_embedding.pe", "position", "reshape(-1,{d_model});narrow(0,0,{n_patches})", NULL,
+     NULL},
+    TURNED(TSL, TSL_LAYER "attention.query_projection", "encoder.layer.{l}.attention.q"),
+    TURNED(TSL, TSL_LAYER "attention.key_projection", "encoder.layer.{l}.attention.k"),
+    TURNED(TSL, TSL_LAYER "attention.value_projection", "encoder.layer.{l}.attention.v"),
+    TURNED(TSL, TSL_LAYER "attention.out_projection", "encoder.layer.{l}.attention.out"),
+    NORM_OF(TSL, TSL_LAYER "norm1", "encoder.layer.{l}.norm1"),
+    {TSL, TSL_LAYER "conv1.weight", "encoder.layer.{l}.ffn.up.weight", "reshape({ffn_dim},{d_model});transpose", NULL,
+     NULL},
+    AS_IS(TSL, TSL_LAYER "conv1.bias", "encoder.layer.{l}.ffn.up.bias"),
+    {TSL, TSL_LAYER "conv2.weight", "encoder.layer.{l}.ffn.down.weight", "reshape({d_model},{ffn_dim});transpose", NULL,
+     NULL},
+    AS_IS(TSL, TSL_LAYER "conv2.bias", "encoder.layer.{l}.ffn.down.bias"),
+    NORM_OF(TSL, TSL_LAYER "norm2", "encoder.layer.{l}.norm3"),
+    NORM_OF(TSL, "encoder.norm.1", "encoder.norm"),
+    NORM_OF(TSL, "encoder.norm", "encoder.norm"),
+    {TSL, "head.linear.weight", "head.0.weight", HEAD_ROWS, NULL, NULL},
+    AS_IS(TSL, "head.linear.bias", "head.0.bias"),
+    /* Columns c*D*N + d*N + n become rows (c*N + n)*D + d. */
+    {TSL, "projection.weight", "head.0.weight",
+     "reshape({num_targets},{num_input_channels},{d_model},{n_patches});permute(1,3,2,0);"
+     "reshape({head_in},{num_targets})",
+     NULL, NULL},
+    AS_IS(TSL, "projection.bias", "head.0.bias"),
     {NULL, NULL, NULL, NULL, NULL, NULL}};
 
 /* Without these no PatchTST computes, whatever its head and norm. */
@@ -64,71 +146,82 @@ static const char *const witnesses[] = {"patch_embedding.weight",
 static const size_t n_witnesses = sizeof witnesses / sizeof witnesses[0];
 
 static const struct {
-    const char *dialect;
-    const char *tensor;
-} foreign[] = {{"official-supervised", "model.backbone.W_P.weight"},
-               {"official-supervised", "model_trend.backbone.W_P.weight"},
-               {"official-supervised", "model_res.backbone.W_P.weight"},
-               {"official-self-supervised", "backbone.W_P.weight"},
-               {"official-self-supervised", "backbone.W_P.0.weight"},
-               {"tsl", "patch_embedding.value_embedding.weight"}};
+    const char *name;
+    pml_status (*config)(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
+                         pml_error *error);
+} dialects[] = {{HF, pml_patchtst_config_hf},
+                {"official-supervised", pml_patchtst_config_research},
+                {"official-self-supervised", pml_patchtst_config_research},
+                {TSL, pml_patchtst_config_research},
+                {"neuralforecast", pml_patchtst_config_research}};
+static const size_t n_dialects = sizeof dialects / sizeof dialects[0];
 
-static pml_status recognize_foreign(const pml_map_source *source, pml_detection *d, pml_error *error) {
+/* How well the names of one dialect fit. */
+typedef struct fit {
+    const char *dialect, *absent; /* absent: the first witness that is not there */
+    size_t n_matched, n_found;
+    double score;
+} fit;
+
+static pml_status measure(const pml_map_source *source, const pml_mapper *mapper, const char *dialect, fit *result,
+                          pml_error *error) {
     pml_status status = PML_OK;
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0] && d->failed == NULL; i++) {
-        const pml_source_tensor *tensor = pml_map_tensor_find(source, foreign[i].tensor);
-        if (tensor == NULL || tensor->rank != 2) {
-            continue;
-        }
-        d->dialect = foreign[i].dialect;
-        d->score = 1;
-        PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error, "tensor %s is the patch embedding of dialect %s",
-                                  tensor->name, d->dialect));
-        PML_TRY(pml_detection_set(&d->failed, error,
-                                  "PatchTST in the dialect %s (tensor %s) is recognized, but not supported yet; the "
-                                  "dialect hf is",
-                                  d->dialect, tensor->name));
+    pml_facts facts = {0};
+    *result = (fit){.dialect = dialect};
+    PML_TRY(pml_facts_collect(source, mapper, dialect, &facts, error));
+    for (size_t i = 0; i < n_witnesses; i++) {
+        bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
+        result->n_found += is_found;
+        result->absent = is_found || result->absent != NULL ? result->absent : witnesses[i];
+    }
+    result->n_matched = facts.count;
+    size_t n_tensors = pml_source_n_tensors(source->tensors);
+    if (n_tensors > 0) {
+        result->score = (double)result->n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
     }
 done:
+    pml_facts_deinit(&facts);
     return status;
 }
 
 static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
     pml_status status = PML_OK;
-    pml_facts facts = {0};
-    size_t n_found = 0;
-    d->dialect = HF;
-    PML_TRY(pml_facts_collect(source, d->mapper, HF, &facts, error));
-    const char *absent = NULL;
-    for (size_t i = 0; i < n_witnesses; i++) {
-        bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
-        n_found += is_found;
-        absent = is_found || absent != NULL ? absent : witnesses[i];
+    fit best = {.dialect = HF};
+    for (size_t i = 0; i < n_dialects; i++) {
+        fit other;
+        PML_TRY(measure(source, d->mapper, dialects[i].name, &other, error));
+        /* neuralforecast kept the official names: its own arguments tell it apart. */
+        bool is_twin = strcmp(dialects[i].name, "neuralforecast") == 0;
+        bool is_better = is_twin
+                             ? pml_patchtst_is_neuralforecast(source) && other.score >= best.score && other.score > 0
+                             : other.score > best.score;
+        best = is_better || i == 0 ? other : best;
     }
-    d->n_matched = facts.count;
-    size_t n_tensors = pml_source_n_tensors(source->tensors);
-    if (n_tensors > 0) {
-        d->score = (double)n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
-    }
+    d->dialect = best.dialect;
+    d->n_matched = best.n_matched;
+    d->score = best.score;
     d->accepted = d->score >= 0.5;
-    if (!d->accepted) {
-        PML_TRY(recognize_foreign(source, d, error));
-    }
-    if (d->failed != NULL) {
-        goto done;
-    }
     PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
                               "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
-                              facts.count, n_tensors, HF, n_found, n_witnesses,
-                              absent != NULL ? ", first absent: " : "", absent != NULL ? absent : ""));
+                              best.n_matched, pml_source_n_tensors(source->tensors), best.dialect, best.n_found,
+                              n_witnesses, best.absent != NULL ? ", first absent: " : "",
+                              best.absent != NULL ? best.absent : ""));
     const char *model_type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "model_type"));
     if (model_type != NULL) {
         PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error, "%s says model_type %.64s", source->config_name,
                                   model_type));
     }
 done:
-    pml_facts_deinit(&facts);
     return status;
+}
+
+static pml_status read_config(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
+                              pml_error *error) {
+    size_t i = 0;
+    while (i + 1 < n_dialects && strcmp(dialects[i].name, detection->dialect) != 0) {
+        i++;
+    }
+    return dialects[i].config(source, detection, config, error);
 }
 
 static const char *const model_types[] = {"patchtst", NULL};
@@ -143,7 +236,7 @@ extern const pml_mapper pml_mapper_patchtst;
 const pml_mapper pml_mapper_patchtst = {
     .name = "patchtst",
     .detect = detect,
-    .config = pml_patchtst_config_hf,
+    .config = read_config,
     .rules = rules,
     .model_types = model_types,
     .refusals = refusals,

@@ -190,6 +190,27 @@ done:
     return status;
 }
 
+static pml_status step_narrow(state *v, const step *s, pml_error *error) {
+    pml_status status = PML_OK;
+    int64_t i_axis = s->arguments[0], first = s->arguments[1], count = s->arguments[2];
+    axis *a = s->n_arguments == 3 && i_axis >= 0 && i_axis < (int64_t)v->rank ? &v->axes[i_axis] : NULL;
+    if (a == NULL || first < 0 || count < 1 || (uint64_t)first > axis_size(a) ||
+        (uint64_t)count > axis_size(a) - (uint64_t)first) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "transform \"%s\": narrow does not fit the shape", s->text));
+    }
+    if (a->n_factors > 1) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "transform \"%s\": narrow cannot be expressed by strides", s->text));
+    }
+    if (a->n_factors == 1) {
+        factor f = a->factors[0];
+        v->offset += (uint64_t)first * f.stride;
+        *a = (axis){0};
+        PML_TRY(push(s, a, (factor){(uint64_t)count, f.stride}, error));
+    }
+done:
+    return status;
+}
+
 static pml_status step_stack(state *v, const step *s, pml_error *error) {
     if (v->is_stacked || (!s->has_capture && (s->n_arguments != 1 || s->arguments[0] < 0))) {
         return PML_FAIL(error, PML_E_CONFIG, "transform \"%s\": stack takes one index and stands once", s->text);
@@ -204,7 +225,8 @@ static const struct {
     pml_status (*apply)(state *v, const step *s, pml_error *error);
 } steps_known[] = {{"transpose", false, step_transpose}, {"permute", true, step_permute},
                    {"squeeze", false, step_squeeze},     {"reshape", true, step_reshape},
-                   {"slice", true, step_slice},          {"stack", true, step_stack}};
+                   {"slice", true, step_slice},          {"stack", true, step_stack},
+                   {"narrow", true, step_narrow}};
 
 static const char *skip_space(const char *at) {
     return at + strspn(at, " \t");

@@ -4,6 +4,7 @@
  * Text form, steps joined by ";" and recorded in the file:
  *   transpose          swaps the last two axes            permute(1,0,2)   axes in the new order
  *   squeeze            drops axes of size 1               reshape(a,b,…)   integers; one may be -1
+ *   narrow(axis,first,count)  positions first .. first+count-1 of an axis
  *   slice(axis,i,n)    the i-th of n equal parts          stack(i)         the weight's leading axis has this tensor at
  *                                                                          index i
  *   stack(c)           the same, index from the capture {c}

@@ -265,12 +265,23 @@ static const pml_model_port *find_port(const pml_model_port *ports, size_t n_por
     return NULL;
 }
 
+/* The port of that name or, failing that, of that alias. */
+static const pml_model_port *find_named(const pml_model *model, const pml_model_port *ports, size_t n_ports,
+                                        const char *name) {
+    const pml_model_port *port = find_port(ports, n_ports, name);
+    const pml_port_alias *at = model->schema->aliases;
+    for (; port == NULL && at != NULL && at->alias != NULL; at++) {
+        port = strcmp(at->alias, name) == 0 ? find_port(ports, n_ports, at->port) : NULL;
+    }
+    return port;
+}
+
 const pml_model_port *pml_model_find_input(const pml_model *model, const char *name) {
-    return find_port(model->inputs, model->n_inputs, name);
+    return find_named(model, model->inputs, model->n_inputs, name);
 }
 
 const pml_model_port *pml_model_find_output(const pml_model *model, const char *name) {
-    return find_port(model->outputs, model->n_outputs, name);
+    return find_named(model, model->outputs, model->n_outputs, name);
 }
 
 bool pml_model_has_weight(const pml_model *model, const char *name) {

@@ -55,7 +55,7 @@ bool pml_model_has_bf16(const pml_model *model); /* whether any matrix is stored
 /* T of the run that is planned or computed; 0 for families whose ports have no token axis. */
 size_t pml_model_n_tokens(const pml_model *model);
 
-/* Ports of the configured model. find: NULL when there is none of that name. */
+/* Ports of the configured model. find: by name or alias (pml_port_alias); NULL when there is none. */
 size_t pml_model_n_inputs(const pml_model *model);
 const pml_model_port *pml_model_input_at(const pml_model *model, size_t i_input);
 const pml_model_port *pml_model_find_input(const pml_model *model, const char *name);

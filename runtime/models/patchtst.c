@@ -1,8 +1,5 @@
-/* PatchTST: scaling, patches, tokens and the encoder. */
+/* PatchTST: scaling and decomposition of windows, and the storage that a forward needs. */
 #include "runtime/models/patchtst/patchtst.h"
-
-#include <math.h>
-#include <stdio.h>
 
 /* A forward of this much storage stays within the second-level cache of current CPUs. */
 #define BLOCK_BYTES 1048576u
@@ -19,25 +16,20 @@ static size_t floats(size_t n_samples, size_t elements) {
     return elements > SIZE_MAX / 8 / n_samples ? SIZE_MAX : pml_context_bytes(n_samples * elements, sizeof(float));
 }
 
-/* Storage of one forward: the encoder's state h beside the greediest of its phases. */
+/* Storage of one forward. */
 static size_t forward_bytes(const patchtst *net, size_t n_samples) {
-    size_t series = net->n_channels, rows = series * net->n_tokens;
-    size_t hidden = floats(n_samples, rows * net->d_model);
-    size_t patches = floats(n_samples, series * net->n_patches * net->patch_length);
-    size_t embed = sum(floats(n_samples, net->context_length * series), patches);
-    embed = sum(embed, net->do_mask_input ? patches : 0);
-    embed = sum(embed, sum(floats(n_samples, series * net->n_patches * net->d_model), hidden));
-    size_t depth = net->d_model / net->n_heads;
-    size_t work = pml_attention_work(net->n_tokens, depth), work_channels = pml_attention_work(series, depth);
-    size_t attention = floats(1, work > work_channels || !net->channel_attention ? work : work_channels);
-    for (int i = 0; i < 7; i++) { /* h; norm, q, k, v, attention, out */
-        attention = sum(attention, hidden);
-    }
-    size_t ffn = sum(sum(hidden, hidden), sum(hidden, floats(n_samples, rows * net->ffn_dim)));
+    size_t encoder = pml_patchtst_encoder_bytes(net, n_samples);
+    size_t hidden = floats(n_samples, net->n_channels * net->n_tokens * net->d_model);
     size_t head = sum(hidden, pml_patchtst_head_bytes(net, n_samples));
-    size_t greatest = embed > attention ? embed : attention;
-    greatest = ffn > greatest ? ffn : greatest;
-    return head > greatest ? head : greatest;
+    size_t bytes = head > encoder ? head : encoder;
+    if (net->decomposition_kernel > 0) { /* the trend, its negative, the remainder; two forecasts and their sum */
+        size_t window = floats(n_samples, net->context_length * net->n_channels);
+        size_t forecast = floats(n_samples, net->horizon * net->n_channels);
+        for (int i = 0; i < 3; i++) {
+            bytes = sum(bytes, sum(window, forecast));
+        }
+    }
+    return bytes;
 }
 
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
@@ -49,104 +41,57 @@ static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *res
     size_t n_blocks = batch / block + (batch % block != 0);
     result->block = batch / n_blocks + (batch % n_blocks != 0); /* blocks of nearly equal size */
     result->workspace_bytes = forward_bytes(net, result->block);
+    /* loc, scale, and the weights that they are computed with: of the batch, or of both parts of every block */
+    size_t rows = net->decomposition_kernel > 0 ? result->block : batch;
+    size_t n_tensors = net->decomposition_kernel > 0 ? 6 * n_blocks : 3;
     size_t statistics =
-        net->n_channels > SIZE_MAX / 8 / batch ? SIZE_MAX : pml_context_bytes(net->n_channels * batch, sizeof(double));
-    result->step_bytes = 0;
-    for (int i = 0; i < 3; i++) { /* loc, scale, and the weights that they are computed with */
-        result->step_bytes = sum(result->step_bytes, sum(statistics, pml_context_bytes(1, sizeof(pml_buffer))));
-    }
+        net->n_channels > SIZE_MAX / 8 / rows ? SIZE_MAX : pml_context_bytes(net->n_channels * rows, sizeof(double));
+    size_t each = sum(statistics, pml_context_bytes(1, sizeof(pml_buffer)));
+    result->step_bytes = each > SIZE_MAX / n_tensors ? SIZE_MAX : each * n_tensors;
     return PML_OK;
 }
 
 static pml_status begin(pml_model *model, const pml_model_step *step, pml_error *error) {
     patchtst *net = pml_model_data(model);
+    if (net->decomposition_kernel > 0) {
+        return PML_OK; /* each part of a window has statistics of its own */
+    }
     return pml_op_instance_statistics(pml_model_context(model), pml_model_step_input(model, step, "past_values"),
                                       pml_model_step_input(model, step, "past_observed_mask"), net->scaling,
-                                      net->scaling == PML_INSTANCE_STD ? STD_FLOOR : MEAN_FLOOR, &net->loc, &net->scale,
-                                      error);
+                                      net->scaling == PML_INSTANCE_MEAN ? MEAN_FLOOR : STD_FLOOR, &net->loc,
+                                      &net->scale, error);
 }
 
-static pml_status linear(pml_context *context, const pml_tensor *x, const patchtst_linear *weights,
-                         pml_activation activation, const pml_tensor *residual, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &weights->weight, weights->has_bias ? &weights->bias : NULL, activation, residual,
-                         y, error);
-}
-
-/* h [b, C, tokens, D] = tokens of the scaled patches. */
-static pml_status embed(pml_model *model, const pml_model_step *step, size_t base, pml_tensor *h, pml_error *error) {
+static pml_status run_plain(pml_model *model, const pml_model_step *step, pml_error *error) {
     pml_status status = PML_OK;
-    pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
-    const pml_tensor *mask = pml_model_step_input(model, step, "mask");
-    pml_tensor loc = pml_model_rows(&net->loc, step->first, step->count);
-    pml_tensor scale = pml_model_rows(&net->scale, step->first, step->count);
-    pml_tensor scaled, patches, embedded;
-    PML_TRY(pml_op_instance_normalize(context, pml_model_step_input(model, step, "past_values"), &loc, &scale, &scaled,
-                                      error));
-    PML_TRY(pml_op_patchify(context, &scaled, net->patch_length, net->patch_stride, &patches, error));
-    PML_TRY(pml_model_step_store(model, step, "patch_input", &patches, error));
-    PML_TRY(pml_model_step_store(model, step, "loc", &loc, error));
-    PML_TRY(pml_model_step_store(model, step, "scale", &scale, error));
-    if (mask != NULL) {
-        pml_tensor masked;
-        PML_TRY(pml_op_patch_mask(context, &patches, mask, (float)net->mask_value, &masked, error));
-        patches = masked;
-        pml_context_show(context, "masked_patches", step->first, &patches);
-    }
-    PML_TRY(linear(context, &patches, &net->embedding, PML_ACTIVATION_IDENTITY, NULL, &embedded, error));
-    PML_TRY(pml_op_tokens(context, &embedded, net->use_cls_token ? &net->cls_token : NULL, &net->position, h, error));
-    pml_context_release(context, base, h);
-    pml_context_show(context, "embed", step->first, h);
+    const patchtst_pass pass = {.network = &net->networks[0],
+                                .x = *pml_model_step_input(model, step, "past_values"),
+                                .loc = pml_model_rows(&net->loc, step->first, step->count),
+                                .scale = pml_model_rows(&net->scale, step->first, step->count)};
+    pml_tensor h;
+    PML_TRY(pml_model_step_store(model, step, "loc", &pass.loc, error));
+    PML_TRY(pml_model_step_store(model, step, "scale", &pass.scale, error));
+    PML_TRY(pml_patchtst_encode(model, step, &pass, &h, error));
+    PML_TRY(pml_patchtst_run_head(model, step, &pass, &h, NULL, error));
 
 done:
     return status;
 }
 
-/* One attention sublayer over `axis` of h [b, C, tokens, D] (2: time, 1: channels), with its norm before it or after
- * the residual sum. The workspace from `base` on holds h alone, before and after. */
-static pml_status attend(pml_context *context, const patchtst *net, const patchtst_layer *layer, const pml_norm *norm,
-                         unsigned axis, size_t base, pml_tensor *h, pml_error *error) {
+/* One part of a decomposed window [b, T, C] through its network, scaled by its own statistics. */
+static pml_status run_part(pml_model *model, const pml_model_step *step, const patchtst_network *network,
+                           const pml_tensor *x, pml_tensor *forecast, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor x = *h, q, k, v, y, result;
-    if (net->pre_norm) {
-        PML_TRY(pml_op_norm(context, h, norm, &x, error));
-    }
-    PML_TRY(linear(context, &x, &layer->q, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(linear(context, &x, &layer->k, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(linear(context, &x, &layer->v, PML_ACTIVATION_IDENTITY, NULL, &v, error));
-    const size_t depth = net->d_model / net->n_heads;
-    const pml_attention_options options = {
-        .n_heads = net->n_heads, .axis = axis, .scale = (float)(1.0 / sqrt((double)depth))};
-    PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
-    PML_TRY(linear(context, &y, &layer->out, PML_ACTIVATION_IDENTITY, h, &result, error));
-    if (!net->pre_norm) {
-        pml_tensor normed;
-        PML_TRY(pml_op_norm(context, &result, norm, &normed, error));
-        result = normed;
-    }
-    *h = result;
-    pml_context_release(context, base, h);
-
-done:
-    return status;
-}
-
-static pml_status feed_forward(pml_context *context, const patchtst *net, const patchtst_layer *layer, size_t base,
-                               pml_tensor *h, pml_error *error) {
-    pml_status status = PML_OK;
-    pml_tensor x = *h, up, result;
-    if (net->pre_norm) {
-        PML_TRY(pml_op_norm(context, h, &layer->norm3, &x, error));
-    }
-    PML_TRY(linear(context, &x, &layer->up, net->activation, NULL, &up, error));
-    PML_TRY(linear(context, &up, &layer->down, PML_ACTIVATION_IDENTITY, h, &result, error));
-    if (!net->pre_norm) {
-        pml_tensor normed;
-        PML_TRY(pml_op_norm(context, &result, &layer->norm3, &normed, error));
-        result = normed;
-    }
-    *h = result;
-    pml_context_release(context, base, h);
+    const patchtst *net = pml_model_data(model);
+    const size_t base = pml_context_mark(pml_model_context(model));
+    patchtst_pass pass = {.network = network, .x = *x};
+    pml_tensor h;
+    PML_TRY(pml_op_instance_statistics(pml_model_context(model), x, NULL, net->scaling, STD_FLOOR, &pass.loc,
+                                       &pass.scale, error));
+    PML_TRY(pml_patchtst_encode(model, step, &pass, &h, error));
+    PML_TRY(pml_patchtst_run_head(model, step, &pass, &h, forecast, error));
+    pml_context_release(pml_model_context(model), base, forecast);
 
 done:
     return status;
@@ -156,24 +101,18 @@ static pml_status forward(pml_model *model, const pml_model_step *step, pml_erro
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
-    const size_t base = pml_context_mark(context);
-    pml_tensor h;
-    PML_TRY(embed(model, step, base, &h, error));
-    for (size_t i = 0; i < net->n_layers; i++) {
-        const patchtst_layer *layer = &net->layers[i];
-        PML_TRY(attend(context, net, layer, &layer->norm1, 2, base, &h, error));
-        if (net->channel_attention) {
-            /* The same projections attend across channels: tokens of one time index are a sequence. */
-            PML_TRY(attend(context, net, layer, &layer->norm2, 1, base, &h, error));
-        }
-        PML_TRY(feed_forward(context, net, layer, base, &h, error));
-        if (context->probe != NULL) {
-            char name[32];
-            snprintf(name, sizeof name, "layer%zu", i);
-            pml_context_show(context, name, step->first, &h);
-        }
+    if (net->decomposition_kernel == 0) {
+        return run_plain(model, step, error);
     }
-    PML_TRY(pml_patchtst_run_head(model, step, &h, error));
+    const pml_tensor *x = pml_model_step_input(model, step, "past_values");
+    pml_tensor trend, negative, rest, forecasts[2], forecast;
+    PML_TRY(pml_op_moving_average(context, x, net->decomposition_kernel, &trend, error));
+    PML_TRY(pml_op_affine(context, &trend, -1, 0, &negative, error));
+    PML_TRY(pml_op_add(context, x, &negative, &rest, error));
+    PML_TRY(run_part(model, step, &net->networks[0], &rest, &forecasts[0], error));
+    PML_TRY(run_part(model, step, &net->networks[1], &trend, &forecasts[1], error));
+    PML_TRY(pml_op_add(context, &forecasts[0], &forecasts[1], &forecast, error));
+    PML_TRY(pml_model_step_store(model, step, "prediction_outputs", &forecast, error));
 
 done:
     return status;

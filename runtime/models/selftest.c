@@ -38,13 +38,25 @@ static const pml_vector *find_vector(const pml_vector *vectors, size_t n_vectors
     return NULL;
 }
 
+/* The vector recorded for an input, under the port's name or an alias. */
+static const pml_vector *find_input(const pml_model *model, const pml_vector *vectors, size_t n_vectors,
+                                    size_t i_port) {
+    const pml_model_port *port = pml_model_input_at(model, i_port);
+    const pml_vector *found = find_vector(vectors, n_vectors, "in.", port->name);
+    for (size_t i = 0; found == NULL && i < n_vectors; i++) {
+        bool is_input = strncmp(vectors[i].name, "in.", 3) == 0;
+        found = is_input && pml_model_find_input(model, vectors[i].name + 3) == port ? &vectors[i] : NULL;
+    }
+    return found;
+}
+
 /* The recorded inputs as F32. Each data pointer is the caller's (pml_free). */
 static pml_status gather_inputs(const pml_model *model, const pml_vector *vectors, size_t n_vectors, pml_array *inputs,
                                 size_t *n_inputs, pml_error *error) {
     pml_status status = PML_OK;
     for (size_t i_port = 0; i_port < pml_model_n_inputs(model); i_port++) {
         const char *name = pml_model_input_at(model, i_port)->name;
-        const pml_vector *vector = find_vector(vectors, n_vectors, "in.", name);
+        const pml_vector *vector = find_input(model, vectors, n_vectors, i_port);
         if (vector == NULL) {
             continue;
         }

@@ -92,7 +92,7 @@ pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x,
         const float *sample = pml_tensor_f32_const(x) + b * n_steps * n_channels;
         const float *mask = observed == NULL ? NULL : pml_tensor_f32_const(observed) + b * n_steps * n_channels;
         size_t at = b * n_channels;
-        if (kind == PML_INSTANCE_STD) {
+        if (kind == PML_INSTANCE_STD || kind == PML_INSTANCE_STD_LAST) {
             std_of_sample(sample, mask, n_steps, n_channels, floor, locs + at, scales + at, weights + at);
         } else if (kind == PML_INSTANCE_MEAN) {
             magnitude_of_sample(sample, mask, n_steps, n_channels, scales + at, weights + at);
@@ -101,8 +101,10 @@ pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x,
     if (kind == PML_INSTANCE_MEAN && n_batch > 0) {
         finish_mean(scales, weights, locs, n_batch, n_channels, floor);
     }
+    bool is_last = kind == PML_INSTANCE_STD_LAST && n_steps > 0;
     for (size_t i = 0; i < n_batch * n_channels && kind != PML_INSTANCE_STD; i++) {
-        locs[i] = 0;
+        size_t i_last = ((i / n_channels + 1) * n_steps - 1) * n_channels + i % n_channels;
+        locs[i] = is_last ? (double)pml_tensor_f32_const(x)[i_last] : 0;
         scales[i] = kind == PML_INSTANCE_NONE ? 1 : scales[i];
     }
     PML_TRY(pml_tape_record(context->tape, &op_statistics,

@@ -73,6 +73,19 @@ pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tenso
 pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first, size_t count, pml_tensor *y,
                         pml_error *error) PML_WARN_UNUSED;
 
+/* y [..., n, m, rest...] = x [..., m, n, rest...] with axes `axis` and axis+1 exchanged; at least one axis follows
+ * them. Attributes: integer[0] = axis. */
+pml_status pml_op_swap_axes(pml_context *context, const pml_tensor *x, unsigned axis, pml_tensor *y,
+                            pml_error *error) PML_WARN_UNUSED;
+
+/* y [..., n] = x * weight [n] + bias [n], in double, rounded once. */
+pml_status pml_op_scale_columns(pml_context *context, const pml_tensor *x, const pml_tensor *weight,
+                                const pml_tensor *bias, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+/* y = (x - bias) / (weight + floor), in double, rounded once. Attributes: real = floor. */
+pml_status pml_op_unscale_columns(pml_context *context, const pml_tensor *x, const pml_tensor *weight,
+                                  const pml_tensor *bias, double floor, pml_tensor *y,
+                                  pml_error *error) PML_WARN_UNUSED;
+
 /* y = x * factor + shift, in double, rounded once. Attributes: real = factor. */
 pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double factor, double shift, pml_tensor *y,
                          pml_error *error) PML_WARN_UNUSED;
@@ -110,10 +123,11 @@ pml_status pml_op_normalize(pml_context *context, const pml_tensor *x, double le
 
 /* ---- series: instance scaling and patches ------------------------------------------------------------------- */
 typedef enum pml_instance_scaling {
-    PML_INSTANCE_NONE, /* loc 0, scale 1 */
-    PML_INSTANCE_STD,  /* loc = mean, scale = sqrt(population variance + floor) */
-    PML_INSTANCE_MEAN  /* loc 0, scale = max(mean |x|, floor); a series without observations takes the mean over the
-                          observations of its channel in the whole batch */
+    PML_INSTANCE_NONE,     /* loc 0, scale 1 */
+    PML_INSTANCE_STD,      /* loc = mean, scale = sqrt(population variance + floor) */
+    PML_INSTANCE_STD_LAST, /* loc = the last step, scale as STD, around the mean */
+    PML_INSTANCE_MEAN      /* loc 0, scale = max(mean |x|, floor); a series without observations takes the mean over the
+                              observations of its channel in the whole batch */
 } pml_instance_scaling;
 
 /* Statistics of each series of x [B, T, C] over its observed steps; `observed` [B, T, C] weighs the steps (0 or 1;
@@ -133,6 +147,15 @@ pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x
  * first (T - P) % stride steps are in none). Attributes: integer = P, stride. */
 pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t patch_length, size_t stride, pml_tensor *y,
                            pml_error *error) PML_WARN_UNUSED;
+
+/* y [B, T + count, C] = x [B, T, C] with its last step repeated behind it. Attributes: integer[0] = count. */
+pml_status pml_op_extend(pml_context *context, const pml_tensor *x, size_t count, pml_tensor *y,
+                         pml_error *error) PML_WARN_UNUSED;
+
+/* y [B, T, C] = mean over `kernel` steps (odd) around each step of x, whose first and last steps stand for what lies
+ * outside; summed in double. Attributes: integer[0] = kernel. */
+pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
+                                 pml_error *error) PML_WARN_UNUSED;
 
 /* y = x [..., N, P] where mask [..., N] is 0, `value` in the patches where it is not. Attributes: real = value. */
 pml_status pml_op_patch_mask(pml_context *context, const pml_tensor *x, const pml_tensor *mask, float value,

@@ -24,6 +24,14 @@ static const char *const known_repos[] = {
     { .name = (key), .type = PML_CONFIG_BOOL, .description = (text) }
 #define CHOICE_KEY(key, list, text)                                                                                    \
     { .name = (key), .type = PML_CONFIG_CHOICE, .choices = (list), .description = (text) }
+/* What other code bases than Hugging Face's do differently; absent from files that do not. */
+#define RESEARCH_FLAG(key, text)                                                                                       \
+    { .name = (key), .type = PML_CONFIG_BOOL, .optional = true, .description = (text), .absent = "false" }
+#define RESEARCH_CHOICE(key, list, value, text)                                                                        \
+    {                                                                                                                  \
+        .name = (key), .type = PML_CONFIG_CHOICE, .choices = (list), .optional = true, .description = (text),          \
+        .absent = (value)                                                                                              \
+    }
 #define DROPOUT_KEY(key, text)                                                                                         \
     { .name = (key), .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .optional = true, .description = (text) }
 
@@ -93,6 +101,27 @@ static const pml_config_key config[] = {
      .greatest = 1e6,
      .optional = true,
      .description = "training: channels that are never hidden"},
+    RESEARCH_CHOICE("padding", "none|end", "none",
+                    "end: the last value is repeated patch_stride times behind the window"),
+    RESEARCH_CHOICE("patch_alignment", "end|start", "end", "where the patches that leave steps over begin or end"),
+    RESEARCH_CHOICE("patch_axes", "channels|patches", "channels",
+                    "which axis of masks and of patches as output comes first"),
+    RESEARCH_CHOICE("final_norm", "none|batchnorm|layernorm", "none", "a norm after the last layer"),
+    RESEARCH_FLAG("no_embedding_bias", "the patch embedding has no bias"),
+    RESEARCH_FLAG("scalar_position", "the position table has one number per token, added to all features"),
+    RESEARCH_FLAG("residual_attention", "each layer adds the attention scores of the layer before to its own"),
+    RESEARCH_FLAG("normed_residual", "pre_norm: the residual carries the normalized value"),
+    RESEARCH_FLAG("stored_attention_scale", "the factor of the attention scores is a stored weight"),
+    RESEARCH_FLAG("scaling_from_last", "scaling std: the last value is subtracted instead of the mean"),
+    RESEARCH_FLAG("last_token_head", "the head reads the last token alone"),
+    RESEARCH_FLAG("scaling_affine", "normalized windows pass a learned scale and shift per channel, and back"),
+    {.name = "decomposition_kernel",
+     .type = PML_CONFIG_INT,
+     .least = 0,
+     .greatest = 1e6,
+     .optional = true,
+     .description = "above 0: a moving average of so many steps and the remainder go through a network each",
+     .absent = "0"},
     DROPOUT_KEY("attention_dropout", "training: of attention weights"),
     DROPOUT_KEY("positional_dropout", "training: of embedded patches"),
     DROPOUT_KEY("path_dropout", "training: of sublayer outputs"),
@@ -107,70 +136,98 @@ static const pml_config_key config[] = {
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {
-    {"n_patches", "(context_length - patch_length) / patch_stride + 1"},
+    {"n_patches", "(context_length + (padding == 'end' ? patch_stride : 0) - patch_length) / patch_stride + 1"},
     {"n_tokens", "n_patches + use_cls_token"},
-    {"is_flattened", "pooling == 'none' && !use_cls_token"},
+    {"is_flattened", "pooling == 'none' && !use_cls_token && !last_token_head"},
     {"is_pooled_head", "head == 'classification' || head == 'regression'"},
-    {"head_in", "is_pooled_head ? num_input_channels * d_model"
-                " : head == 'prediction' && is_flattened ? n_patches * d_model : d_model"},
+    {"token_features", "is_flattened ? n_patches * d_model : d_model"},
+    {"head_in", "is_pooled_head ? num_input_channels * token_features"
+                " : head == 'prediction' ? token_features : d_model"},
     {"head_out", "is_pooled_head ? num_targets : head == 'prediction' ? prediction_length : patch_length"},
     {"n_head_outputs", "head == 'none' ? 0 : distribution == 'student_t' ? 3 : distribution == 'none' ? 1 : 2"},
     {"is_head_per_channel", "head == 'prediction' && !share_projection"},
+    {"is_research", "patch_alignment == 'start' || patch_axes == 'patches'"},
+    {"has_trend", "decomposition_kernel > 0"},
+    {"n_trend_layers", "has_trend ? num_hidden_layers : 0"},
+    {"n_trend_outputs", "has_trend ? n_head_outputs : 0"},
     {NULL, NULL}};
 
 static const pml_config_constraint constraints[] = {
-    {"context_length > patch_length", "context_length must be greater than patch_length"},
+    {"context_length > patch_length || (is_research && n_patches > 0 && context_length + patch_stride >= patch_length)",
+     "context_length must be greater than patch_length"},
     {"d_model % num_attention_heads == 0", "d_model must be a multiple of num_attention_heads"},
-    {"!(is_pooled_head && is_flattened)",
+    {"!(is_pooled_head && is_flattened) || is_research",
      "a classification or regression head needs pooling mean or max, or use_cls_token"},
+    {"decomposition_kernel % 2 == 1 || !has_trend", "decomposition_kernel must be odd"},
+    {"!has_trend || (head == 'prediction' && distribution == 'none' && scaling != 'mean')",
+     "decomposition_kernel is for a prediction head without distribution and for scaling std or none"},
+    {"!scaling_from_last || scaling == 'std'", "scaling_from_last is for scaling std"},
+    {"!last_token_head || (pooling == 'none' && !use_cls_token)", "last_token_head excludes pooling and use_cls_token"},
+    {"!(use_cls_token && scalar_position)", "scalar_position excludes use_cls_token"},
     {"distribution == 'none' || head == 'prediction' || head == 'regression'",
      "distribution must be none unless head is prediction or regression"},
     {"head != 'pretraining' || do_mask_input", "do_mask_input must be true when head is pretraining"},
     {NULL, NULL}};
 
-#define LAYER(suffix) "encoder.layer.{l}." suffix
-#define LINEAR(part, in, out)                                                                                          \
-    {LAYER(part ".weight"), PML_ROLE_MATRIX, in ", " out, "num_hidden_layers", NULL}, {                                \
-        LAYER(part ".bias"), PML_ROLE_VECTOR, out, "num_hidden_layers", NULL                                           \
+#define LINEAR(prefix, part, in, out, n)                                                                               \
+    {prefix "encoder.layer.{l}." part ".weight", PML_ROLE_MATRIX, in ", " out, n, NULL}, {                             \
+        prefix "encoder.layer.{l}." part ".bias", PML_ROLE_VECTOR, out, n, NULL                                        \
     }
-#define NORM(part, condition)                                                                                          \
-    {LAYER(part ".weight"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition},                               \
-        {LAYER(part ".bias"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition},                             \
-        {LAYER(part ".mean"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers",                                         \
+#define NORM(prefix, part, n, condition)                                                                               \
+    {prefix "encoder.layer.{l}." part ".weight", PML_ROLE_VECTOR, "d_model", n, condition},                            \
+        {prefix "encoder.layer.{l}." part ".bias", PML_ROLE_VECTOR, "d_model", n, condition},                          \
+        {prefix "encoder.layer.{l}." part ".mean", PML_ROLE_VECTOR, "d_model", n,                                      \
          condition " && norm_type == 'batchnorm'"},                                                                    \
     {                                                                                                                  \
-        LAYER(part ".var"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", condition " && norm_type == 'batchnorm'"  \
+        prefix "encoder.layer.{l}." part ".var", PML_ROLE_VECTOR, "d_model", n,                                        \
+            condition " && norm_type == 'batchnorm'"                                                                   \
+    }
+/* One network: `exists` is a condition, `n` and `n_outputs` count its layers and its head's projections. */
+#define NETWORK(prefix, exists, n, n_outputs)                                                                          \
+    {prefix "patch_embedding.weight", PML_ROLE_MATRIX, "patch_length, d_model", NULL, exists " && share_embedding"},   \
+        {prefix "patch_embedding.weight", PML_ROLE_MATRIX, "num_input_channels, patch_length, d_model", NULL,          \
+         exists " && !share_embedding"},                                                                               \
+        {prefix "patch_embedding.bias", PML_ROLE_VECTOR, "d_model", NULL,                                              \
+         exists " && share_embedding && !no_embedding_bias"},                                                          \
+        {prefix "patch_embedding.bias", PML_ROLE_VECTOR, "num_input_channels, d_model", NULL,                          \
+         exists " && !share_embedding && !no_embedding_bias"},                                                         \
+        {prefix "position", PML_ROLE_TABLE, "n_tokens, scalar_position ? 1 : d_model", NULL, exists},                  \
+        {prefix "cls_token", PML_ROLE_VECTOR, "d_model", NULL, exists " && use_cls_token"},                            \
+        LINEAR(prefix, "attention.q", "d_model", "d_model", n),                                                        \
+        LINEAR(prefix, "attention.k", "d_model", "d_model", n),                                                        \
+        LINEAR(prefix, "attention.v", "d_model", "d_model", n),                                                        \
+        LINEAR(prefix, "attention.out", "d_model", "d_model", n),                                                      \
+        {prefix "encoder.layer.{l}.attention.scale", PML_ROLE_VECTOR, "1", n, "stored_attention_scale"},               \
+        NORM(prefix, "norm1", n, "1"), NORM(prefix, "norm2", n, "channel_attention"),                                  \
+        {prefix "encoder.layer.{l}.ffn.up.weight", PML_ROLE_MATRIX, "d_model, ffn_dim", n, NULL},                      \
+        {prefix "encoder.layer.{l}.ffn.up.bias", PML_ROLE_VECTOR, "ffn_dim", n, "ffn_bias"},                           \
+        {prefix "encoder.layer.{l}.ffn.down.weight", PML_ROLE_MATRIX, "ffn_dim, d_model", n, NULL},                    \
+        {prefix "encoder.layer.{l}.ffn.down.bias", PML_ROLE_VECTOR, "d_model", n, "ffn_bias"},                         \
+        NORM(prefix, "norm3", n, "1"),                                                                                 \
+        {prefix "encoder.norm.weight", PML_ROLE_VECTOR, "d_model", NULL, exists " && final_norm != 'none'"},           \
+        {prefix "encoder.norm.bias", PML_ROLE_VECTOR, "d_model", NULL, exists " && final_norm != 'none'"},             \
+        {prefix "encoder.norm.mean", PML_ROLE_VECTOR, "d_model", NULL, exists " && final_norm == 'batchnorm'"},        \
+        {prefix "encoder.norm.var", PML_ROLE_VECTOR, "d_model", NULL, exists " && final_norm == 'batchnorm'"},         \
+        {prefix "scaling.weight", PML_ROLE_VECTOR, "num_input_channels", NULL, exists " && scaling_affine"},           \
+        {prefix "scaling.bias", PML_ROLE_VECTOR, "num_input_channels", NULL, exists " && scaling_affine"},             \
+        {prefix "head.{l}.weight", PML_ROLE_MATRIX, "head_in, head_out", n_outputs, "!is_head_per_channel"},           \
+        {prefix "head.{l}.weight", PML_ROLE_MATRIX, "num_input_channels, head_in, head_out", n_outputs,                \
+         "is_head_per_channel"},                                                                                       \
+        {prefix "head.{l}.bias", PML_ROLE_VECTOR, "head_out", n_outputs, "!is_head_per_channel"}, {                    \
+        prefix "head.{l}.bias", PML_ROLE_VECTOR, "num_input_channels, head_out", n_outputs, "is_head_per_channel"      \
     }
 
-static const pml_weight_spec weights[] = {
-    {"patch_embedding.weight", PML_ROLE_MATRIX, "patch_length, d_model", NULL, "share_embedding"},
-    {"patch_embedding.weight", PML_ROLE_MATRIX, "num_input_channels, patch_length, d_model", NULL, "!share_embedding"},
-    {"patch_embedding.bias", PML_ROLE_VECTOR, "d_model", NULL, "share_embedding"},
-    {"patch_embedding.bias", PML_ROLE_VECTOR, "num_input_channels, d_model", NULL, "!share_embedding"},
-    {"position", PML_ROLE_TABLE, "n_tokens, d_model", NULL, NULL},
-    {"cls_token", PML_ROLE_VECTOR, "d_model", NULL, "use_cls_token"},
-    LINEAR("attention.q", "d_model", "d_model"),
-    LINEAR("attention.k", "d_model", "d_model"),
-    LINEAR("attention.v", "d_model", "d_model"),
-    LINEAR("attention.out", "d_model", "d_model"),
-    NORM("norm1", "1"),
-    NORM("norm2", "channel_attention"),
-    {LAYER("ffn.up.weight"), PML_ROLE_MATRIX, "d_model, ffn_dim", "num_hidden_layers", NULL},
-    {LAYER("ffn.up.bias"), PML_ROLE_VECTOR, "ffn_dim", "num_hidden_layers", "ffn_bias"},
-    {LAYER("ffn.down.weight"), PML_ROLE_MATRIX, "ffn_dim, d_model", "num_hidden_layers", NULL},
-    {LAYER("ffn.down.bias"), PML_ROLE_VECTOR, "d_model", "num_hidden_layers", "ffn_bias"},
-    NORM("norm3", "1"),
-    {"head.{l}.weight", PML_ROLE_MATRIX, "head_in, head_out", "n_head_outputs", "!is_head_per_channel"},
-    {"head.{l}.weight", PML_ROLE_MATRIX, "num_input_channels, head_in, head_out", "n_head_outputs",
-     "is_head_per_channel"},
-    {"head.{l}.bias", PML_ROLE_VECTOR, "head_out", "n_head_outputs", "!is_head_per_channel"},
-    {"head.{l}.bias", PML_ROLE_VECTOR, "num_input_channels, head_out", "n_head_outputs", "is_head_per_channel"},
-    {NULL, 0, NULL, NULL, NULL}};
+static const pml_weight_spec weights[] = {NETWORK("", "1", "num_hidden_layers", "n_head_outputs"),
+                                          NETWORK("trend.", "has_trend", "n_trend_layers", "n_trend_outputs"),
+                                          {NULL, 0, NULL, NULL, NULL}};
 
 static const pml_port_spec inputs[] = {
     {"past_values", "B, context_length, num_input_channels", false, NULL, "the look-back window"},
-    {"past_observed_mask", "B, context_length, num_input_channels", true, NULL, "1 observed, 0 missing"},
-    {"mask", "B, num_input_channels, n_patches", true, "do_mask_input", "1: the patch is hidden from the encoder"},
+    {"past_observed_mask", "B, context_length, num_input_channels", true, "!is_research", "1 observed, 0 missing"},
+    {"mask", "B, num_input_channels, n_patches", true, "do_mask_input && patch_axes == 'channels'",
+     "1: the patch is hidden from the encoder"},
+    {"mask", "B, n_patches, num_input_channels", true, "do_mask_input && patch_axes == 'patches'",
+     "1: the patch is hidden from the encoder"},
     {NULL, NULL, false, NULL, NULL}};
 
 #define DISTRIBUTION(family) "head == '" family "' && distribution != 'none'"
@@ -179,6 +236,10 @@ static const pml_port_spec inputs[] = {
 static const pml_port_spec outputs[] = {
     {"last_hidden_state", "B, num_input_channels, n_tokens, d_model", false, "head == 'none'", "encoder output"},
     {"patch_input", "B, num_input_channels, n_patches, patch_length", false, "head == 'none'", "normalized patches"},
+    {"patch_input", "B, n_patches, num_input_channels, patch_length", false,
+     "head != 'none' && patch_axes == 'patches'", "normalized patches"},
+    {"scaled_outputs", "B, prediction_length, num_input_channels", false,
+     "head == 'prediction' && patch_axes == 'patches'", "the forecast in the normalized space"},
     {"prediction_outputs", "B, prediction_length, num_input_channels", false,
      "head == 'prediction' && distribution == 'none'", "the forecast, in the input's units"},
     {"df", "B, prediction_length, num_input_channels", false, STUDENT_T("prediction"), "degrees of freedom"},
@@ -188,16 +249,25 @@ static const pml_port_spec outputs[] = {
      "scale (negative binomial: logits), in the normalized space"},
     {"forecast", "B, prediction_length, num_input_channels", true, DISTRIBUTION("prediction"),
      "mean of the distribution, in the input's units"},
-    {"loc", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window location"},
-    {"scale", "B, 1, num_input_channels", false, "head == 'none' || head == 'prediction'", "window scale"},
-    {"prediction_output", "B, num_input_channels, n_patches, patch_length", false, "head == 'pretraining'",
-     "reconstructed patches, normalized"},
+    {"loc", "B, 1, num_input_channels", false, "head == 'none' || (head == 'prediction' && !has_trend)",
+     "window location"},
+    {"scale", "B, 1, num_input_channels", false, "head == 'none' || (head == 'prediction' && !has_trend)",
+     "window scale"},
+    {"prediction_output", "B, num_input_channels, n_patches, patch_length", false,
+     "head == 'pretraining' && patch_axes == 'channels'", "reconstructed patches, normalized"},
+    {"prediction_output", "B, n_patches, num_input_channels, patch_length", false,
+     "head == 'pretraining' && patch_axes == 'patches'", "reconstructed patches, normalized"},
     {"prediction_logits", "B, num_targets", false, "head == 'classification'", "class scores"},
     {"regression_outputs", "B, num_targets", false, "head == 'regression' && distribution == 'none'", "targets"},
     {"df", "B, num_targets", false, STUDENT_T("regression"), "degrees of freedom"},
     {"dist_loc", "B, num_targets", false, DISTRIBUTION("regression"), "location (negative binomial: total count)"},
     {"dist_scale", "B, num_targets", false, DISTRIBUTION("regression"), "scale (negative binomial: logits)"},
     {NULL, NULL, false, NULL, NULL}};
+
+/* The research code's names. */
+static const pml_port_alias aliases[] = {
+    {"x", "past_values"},        {"y", "prediction_outputs"}, {"y", "prediction_output"}, {"y", "prediction_logits"},
+    {"y", "regression_outputs"}, {"patches", "patch_input"},  {"raw", "scaled_outputs"},  {NULL, NULL}};
 
 static const char *const forecast_outputs[] = {"prediction_outputs", "forecast", NULL};
 static const pml_forecast_spec forecast = {.input = "past_values",
@@ -222,4 +292,5 @@ const pml_schema pml_schema_patchtst = {
     .forecast = &forecast,
     .state = NULL,
     .derived = derived,
+    .aliases = aliases,
 };

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -93,6 +94,11 @@ static pml_status lookup_name(void *user, const char *name, size_t name_bytes, p
             continue;
         }
         const pml_meta_entry *entry = find_entry(in->metadata, key->name);
+        if (entry == NULL && key->absent != NULL) {
+            *value = (pml_expr_value){.text = key->type == PML_CONFIG_CHOICE ? key->absent : NULL};
+            value->integer = strcmp(key->absent, "true") == 0 ? 1 : strtoll(key->absent, NULL, 10);
+            return PML_OK;
+        }
         if (entry == NULL) {
             return PML_FAIL(error, PML_E_CONFIG, "config key '%s' is not set", key->name);
         }

@@ -39,6 +39,9 @@ typedef struct pml_config_key { /* stored as metadata "config.<name>" */
     bool optional;          /* may be absent; otherwise the file is incomplete without it */
     const char *description;
     unsigned n_elements; /* of the list types: exactly that many; 0: any number */
+    /* Of an optional INT, BOOL or CHOICE: what expressions see where the key is absent ("0", "false", a choice); NULL:
+     * they may not use it then. */
+    const char *absent;
 } pml_config_key;
 
 typedef struct pml_derived_number { /* a name for an expression, usable like a config key in every other expression */
@@ -76,6 +79,13 @@ typedef struct pml_forecast_spec { /* how a family forecasts, by names of the li
     const char *when;                                  /* forecasts only if this is not 0; NULL: always */
 } pml_forecast_spec;
 
+/* Another code base's name for a port, accepted wherever inputs and outputs are looked up. One alias may stand for
+ * several ports of which a configured model has one; a port's own name goes first. */
+typedef struct pml_port_alias {
+    const char *alias; /* "x" */
+    const char *port;  /* "past_values" */
+} pml_port_alias;
+
 typedef struct pml_schema {
     const char *name;                         /* "patchtst" */
     const char *architecture;                 /* one line */
@@ -89,7 +99,11 @@ typedef struct pml_schema {
     const pml_forecast_spec *forecast; /* NULL: the family does not forecast */
     const pml_port_spec *state;        /* recurrent state carried from call to call; NULL: none */
     const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
+<<<<<<< HEAD
     const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
+=======
+    const pml_port_alias *aliases;     /* ends with a NULL alias; NULL: none */
+>>>>>>> 5d306cb (wip)
 } pml_schema;
 
 extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */

@@ -13,6 +13,7 @@ typedef struct patchtst_linear {
 typedef struct patchtst_layer {
     patchtst_linear q, k, v, out, up, down;
     pml_norm norm1, norm2, norm3; /* norm2 only with channel attention */
+    float attention_scale;        /* of q.k */
 } patchtst_layer;
 
 typedef enum patchtst_head {
@@ -30,14 +31,31 @@ typedef enum patchtst_distribution {
     PATCHTST_NEGATIVE_BINOMIAL
 } patchtst_distribution;
 
-typedef enum patchtst_pooling { PATCHTST_FLATTEN, PATCHTST_MEAN, PATCHTST_MAX } patchtst_pooling;
+typedef enum patchtst_pooling {
+    PATCHTST_FLATTEN,
+    PATCHTST_MEAN,
+    PATCHTST_MAX,
+    PATCHTST_LAST /* the last token alone */
+} patchtst_pooling;
 
 #define PATCHTST_MAX_ARGUMENTS 3u
+
+/* The weights of one way from a window to an output. A decomposed window takes two, each for its part. */
+typedef struct patchtst_network {
+    patchtst_linear embedding;
+    pml_tensor position, cls_token;
+    patchtst_layer *layers;                  /* in the model arena */
+    pml_norm final_norm;                     /* only if has_final_norm */
+    pml_tensor scaling_weight, scaling_bias; /* [C], only if scaling_affine */
+    patchtst_linear heads[PATCHTST_MAX_ARGUMENTS];
+} patchtst_network;
 
 typedef struct patchtst {
     size_t n_channels, context_length, patch_length, patch_stride, n_patches, n_tokens; /* C, T, P, -, N, tokens */
     size_t n_layers, d_model, n_heads, ffn_dim, horizon, n_targets;                     /* L, D, H, F, S, - */
+    size_t n_padding, decomposition_kernel; /* steps repeated behind the window; 0: no decomposition */
     bool pre_norm, channel_attention, use_cls_token, do_mask_input, has_output_range;
+    bool starts_aligned, patches_first, residual_attention, normed_residual, has_final_norm, scaling_affine;
     pml_norm_kind norm_kind;
     double norm_eps, mask_value, output_range[2];
     pml_activation activation;
@@ -47,20 +65,30 @@ typedef struct patchtst {
     patchtst_pooling pooling;
     size_t n_head_outputs; /* projections of the head: one per distribution argument */
 
-    patchtst_linear embedding;
-    pml_tensor position, cls_token;
-    patchtst_layer *layers; /* in the model arena */
-    patchtst_linear heads[PATCHTST_MAX_ARGUMENTS];
+    patchtst_network networks[2]; /* the second, for the trend, only with decomposition */
 
-    pml_tensor loc, scale; /* F64 [B, 1, C] of the current run */
+    pml_tensor loc, scale; /* F64 [B, 1, C] of the current run, without decomposition */
 } patchtst;
 
 /* patchtst_load.c */
 pml_status pml_patchtst_load(pml_model *model, pml_error *error) PML_WARN_UNUSED;
 
-/* patchtst_head.c: from the encoder's output h [b, C, tokens, D] to the outputs of this step. */
-pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h,
-                                 pml_error *error) PML_WARN_UNUSED;
+/* What one network makes of the samples of a step: its window [b, T, C], and that window's statistics F64 [b, 1, C]. */
+typedef struct patchtst_pass {
+    const patchtst_network *network;
+    pml_tensor x, loc, scale;
+} patchtst_pass;
+
+/* patchtst_encoder.c: h [b, C, tokens, D] of the pass. The workspace holds h alone beyond what it held before. */
+pml_status pml_patchtst_encode(pml_model *model, const pml_model_step *step, const patchtst_pass *pass, pml_tensor *h,
+                               pml_error *error) PML_WARN_UNUSED;
+/* Bound of what it holds at a time for `n_samples` samples, h included. */
+size_t pml_patchtst_encoder_bytes(const patchtst *net, size_t n_samples);
+
+/* patchtst_head.c: from the encoder's output h [b, C, tokens, D] to the outputs of this step. A decomposed window's
+ * part of the forecast goes to *forecast instead, [b, S, C] in the input's units. */
+pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const patchtst_pass *pass,
+                                 const pml_tensor *h, pml_tensor *forecast, pml_error *error) PML_WARN_UNUSED;
 /* Bound of what it holds at a time for `n_samples` samples, h not included. */
 size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples);
 

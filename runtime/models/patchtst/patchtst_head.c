@@ -4,6 +4,8 @@
 
 #include "runtime/models/patchtst/patchtst.h"
 
+#define AFFINE_FLOOR 1e-10 /* added to the learned scale before it divides: the square of upstream's eps */
+
 /* How an argument of a distribution is brought into its domain. */
 typedef enum argument_domain {
     DOMAIN_REAL,
@@ -44,10 +46,11 @@ size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples) {
     if (state > limit || result > limit) {
         return SIZE_MAX;
     }
-    /* What is pooled or cut out of h; per projection its result, mapped and transposed; the forecast. */
+    /* What is pooled or cut out of h; per projection its result, mapped and transposed; the forecast, or what comes
+     * of it before its scale. */
     size_t bytes = pml_context_bytes(n_samples * state, sizeof(float));
     size_t each = pml_context_bytes(n_samples * result, sizeof(float));
-    for (size_t i = 0; i < 3 * net->n_head_outputs + 1; i++) {
+    for (size_t i = 0; i < 3 * net->n_head_outputs + 2; i++) {
         bytes = pml_context_bytes_sum(bytes, each);
     }
     return bytes;
@@ -65,6 +68,8 @@ static pml_status reduce_tokens(pml_context *context, const patchtst *net, const
     pml_tensor reduced = *h;
     if (net->use_cls_token) {
         PML_TRY(pml_op_slice(context, h, 0, 1, &reduced, error));
+    } else if (net->pooling == PATCHTST_LAST) {
+        PML_TRY(pml_op_slice(context, h, net->n_tokens - 1, 1, &reduced, error));
     } else if (net->pooling != PATCHTST_FLATTEN) {
         PML_TRY(pml_op_pool(context, h, net->pooling == PATCHTST_MEAN ? PML_POOL_MEAN : PML_POOL_MAX, &reduced, error));
     }
@@ -107,17 +112,31 @@ done:
     return status;
 }
 
-static pml_status run_prediction(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+/* y [b, S, C] in the input's units. */
+static pml_status restore_units(pml_context *context, const patchtst *net, const patchtst_pass *pass,
+                                const pml_tensor *x, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor plain = *x;
+    if (net->scaling_affine) {
+        PML_TRY(pml_op_unscale_columns(context, x, &pass->network->scaling_weight, &pass->network->scaling_bias,
+                                       AFFINE_FLOOR, &plain, error));
+    }
+    PML_TRY(pml_op_instance_denormalize(context, &plain, &pass->loc, &pass->scale, y, error));
+
+done:
+    return status;
+}
+
+static pml_status run_prediction(pml_model *model, const pml_model_step *step, const patchtst_pass *pass,
+                                 const pml_tensor *h, pml_tensor *part, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
-    pml_tensor loc = pml_model_rows(&net->loc, step->first, step->count);
-    pml_tensor scale = pml_model_rows(&net->scale, step->first, step->count);
     pml_tensor features, results[PATCHTST_MAX_ARGUMENTS], forecast;
     PML_TRY(reduce_tokens(context, net, h, &features, error));
     for (size_t i = 0; i < net->n_head_outputs; i++) {
         pml_tensor projected; /* [b, C, S] */
-        PML_TRY(project(context, &net->heads[i], &features, PML_ACTIVATION_IDENTITY, &projected, error));
+        PML_TRY(project(context, &pass->network->heads[i], &features, PML_ACTIVATION_IDENTITY, &projected, error));
         PML_TRY(pml_op_transpose(context, &projected, &results[i], error));
         if (net->distribution != PATCHTST_POINT) {
             PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &results[i], error));
@@ -125,11 +144,16 @@ static pml_status run_prediction(pml_model *model, const pml_model_step *step, c
         }
     }
     if (net->distribution == PATCHTST_NEGATIVE_BINOMIAL) {
-        PML_TRY(mean_count(context, &results[0], &results[1], &scale, &forecast, error));
+        PML_TRY(mean_count(context, &results[0], &results[1], &pass->scale, &forecast, error));
     } else {
         /* The location is the mean; student_t has it second. */
         const pml_tensor *location = &results[net->distribution == PATCHTST_STUDENT_T ? 1 : 0];
-        PML_TRY(pml_op_instance_denormalize(context, location, &loc, &scale, &forecast, error));
+        PML_TRY(pml_model_step_store(model, step, "scaled_outputs", location, error));
+        PML_TRY(restore_units(context, net, pass, location, &forecast, error));
+    }
+    if (part != NULL) {
+        *part = forecast;
+        goto done;
     }
     PML_TRY(pml_model_step_store(model, step, net->distribution == PATCHTST_POINT ? "prediction_outputs" : "forecast",
                                  &forecast, error));
@@ -138,7 +162,8 @@ done:
     return status;
 }
 
-static pml_status run_pretraining(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+static pml_status run_pretraining(pml_model *model, const pml_model_step *step, const patchtst_pass *pass,
+                                  const pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
@@ -146,7 +171,12 @@ static pml_status run_pretraining(pml_model *model, const pml_model_step *step, 
     if (net->use_cls_token) {
         PML_TRY(pml_op_slice(context, h, 1, net->n_patches, &tokens, error));
     }
-    PML_TRY(project(context, &net->heads[0], &tokens, PML_ACTIVATION_IDENTITY, &patches, error));
+    PML_TRY(project(context, &pass->network->heads[0], &tokens, PML_ACTIVATION_IDENTITY, &patches, error));
+    if (net->patches_first) {
+        pml_tensor swapped;
+        PML_TRY(pml_op_swap_axes(context, &patches, 1, &swapped, error));
+        patches = swapped;
+    }
     PML_TRY(pml_model_step_store(model, step, "prediction_output", &patches, error));
 
 done:
@@ -154,7 +184,8 @@ done:
 }
 
 /* Classification and regression: one vector per sample. */
-static pml_status run_targets(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+static pml_status run_targets(pml_model *model, const pml_model_step *step, const patchtst_pass *pass,
+                              const pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
@@ -165,18 +196,18 @@ static pml_status run_targets(pml_model *model, const pml_model_step *step, cons
     const bool is_regression = net->head == PATCHTST_HEAD_REGRESSION;
     if (net->distribution != PATCHTST_POINT) {
         for (size_t i = 0; i < net->n_head_outputs; i++) {
-            PML_TRY(project(context, &net->heads[i], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+            PML_TRY(project(context, &pass->network->heads[i], &flat, PML_ACTIVATION_IDENTITY, &result, error));
             PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &result, error));
             PML_TRY(pml_model_step_store(model, step, arguments[net->distribution][i].port, &result, error));
         }
     } else if (is_regression && net->has_output_range) {
         pml_tensor unit;
-        PML_TRY(project(context, &net->heads[0], &flat, PML_ACTIVATION_SIGMOID, &unit, error));
+        PML_TRY(project(context, &pass->network->heads[0], &flat, PML_ACTIVATION_SIGMOID, &unit, error));
         PML_TRY(pml_op_affine(context, &unit, net->output_range[1] - net->output_range[0], net->output_range[0],
                               &result, error));
         PML_TRY(pml_model_step_store(model, step, "regression_outputs", &result, error));
     } else {
-        PML_TRY(project(context, &net->heads[0], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+        PML_TRY(project(context, &pass->network->heads[0], &flat, PML_ACTIVATION_IDENTITY, &result, error));
         PML_TRY(pml_model_step_store(model, step, is_regression ? "regression_outputs" : "prediction_logits", &result,
                                      error));
     }
@@ -185,16 +216,17 @@ done:
     return status;
 }
 
-pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const pml_tensor *h, pml_error *error) {
+pml_status pml_patchtst_run_head(pml_model *model, const pml_model_step *step, const patchtst_pass *pass,
+                                 const pml_tensor *h, pml_tensor *forecast, pml_error *error) {
     const patchtst *net = pml_model_data(model);
     switch (net->head) {
     case PATCHTST_HEAD_PREDICTION:
-        return run_prediction(model, step, h, error);
+        return run_prediction(model, step, pass, h, forecast, error);
     case PATCHTST_HEAD_PRETRAINING:
-        return run_pretraining(model, step, h, error);
+        return run_pretraining(model, step, pass, h, error);
     case PATCHTST_HEAD_CLASSIFICATION:
     case PATCHTST_HEAD_REGRESSION:
-        return run_targets(model, step, h, error);
+        return run_targets(model, step, pass, h, error);
     default:
         return pml_model_step_store(model, step, "last_hidden_state", h, error);
     }

@@ -1,12 +1,24 @@
 /* PatchTST: configuration and weights. */
+#include <math.h>
 #include <stdio.h>
 
+#include "runtime/base/checked.h"
 #include "runtime/models/patchtst/patchtst.h"
+
+/* A condition over keys, of which some may be absent. */
+static pml_status load_flag(const pml_model *model, const char *expression, bool *flag, pml_error *error) {
+    int64_t value = 0;
+    pml_status status =
+        pml_schema_eval(pml_model_schema(model), pml_model_metadata(model), expression, -1, &value, error);
+    *flag = value != 0;
+    return status;
+}
 
 static pml_status load_choices(const pml_model *model, patchtst *net, pml_error *error) {
     static const char *const heads[] = {"none", "prediction", "pretraining", "classification", "regression", NULL};
     static const char *const norms[] = {"layernorm", "batchnorm", NULL};
     static const char *const scalings[] = {"none", "std", "mean", NULL};
+    static const pml_instance_scaling kinds[] = {PML_INSTANCE_NONE, PML_INSTANCE_STD, PML_INSTANCE_MEAN};
     static const char *const poolings[] = {"none", "mean", "max", NULL};
     static const char *const distributions[] = {"none", "student_t", "normal", "negative_binomial", NULL};
     pml_status status = PML_OK;
@@ -19,12 +31,49 @@ static pml_status load_choices(const pml_model *model, patchtst *net, pml_error 
     PML_TRY(pml_model_config_activation(model, "activation", &net->activation, error));
     net->head = (patchtst_head)head;
     net->norm_kind = norm == 0 ? PML_NORM_LAYER : PML_NORM_BATCH;
-    net->scaling = scaling == 0 ? PML_INSTANCE_NONE : scaling == 1 ? PML_INSTANCE_STD : PML_INSTANCE_MEAN;
+    net->scaling = kinds[scaling];
     net->pooling = (patchtst_pooling)pooling;
+    bool is_last, is_from_last;
+    PML_TRY(load_flag(model, "last_token_head", &is_last, error));
+    PML_TRY(load_flag(model, "scaling_from_last", &is_from_last, error));
+    net->pooling = is_last ? PATCHTST_LAST : net->pooling;
+    net->scaling = is_from_last ? PML_INSTANCE_STD_LAST : net->scaling;
     net->distribution = (patchtst_distribution)distribution;
 
 done:
     return status;
+}
+
+/* Keys that may be absent, as expressions see them. */
+static pml_status load_derived(const pml_model *model, patchtst *net, pml_error *error) {
+    const struct {
+        const char *expression;
+        bool *flag;
+        size_t *size;
+    } values[] = {{"patch_alignment == 'start'", &net->starts_aligned, NULL},
+                  {"patch_axes == 'patches'", &net->patches_first, NULL},
+                  {"residual_attention", &net->residual_attention, NULL},
+                  {"pre_norm && normed_residual", &net->normed_residual, NULL},
+                  {"final_norm != 'none'", &net->has_final_norm, NULL},
+                  {"scaling_affine", &net->scaling_affine, NULL},
+                  {"padding == 'end' ? patch_stride : 0", NULL, &net->n_padding},
+                  {"decomposition_kernel", NULL, &net->decomposition_kernel},
+                  {"n_patches", NULL, &net->n_patches},
+                  {"n_tokens", NULL, &net->n_tokens}};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        int64_t value;
+        pml_status status = pml_schema_eval(pml_model_schema(model), pml_model_metadata(model), values[i].expression,
+                                            -1, &value, error);
+        if (status != PML_OK) {
+            return status;
+        }
+        if (values[i].flag != NULL) {
+            *values[i].flag = value != 0;
+        } else {
+            *values[i].size = (size_t)value; /* of checked configurations: never negative, bounded by T + stride */
+        }
+    }
+    return PML_OK;
 }
 
 static pml_status load_config(const pml_model *model, patchtst *net, pml_error *error) {
@@ -46,8 +95,7 @@ static pml_status load_config(const pml_model *model, patchtst *net, pml_error *
     PML_TRY(pml_model_config_bool(model, "channel_attention", &net->channel_attention, error));
     PML_TRY(pml_model_config_bool(model, "use_cls_token", &net->use_cls_token, error));
     PML_TRY(pml_model_config_bool(model, "do_mask_input", &net->do_mask_input, error));
-    net->n_patches = (net->context_length - net->patch_length) / net->patch_stride + 1;
-    net->n_tokens = net->n_patches + (net->use_cls_token ? 1 : 0);
+    PML_TRY(load_derived(model, net, error));
     net->n_head_outputs = net->head == PATCHTST_HEAD_NONE           ? 0
                           : net->distribution == PATCHTST_POINT     ? 1
                           : net->distribution == PATCHTST_STUDENT_T ? 3
@@ -79,13 +127,14 @@ done:
     return status;
 }
 
-static pml_status load_norm(pml_model *model, const patchtst *net, const char *name, pml_norm *norm, pml_error *error) {
+static pml_status load_norm(pml_model *model, const patchtst *net, pml_norm_kind kind, const char *name, pml_norm *norm,
+                            pml_error *error) {
     pml_status status = PML_OK;
-    norm->kind = net->norm_kind;
+    norm->kind = kind;
     norm->eps = net->norm_eps;
     PML_TRY(pml_model_weight(model, &norm->weight, error, "%s.weight", name));
     PML_TRY(pml_model_weight(model, &norm->bias, error, "%s.bias", name));
-    if (net->norm_kind == PML_NORM_BATCH) {
+    if (kind == PML_NORM_BATCH) {
         PML_TRY(pml_model_weight(model, &norm->mean, error, "%s.mean", name));
         PML_TRY(pml_model_weight(model, &norm->variance, error, "%s.var", name));
     }
@@ -94,10 +143,10 @@ done:
     return status;
 }
 
-static pml_status load_layer(pml_model *model, const patchtst *net, size_t i_layer, bool ffn_bias,
+static pml_status load_layer(pml_model *model, const patchtst *net, const char *prefix, size_t i_layer, bool ffn_bias,
                              patchtst_layer *layer, pml_error *error) {
     pml_status status = PML_OK;
-    *layer = (patchtst_layer){0};
+    *layer = (patchtst_layer){.attention_scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads)))};
     const struct {
         const char *name;
         patchtst_linear *linear;
@@ -114,14 +163,90 @@ static pml_status load_layer(pml_model *model, const patchtst *net, size_t i_lay
                  {"norm3", &layer->norm3, true}};
     char name[96];
     for (size_t i = 0; i < sizeof linears / sizeof linears[0]; i++) {
-        snprintf(name, sizeof name, "encoder.layer.%zu.%s", i_layer, linears[i].name);
+        snprintf(name, sizeof name, "%sencoder.layer.%zu.%s", prefix, i_layer, linears[i].name);
         PML_TRY(load_linear(model, name, linears[i].has_bias, linears[i].linear, error));
     }
     for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) {
         if (norms[i].exists) {
-            snprintf(name, sizeof name, "encoder.layer.%zu.%s", i_layer, norms[i].name);
-            PML_TRY(load_norm(model, net, name, norms[i].norm, error));
+            snprintf(name, sizeof name, "%sencoder.layer.%zu.%s", prefix, i_layer, norms[i].name);
+            PML_TRY(load_norm(model, net, net->norm_kind, name, norms[i].norm, error));
         }
+    }
+    snprintf(name, sizeof name, "%sencoder.layer.%zu.attention.scale", prefix, i_layer);
+    if (pml_model_has_weight(model, name)) {
+        pml_tensor scale;
+        PML_TRY(pml_model_weight(model, &scale, error, "%s", name));
+        layer->attention_scale = pml_tensor_f32_const(&scale)[0];
+        if (!isfinite(layer->attention_scale)) {
+            PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "tensor '%s' is not finite", name));
+        }
+    }
+
+done:
+    return status;
+}
+
+/* A table of one number per token becomes one of a row per token. */
+static pml_status load_position(pml_model *model, const patchtst *net, const char *prefix, pml_tensor *position,
+                                pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_model_weight(model, position, error, "%sposition", prefix));
+    if (pml_tensor_columns(position) != net->d_model) {
+        pml_arena *arena = &pml_model_context(model)->model;
+        const size_t shape[] = {net->n_tokens, net->d_model};
+        const float *numbers = pml_tensor_f32_const(position);
+        float *table, *at;
+        pml_buffer *buffer;
+        uint64_t count = 0;
+        if (!pml_ck_mul(net->n_tokens, net->d_model, &count)) {
+            PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the position table is too large"));
+        }
+        PML_TRY(pml_arena_alloc(arena, (size_t)count, sizeof *table, &table, error));
+        PML_TRY(pml_arena_alloc(arena, 1, sizeof *buffer, &buffer, error));
+        at = table;
+        for (size_t n = 0; n < net->n_tokens; n++) {
+            for (size_t d = 0; d < net->d_model; d++) {
+                *at++ = numbers[n];
+            }
+        }
+        *position = pml_context_view(table, PML_DTYPE_F32, shape, 2, buffer);
+    }
+
+done:
+    return status;
+}
+
+static pml_status load_network(pml_model *model, const patchtst *net, const char *prefix, patchtst_network *network,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    char name[64];
+    bool has_bias, is_batch_norm, ffn_bias = true;
+    PML_TRY(pml_model_config_bool(model, "ffn_bias", &ffn_bias, error));
+    PML_TRY(load_flag(model, "!no_embedding_bias", &has_bias, error));
+    PML_TRY(load_flag(model, "final_norm == 'batchnorm'", &is_batch_norm, error));
+    snprintf(name, sizeof name, "%spatch_embedding", prefix);
+    PML_TRY(load_linear(model, name, has_bias, &network->embedding, error));
+    PML_TRY(load_position(model, net, prefix, &network->position, error));
+    if (net->use_cls_token) {
+        PML_TRY(pml_model_weight(model, &network->cls_token, error, "%scls_token", prefix));
+    }
+    if (net->scaling_affine) {
+        PML_TRY(pml_model_weight(model, &network->scaling_weight, error, "%sscaling.weight", prefix));
+        PML_TRY(pml_model_weight(model, &network->scaling_bias, error, "%sscaling.bias", prefix));
+    }
+    if (net->has_final_norm) {
+        snprintf(name, sizeof name, "%sencoder.norm", prefix);
+        PML_TRY(
+            load_norm(model, net, is_batch_norm ? PML_NORM_BATCH : PML_NORM_LAYER, name, &network->final_norm, error));
+    }
+    PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *network->layers, &network->layers,
+                            error));
+    for (size_t i = 0; i < net->n_layers; i++) {
+        PML_TRY(load_layer(model, net, prefix, i, ffn_bias, &network->layers[i], error));
+    }
+    for (size_t i = 0; i < net->n_head_outputs; i++) {
+        snprintf(name, sizeof name, "%shead.%zu", prefix, i);
+        PML_TRY(load_linear(model, name, true, &network->heads[i], error));
     }
 
 done:
@@ -131,22 +256,10 @@ done:
 pml_status pml_patchtst_load(pml_model *model, pml_error *error) {
     pml_status status = PML_OK;
     patchtst *net = pml_model_data(model);
-    bool ffn_bias = true;
     PML_TRY(load_config(model, net, error));
-    PML_TRY(pml_model_config_bool(model, "ffn_bias", &ffn_bias, error));
-    PML_TRY(load_linear(model, "patch_embedding", true, &net->embedding, error));
-    PML_TRY(pml_model_weight(model, &net->position, error, "position"));
-    if (net->use_cls_token) {
-        PML_TRY(pml_model_weight(model, &net->cls_token, error, "cls_token"));
-    }
-    PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *net->layers, &net->layers, error));
-    for (size_t i = 0; i < net->n_layers; i++) {
-        PML_TRY(load_layer(model, net, i, ffn_bias, &net->layers[i], error));
-    }
-    for (size_t i = 0; i < net->n_head_outputs; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "head.%zu", i);
-        PML_TRY(load_linear(model, name, true, &net->heads[i], error));
+    PML_TRY(load_network(model, net, "", &net->networks[0], error));
+    if (net->decomposition_kernel > 0) {
+        PML_TRY(load_network(model, net, "trend.", &net->networks[1], error));
     }
 
 done:

@@ -1,0 +1,600 @@
+/* PatchTST: the arguments of the research code bases (yuqinie98/PatchTST, thuml/Time-Series-Library,
+ * Nixtla/neuralforecast). Their checkpoints hold no configuration: arguments come from JSON beside the weights, from
+ * --set, or from the run's folder name. */
+#include <inttypes.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mappers/config.h"
+#include "mappers/mapping.h"
+#include "mappers/patchtst/patchtst_config.h"
+#include "runtime/base/alloc.h"
+
+#define MAX_EVIDENCE 24u
+
+/* ---- keys that several code bases share ---- */
+static pml_status derive_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
+static pml_status derive_kernel(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
+
+#define FIXED(name, value)                                                                                             \
+    { .key = (name), .fallback = (value), .is_fixed = true }
+#define ASKED(name, argument)                                                                                          \
+    { .key = (name), .source = (argument), .must_ask = true, .from_tensors = true }
+#define ASKED_FLAG(name, argument)                                                                                     \
+    { .key = (name), .source = (argument), .must_ask = true, .from_tensors = true, .is_number = true }
+#define CONSTANT(name, argument, value)                                                                                \
+    {                                                                                                                  \
+        .key = (name), .source = (argument), .fallback = (value), .from_tensors = true, .is_constant = true,           \
+        .is_number = true                                                                                              \
+    }
+#define DEFAULT(name, argument, value)                                                                                 \
+    { .key = (name), .source = (argument), .fallback = (value), .from_tensors = true, .is_number = true }
+#define TRAINING(name, argument)                                                                                       \
+    { .key = (name), .source = (argument) }
+#define HEAD_PER_CHANNEL(argument)                                                                                     \
+    {                                                                                                                  \
+        .key = "share_projection", .source = (argument), .fallback = "true", .when = "head == 'prediction'",           \
+        .from_tensors = true, .is_number = true, .is_inverted = true                                                   \
+    }
+#define SCALING(argument)                                                                                              \
+    { .key = "scaling", .source = (argument), .must_ask = true, .from_tensors = true, .derive = derive_scaling }
+#define ACTIVATION_WORDS "gelu=gelu|relu=relu"
+#define NORM_WORDS "BatchNorm=batchnorm|LayerNorm=layernorm|batchnorm=batchnorm|layernorm=layernorm"
+
+/* What no research code base has, or what its tensors alone say. */
+#define COMMON                                                                                                         \
+    FIXED("norm_eps", "1e-05"), FIXED("ffn_bias", "true"), FIXED("channel_attention", "false"),                        \
+        FIXED("use_cls_token", "false"), FIXED("pooling", "none"), FIXED("distribution", "none"),                      \
+        FIXED("mask_value", "0")
+/* Of the code that descends from the official one. */
+#define OFFICIAL_LAYERS                                                                                                \
+    FIXED("normed_residual", "true"), FIXED("stored_attention_scale", "true"), {                                       \
+        .key = "scalar_position", .from_tensors = true, .source = "pe"                                                 \
+    }
+
+static const pml_config_rule supervised[] = {
+    FIXED("head", "prediction"),
+    ASKED("num_input_channels", "enc_in"),
+    ASKED("context_length", "seq_len"),
+    ASKED("patch_length", "patch_len"),
+    ASKED("patch_stride", "stride"),
+    {.key = "padding",
+     .source = "padding_patch",
+     .words = "end=end|None=none|none=none|@null=none",
+     .must_ask = true,
+     .from_tensors = true},
+    FIXED("patch_alignment", "start"),
+    ASKED("num_hidden_layers", "e_layers"),
+    ASKED("d_model", "d_model"),
+    ASKED("num_attention_heads", "n_heads"),
+    ASKED("ffn_dim", "d_ff"),
+    {.key = "norm_type",
+     .source = "norm",
+     .words = NORM_WORDS,
+     .fallback = "batchnorm",
+     .from_tensors = true,
+     .is_constant = true},
+    CONSTANT("pre_norm", "pre_norm", "false"),
+    CONSTANT("residual_attention", "res_attention", "true"),
+    {.key = "activation",
+     .source = "act",
+     .words = ACTIVATION_WORDS,
+     .fallback = "gelu",
+     .is_open = true,
+     .is_constant = true},
+    FIXED("positional_encoding", "learned"),
+    SCALING("revin"),
+    {.key = "scaling_from_last",
+     .source = "subtract_last",
+     .when = "scaling == 'std'",
+     .must_ask = true,
+     .from_tensors = true,
+     .is_number = true},
+    DEFAULT("scaling_affine", "affine", "false"),
+    {.key = "decomposition_kernel", .source = "kernel_size", .from_tensors = true, .derive = derive_kernel},
+    FIXED("share_embedding", "true"),
+    HEAD_PER_CHANNEL("individual"),
+    ASKED("prediction_length", "pred_len"),
+    FIXED("num_targets", "1"),
+    FIXED("do_mask_input", "false"),
+    COMMON,
+    OFFICIAL_LAYERS,
+    TRAINING("attention_dropout", "attn_dropout"),
+    TRAINING("positional_dropout", "dropout"),
+    TRAINING("path_dropout", "dropout"),
+    TRAINING("ff_dropout", "dropout"),
+    TRAINING("head_dropout", "head_dropout"),
+    {.key = NULL}};
+
+static const pml_config_rule self_supervised[] = {
+    {.key = "head",
+     .source = "head_type",
+     .words = "pretrain=pretraining|prediction=prediction|regression=regression|classification=classification",
+     .must_ask = true,
+     .from_tensors = true},
+    ASKED("num_input_channels", "c_in"),
+    ASKED("context_length", "context_points"),
+    ASKED("patch_length", "patch_len"),
+    ASKED("patch_stride", "stride"),
+    FIXED("patch_axes", "patches"),
+    ASKED("num_hidden_layers", "n_layers"),
+    ASKED("d_model", "d_model"),
+    ASKED("num_attention_heads", "n_heads"),
+    ASKED("ffn_dim", "d_ff"),
+    {.key = "norm_type",
+     .source = "norm",
+     .words = NORM_WORDS,
+     .fallback = "batchnorm",
+     .from_tensors = true,
+     .is_constant = true},
+    CONSTANT("pre_norm", "pre_norm", "false"),
+    CONSTANT("residual_attention", "res_attention", "false"),
+    {.key = "activation",
+     .source = "act",
+     .words = ACTIVATION_WORDS,
+     .fallback = "relu",
+     .is_open = true,
+     .is_constant = true},
+    FIXED("positional_encoding", "learned"),
+    SCALING("revin"),
+    DEFAULT("share_embedding", "shared_embedding", "true"),
+    HEAD_PER_CHANNEL("individual"),
+    {.key = "prediction_length",
+     .source = "target_points",
+     .fallback = "1",
+     .when = "head == 'prediction'",
+     .from_tensors = true},
+    {.key = "num_targets", .source = "target_points", .fallback = "1", .when = "is_pooled_head", .from_tensors = true},
+    {.key = "output_range", .source = "y_range", .when = "head == 'regression'", .null_is_absent = true},
+    {.key = "random_mask_ratio", .source = "mask_ratio", .when = "head == 'pretraining'"},
+    COMMON,
+    OFFICIAL_LAYERS,
+    TRAINING("attention_dropout", "attn_dropout"),
+    TRAINING("positional_dropout", "dropout"),
+    TRAINING("path_dropout", "dropout"),
+    TRAINING("ff_dropout", "dropout"),
+    TRAINING("head_dropout", "head_dropout"),
+    {.key = NULL}};
+
+static const pml_config_rule library[] = {
+    {.key = "head",
+     .source = "task_name",
+     .words = "long_term_forecast=prediction|short_term_forecast=prediction|classification=classification",
+     .must_ask = true,
+     .from_tensors = true,
+     .is_open = true},
+    ASKED("num_input_channels", "enc_in"),
+    ASKED("context_length", "seq_len"),
+    {.key = "patch_length", .must_ask = true, .from_tensors = true},
+    CONSTANT("patch_stride", "stride", "8"),
+    FIXED("padding", "end"),
+    FIXED("patch_alignment", "start"),
+    ASKED("num_hidden_layers", "e_layers"),
+    ASKED("d_model", "d_model"),
+    ASKED("num_attention_heads", "n_heads"),
+    ASKED("ffn_dim", "d_ff"),
+    FIXED("norm_type", "layernorm"),
+    {.key = "final_norm", .source = "norm", .fallback = "none", .from_tensors = true},
+    FIXED("pre_norm", "false"),
+    {.key = "activation",
+     .source = "activation",
+     .words = ACTIVATION_WORDS,
+     .must_ask = true,
+     .from_tensors = true,
+     .is_open = true},
+    FIXED("positional_encoding", "sincos"),
+    FIXED("no_embedding_bias", "true"),
+    FIXED("scaling", "std"),
+    FIXED("share_embedding", "true"),
+    FIXED("share_projection", "true"),
+    {.key = "prediction_length",
+     .source = "pred_len",
+     .fallback = "1",
+     .when = "head == 'prediction'",
+     .from_tensors = true},
+    {.key = "num_targets", .source = "num_class", .fallback = "1", .when = "is_pooled_head", .from_tensors = true},
+    FIXED("do_mask_input", "false"),
+    COMMON,
+    TRAINING("attention_dropout", "dropout"),
+    TRAINING("positional_dropout", "dropout"),
+    TRAINING("path_dropout", "dropout"),
+    TRAINING("ff_dropout", "dropout"),
+    TRAINING("head_dropout", "dropout"),
+    {.key = NULL}};
+
+static const pml_config_rule forecasting[] = {
+    FIXED("head", "prediction"),
+    FIXED("num_input_channels", "1"),
+    ASKED("context_length", "input_size"),
+    {.key = "patch_length", .must_ask = true, .from_tensors = true}, /* patch_len, but at most input_size + stride */
+    DEFAULT("patch_stride", "stride", "8"),
+    FIXED("padding", "end"),
+    FIXED("patch_alignment", "start"),
+    DEFAULT("num_hidden_layers", "encoder_layers", "3"),
+    DEFAULT("d_model", "hidden_size", "128"),
+    DEFAULT("num_attention_heads", "n_heads", "16"),
+    DEFAULT("ffn_dim", "linear_hidden_size", "256"),
+    {.key = "norm_type",
+     .source = "norm",
+     .words = NORM_WORDS,
+     .fallback = "batchnorm",
+     .from_tensors = true,
+     .is_constant = true},
+    DEFAULT("pre_norm", "batch_normalization", "false"),
+    DEFAULT("residual_attention", "res_attention", "true"),
+    {.key = "activation", .source = "activation", .words = ACTIVATION_WORDS, .fallback = "gelu", .is_open = true},
+    FIXED("positional_encoding", "learned"),
+    {.key = "scaling", .source = "revin", .fallback = "std", .derive = derive_scaling},
+    {.key = "scaling_from_last",
+     .source = "revin_subtract_last",
+     .fallback = "true",
+     .when = "scaling == 'std'",
+     .is_number = true},
+    DEFAULT("scaling_affine", "revin_affine", "false"),
+    FIXED("share_embedding", "true"),
+    FIXED("share_projection", "true"),
+    ASKED("prediction_length", "h"),
+    FIXED("num_targets", "1"),
+    FIXED("do_mask_input", "false"),
+    COMMON,
+    OFFICIAL_LAYERS,
+    TRAINING("attention_dropout", "attn_dropout"),
+    TRAINING("positional_dropout", "dropout"),
+    TRAINING("path_dropout", "dropout"),
+    TRAINING("ff_dropout", "dropout"),
+    TRAINING("head_dropout", "head_dropout"),
+    {.key = NULL}};
+
+static const struct {
+    const char *dialect;
+    const pml_config_rule *rules;
+    size_t n_rules;
+    bool has_settings; /* runs are named by their arguments */
+} tables[] = {{"official-supervised", supervised, sizeof supervised / sizeof supervised[0], true},
+              {"official-self-supervised", self_supervised, sizeof self_supervised / sizeof self_supervised[0], false},
+              {"tsl", library, sizeof library / sizeof library[0], true},
+              {"neuralforecast", forecasting, sizeof forecasting / sizeof forecasting[0], false}};
+
+#define MAX_RULES 48u
+
+static const char *const other_keys[] = {"decomposition", NULL};
+
+bool pml_patchtst_is_neuralforecast(const pml_map_source *source) {
+    bool has_size = cJSON_GetObjectItemCaseSensitive(source->config, "input_size") != NULL;
+    bool has_horizon = cJSON_GetObjectItemCaseSensitive(source->config, "h") != NULL;
+    for (size_t i = 0; i < source->options->n_settings; i++) {
+        has_size = has_size || strncmp(source->options->settings[i], "input_size=", 11) == 0;
+        has_horizon = has_horizon || strncmp(source->options->settings[i], "h=", 2) == 0;
+    }
+    return has_size && has_horizon;
+}
+
+/* ---- what the tensors say ---- */
+typedef struct evidence {
+    pml_config_evidence items[MAX_EVIDENCE];
+    size_t count;
+    const pml_source_tensor *position; /* one row per patch; NULL: a table for any number of them */
+    bool has_trend;
+} evidence;
+
+static pml_config_evidence *add(evidence *e, const char *key, const pml_fact *fact, const char *value) {
+    pml_config_evidence *item = &e->items[e->count++];
+    *item = (pml_config_evidence){.key = key, .tensor = fact->source};
+    (void)snprintf(item->value, sizeof item->value, "%s", value);
+    return item;
+}
+
+static void add_number(evidence *e, const char *key, uint64_t value, const pml_fact *fact) {
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
+    (void)add(e, key, fact, text);
+}
+
+static void add_absent(evidence *e, const char *key, const char *name, const char *value) {
+    pml_config_evidence *item = &e->items[e->count++];
+    *item = (pml_config_evidence){.key = key, .absent = name};
+    (void)snprintf(item->value, sizeof item->value, "%s", value);
+}
+
+static bool is_stacked(const pml_fact *fact) {
+    return fact->rule->transform != NULL && strstr(fact->rule->transform, "stack(") != NULL;
+}
+
+static const pml_fact *find_ranked(const pml_facts *facts, const char *target, unsigned rank) {
+    const pml_fact *fact = pml_facts_find(facts, target);
+    return fact != NULL && fact->source->rank == rank ? fact : NULL;
+}
+
+static void examine_body(const pml_facts *facts, const char *dialect, evidence *e) {
+    const pml_fact *embedding = find_ranked(facts, "patch_embedding.weight", 2);
+    const pml_fact *position = find_ranked(facts, "position", 2);
+    const pml_fact *up = pml_facts_find(facts, "encoder.layer.0.ffn.up.weight");
+    const pml_fact *norm = pml_facts_find(facts, "encoder.layer.0.norm1.weight");
+    const pml_fact *mean = pml_facts_find(facts, "encoder.layer.0.norm1.mean");
+    const pml_fact *affine = find_ranked(facts, "scaling.weight", 1);
+    uint32_t n_layers = pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l');
+    if (embedding != NULL) {
+        add_number(e, "d_model", embedding->source->shape[0], embedding);
+        add_number(e, "patch_length", embedding->source->shape[1], embedding);
+        (void)add(e, "share_embedding", embedding, is_stacked(embedding) ? "false" : "true");
+        if (is_stacked(embedding)) {
+            add_number(e, "num_input_channels", pml_facts_count(facts, "patch_embedding.weight", 'c'), embedding);
+        }
+    }
+    if (position != NULL) {
+        e->position = position->source;
+        if (embedding != NULL && position->source->shape[1] == 1 && embedding->source->shape[0] > 1) {
+            (void)add(e, "scalar_position", position, "true");
+        }
+    }
+    if (n_layers > 0) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "encoder.layer.%u.attention.q.weight", (unsigned)(n_layers - 1));
+        const pml_fact *last = pml_facts_find(facts, name);
+        if (last != NULL) {
+            add_number(e, "num_hidden_layers", n_layers, last);
+        }
+    }
+    if (up != NULL && up->source->rank >= 2) {
+        add_number(e, "ffn_dim", up->source->shape[0], up);
+    }
+    if (norm != NULL) {
+        (void)add(e, "norm_type", mean != NULL ? mean : norm, mean != NULL ? "batchnorm" : "layernorm");
+    }
+    if (affine != NULL) {
+        (void)add(e, "scaling_affine", affine, "true");
+        if (!is_stacked(embedding != NULL ? embedding : affine)) {
+            add_number(e, "num_input_channels", affine->source->shape[0], affine);
+        }
+    } else {
+        add_absent(e, "scaling_affine", "revin_layer.affine_weight", "false");
+    }
+    if (strcmp(dialect, "tsl") == 0) {
+        const pml_fact *final = pml_facts_find(facts, "encoder.norm.weight");
+        bool is_batch = pml_facts_find(facts, "encoder.norm.mean") != NULL;
+        if (final != NULL) {
+            (void)add(e, "final_norm", final, is_batch ? "batchnorm" : "layernorm");
+        }
+    }
+    e->has_trend = pml_facts_find(facts, "trend.patch_embedding.weight") != NULL;
+}
+
+/* H from the frozen factor (D/H)^-0.5, unless it is another number. */
+static pml_status examine_scale(const pml_map_source *source, const pml_facts *facts, evidence *e, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_fact *embedding = find_ranked(facts, "patch_embedding.weight", 2);
+    const pml_fact *scale = pml_facts_find(facts, "encoder.layer.0.attention.scale");
+    const void *bytes;
+    float value;
+    if (scale == NULL || embedding == NULL || scale->source->dtype != PML_DTYPE_F32 ||
+        scale->source->size_bytes != sizeof value) {
+        goto done;
+    }
+    PML_TRY(pml_source_tensor_view(source->tensors, scale->source, &bytes, error));
+    memcpy(&value, bytes, sizeof value);
+    double width = (double)embedding->source->shape[0], heads = round(width * (double)value * (double)value);
+    if (heads >= 1 && heads <= width && fmod(width, heads) == 0 &&
+        fabs(sqrt(heads / width) - (double)value) <= 1e-6 * fabs((double)value)) {
+        add_number(e, "num_attention_heads", (uint64_t)heads, scale);
+    }
+done:
+    return status;
+}
+
+static void examine_head(const pml_facts *facts, const char *dialect, evidence *e) {
+    const pml_fact *head = find_ranked(facts, "head.0.weight", 2);
+    const pml_fact *embedding = find_ranked(facts, "patch_embedding.weight", 2);
+    if (head == NULL || embedding == NULL) {
+        return;
+    }
+    uint64_t out = head->source->shape[0], in = head->source->shape[1];
+    uint64_t d_model = embedding->source->shape[0];
+    bool is_projection = strncmp(head->rule->pattern, "projection.", 11) == 0;
+    add_number(e, "prediction_length", out, head);
+    add_number(e, "num_targets", out, head);
+    (void)add(e, "share_projection", head, is_stacked(head) ? "false" : "true");
+    if (is_stacked(head)) {
+        (void)add(e, "head", head, "prediction");
+        if (!is_stacked(embedding) && pml_facts_find(facts, "scaling.weight") == NULL) {
+            add_number(e, "num_input_channels", pml_facts_count(facts, "head.0.weight", 'c'), head);
+        }
+    } else if (strcmp(dialect, "tsl") == 0) {
+        (void)add(e, "head", head, is_projection ? "classification" : "prediction");
+    } else if (in == d_model && out == embedding->source->shape[1]) {
+        add(e, "head", head, "pretraining")->is_soft = true; /* so has a univariate classifier with P classes */
+    }
+}
+
+/* ---- arguments that take more than a word ---- */
+static pml_status derive_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    static const pml_config_rule canonical = {.key = "scaling", .words = "std=std|none=none"};
+    const pml_config_rule flag = {.key = rule->source, .source = rule->source, .is_number = true};
+    char *value = NULL;
+    PML_TRY(pml_config_get(r, &canonical, PML_CONFIG_CHOICE, text, error));
+    if (*text == NULL) {
+        PML_TRY(pml_config_get(r, &flag, PML_CONFIG_BOOL, &value, error));
+    }
+    if (value != NULL) {
+        const char *scaling = strcmp(value, "true") == 0 ? "std" : "none";
+        PML_TRY(pml_string_copy(scaling, strlen(scaling), text, error));
+    }
+done:
+    pml_free(value);
+    return status;
+}
+
+static bool has_trend(const pml_config_reader *r) {
+    for (size_t i = 0; i < r->n_evidence; i++) {
+        if (strcmp(r->evidence[i].key, "decomposition") == 0) {
+            return strcmp(r->evidence[i].value, "true") == 0;
+        }
+    }
+    return false;
+}
+
+/* The kernel counts only where there are two networks. */
+static pml_status derive_kernel(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    static const pml_config_rule flag_rule = {.key = "decomposition", .source = "decomposition", .is_number = true};
+    const pml_config_rule kernel_rule = {.key = rule->key, .source = rule->source};
+    char *flag = NULL;
+    PML_TRY(pml_config_get(r, &flag_rule, PML_CONFIG_BOOL, &flag, error));
+    if (flag != NULL && (strcmp(flag, "true") == 0) != has_trend(r)) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "decomposition is %s, but %s", flag,
+                         has_trend(r) ? "there are tensors model_trend.* and model_res.*"
+                                      : "there is no tensor model_trend.backbone.W_P.weight"));
+    }
+    if (has_trend(r)) {
+        PML_TRY(pml_config_get(r, &kernel_rule, PML_CONFIG_INT, text, error));
+    }
+done:
+    pml_free(flag);
+    return status;
+}
+
+/* ---- keys that follow from others ---- */
+static pml_status check_together(const pml_config_reader *r, const evidence *e, pml_error *error) {
+    pml_status status = PML_OK;
+    int64_t n_patches, context_length, patch_length, patch_stride;
+    char shape[192];
+    PML_TRY(pml_schema_check_config(r->schema, r->config, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "n_patches", -1, &n_patches, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "context_length", -1, &context_length, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "patch_length", -1, &patch_length, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "patch_stride", -1, &patch_stride, error));
+    if (e->position != NULL && (uint64_t)n_patches != e->position->shape[0]) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG,
+                         "context_length %" PRId64 ", patch_length %" PRId64 ", patch_stride %" PRId64
+                         " and padding give %" PRId64 " patches, but tensor %.200s %s says %" PRIu64,
+                         context_length, patch_length, patch_stride, n_patches, e->position->name,
+                         pml_map_shape_text(e->position->shape, e->position->rank, shape), e->position->shape[0]));
+    }
+done:
+    return status;
+}
+
+static pml_status describe(const pml_config_reader *r, pml_detection *d, pml_error *error) {
+    pml_status status = PML_OK;
+    const char *head, *norm, *scaling;
+    int64_t is_pre_norm, is_residual, has_parts;
+    PML_TRY(pml_metadata_get_string(r->config, "config.head", &head, error));
+    PML_TRY(pml_metadata_get_string(r->config, "config.norm_type", &norm, error));
+    PML_TRY(pml_metadata_get_string(r->config, "config.scaling", &scaling, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "pre_norm", -1, &is_pre_norm, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "residual_attention", -1, &is_residual, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "has_trend", -1, &has_parts, error));
+    PML_TRY(pml_detection_set(&d->variant, error, "%s-ci: channels independent, %s-norm %s, scaling %s%s%s", head,
+                              is_pre_norm != 0 ? "pre" : "post", norm, scaling,
+                              is_residual != 0 ? ", residual attention" : "", has_parts != 0 ? ", decomposition" : ""));
+done:
+    return status;
+}
+
+/* ---- settings of the folder's name ---- */
+/* The source with the arguments that --set setting= or, without a config file, the directory's name holds. They come
+ * before the user's own settings, which win. `options`, `settings` and `texts` are what the result points to. */
+static pml_status expand_settings(const pml_map_source *source, bool has_settings, bool has_tasks,
+                                  pml_map_options *options, const char ***settings,
+                                  char texts[PML_PATCHTST_SETTING_KEYS][64], pml_error *error) {
+    pml_status status = PML_OK;
+    char *directory = NULL;
+    size_t n_texts = 0, n = 0;
+    PML_TRY(pml_alloc(source->options->n_settings + PML_PATCHTST_SETTING_KEYS + 1, sizeof **settings, settings, error));
+    for (size_t i = 0; i < source->options->n_settings; i++) {
+        const char *text = source->options->settings[i];
+        if (has_settings && strncmp(text, "setting=", 8) == 0) {
+            n_texts = pml_patchtst_setting_read(text + 8, texts);
+            if (n_texts == 0) {
+                PML_TRY(PML_FAIL(error, PML_E_CONFIG,
+                                 "--set %.200s: no setting string of a PatchTST run (…_PatchTST_…_ftM_sl336_ll48_pl96_"
+                                 "dm16_nh4_el3_dl1_df128_…)",
+                                 text));
+            }
+        }
+    }
+    if (n_texts == 0 && has_settings && source->config == NULL) {
+        directory = realpath(pml_source_directory(source->tensors), NULL);
+        n_texts = directory != NULL ? pml_patchtst_setting_read(basename(directory), texts) : 0;
+    }
+    for (size_t i = 0; i < n_texts; i++) {
+        if (has_tasks || strncmp(texts[i], "task_name=", 10) != 0) {
+            (*settings)[n++] = texts[i];
+        }
+    }
+    for (size_t i = 0; i < source->options->n_settings; i++) {
+        if (!has_settings || strncmp(source->options->settings[i], "setting=", 8) != 0) {
+            (*settings)[n++] = source->options->settings[i];
+        }
+    }
+    *options = *source->options;
+    options->settings = *settings;
+    options->n_settings = n;
+done:
+    free(directory);
+    return status;
+}
+
+/* Keys that say, in another way, what the head is. */
+static pml_status complete_head(pml_config_reader *r, pml_error *error) {
+    pml_status status = PML_OK;
+    int64_t is_last, is_masked;
+    if (strcmp(r->detection->dialect, "official-self-supervised") != 0) {
+        goto done;
+    }
+    PML_TRY(
+        pml_schema_eval(r->schema, r->config, "head == 'classification' || head == 'regression'", -1, &is_last, error));
+    PML_TRY(pml_schema_eval(r->schema, r->config, "head == 'pretraining'", -1, &is_masked, error));
+    if (is_last != 0) {
+        PML_TRY(pml_metadata_set_bool(r->config, "config.last_token_head", true, error));
+    }
+    PML_TRY(pml_metadata_set_bool(r->config, "config.do_mask_input", is_masked != 0, error));
+done:
+    return status;
+}
+
+pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
+                                        pml_error *error) {
+    pml_status status = PML_OK;
+    pml_facts facts = {0};
+    evidence e = {.count = 0};
+    pml_map_options options;
+    pml_map_source expanded = *source;
+    const char **settings = NULL;
+    char texts[PML_PATCHTST_SETTING_KEYS][64];
+    pml_config_rule rules[MAX_RULES];
+    size_t i_table = 0;
+    while (i_table + 1 < sizeof tables / sizeof tables[0] && strcmp(tables[i_table].dialect, detection->dialect) != 0) {
+        i_table++;
+    }
+    memcpy(rules, tables[i_table].rules, tables[i_table].n_rules * sizeof rules[0]);
+    PML_TRY(expand_settings(source, tables[i_table].has_settings, strcmp(detection->dialect, "tsl") == 0, &options,
+                            &settings, texts, error));
+    expanded.options = &options;
+    PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
+    examine_body(&facts, detection->dialect, &e);
+    examine_head(&facts, detection->dialect, &e);
+    PML_TRY(examine_scale(source, &facts, &e, error));
+    add_absent(&e, "decomposition", "model_trend.backbone.W_P.weight", e.has_trend ? "true" : "false");
+    for (pml_config_rule *rule = rules; rule->key != NULL; rule++) {
+        rule->must_ask = rule->must_ask || (e.has_trend && strcmp(rule->key, "decomposition_kernel") == 0);
+    }
+    pml_config_reader r = {.source = &expanded,
+                           .schema = pml_schema_find("patchtst"),
+                           .detection = detection,
+                           .config = config,
+                           .evidence = e.items,
+                           .n_evidence = e.count,
+                           .other_keys = other_keys};
+    PML_TRY(pml_config_read(&r, rules, error));
+    PML_TRY(complete_head(&r, error));
+    PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
+    PML_TRY(describe(&r, detection, error));
+done:
+    pml_free(settings);
+    pml_facts_deinit(&facts);
+    return status;
+}

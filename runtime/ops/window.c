@@ -1,0 +1,64 @@
+/* What comes before the patches of a window: steps repeated behind it, and the moving average of decompositions. */
+#include "runtime/ops/op.h"
+
+static const pml_op op_extend = {.name = "extend"};
+static const pml_op op_moving_average = {.name = "moving_average"};
+
+pml_status pml_op_extend(pml_context *context, const pml_tensor *x, size_t count, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && x->shape[1] > 0,
+                   "extend: x must be F32 [B, T, C] with at least one step");
+    size_t n_steps = x->shape[1], n_channels = x->shape[2];
+    PML_OP_REQUIRE(count <= SIZE_MAX - n_steps, "extend: %zu steps are too many", count);
+    const size_t shape[] = {x->shape[0], n_steps + count, n_channels};
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, 3, y, error));
+    const float *from = pml_tensor_f32_const(x);
+    float *to = pml_tensor_f32(y);
+    for (size_t b = 0; b < x->shape[0]; b++) {
+        memcpy(to, from, n_steps * n_channels * sizeof *to);
+        from += n_steps * n_channels;
+        to += n_steps * n_channels;
+        for (size_t i = 0; i < count; i++, to += n_channels) {
+            memcpy(to, from - n_channels, n_channels * sizeof *to);
+        }
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_extend, &(pml_op_attributes){.integer = {(int64_t)count}},
+                            (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
+                                 pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && x->shape[1] > 0,
+                   "moving_average: x must be F32 [B, T, C] with at least one step");
+    PML_OP_REQUIRE(kernel % 2 == 1 && kernel <= PTRDIFF_MAX / 2, "moving_average: a window of %zu steps is not odd",
+                   kernel);
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
+    const ptrdiff_t n_steps = (ptrdiff_t)x->shape[1], half = (ptrdiff_t)(kernel / 2);
+    const size_t n_channels = x->shape[2];
+    for (size_t b = 0; b < x->shape[0]; b++) {
+        const float *series = pml_tensor_f32_const(x) + b * x->shape[1] * n_channels;
+        float *to = pml_tensor_f32(y) + b * x->shape[1] * n_channels;
+        for (size_t c = 0; c < n_channels; c++) {
+            for (ptrdiff_t t = 0; t < n_steps; t++) {
+                /* Each window is summed afresh: a running sum would carry the rounding of the steps that left it. */
+                const ptrdiff_t first = t - half, last = t + half;
+                const ptrdiff_t begin = first < 0 ? 0 : first, end = last >= n_steps ? n_steps - 1 : last;
+                double sum = (double)(begin - first) * (double)series[c] +
+                             (double)(last - end) * (double)series[(size_t)(n_steps - 1) * n_channels + c];
+                for (ptrdiff_t i = begin; i <= end; i++) {
+                    sum += (double)series[(size_t)i * n_channels + c];
+                }
+                to[(size_t)t * n_channels + c] = (float)(sum / (double)kernel);
+            }
+        }
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_moving_average, &(pml_op_attributes){.integer = {(int64_t)kernel}},
+                            (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}

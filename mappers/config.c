@@ -418,9 +418,9 @@ static pml_status note(pml_config_reader *r, const pml_config_rule *rule, const 
 
 /* ---- the table ---- */
 /* A key that has one value in a dialect. */
-static pml_status read_fixed(pml_config_reader *r, const pml_config_rule *rule, const pml_config_key *key,
-                             pml_error *error) {
+static pml_status read_fixed(pml_config_reader *r, const pml_config_rule *rule, pml_error *error) {
     pml_status status = PML_OK;
+    const pml_config_key *key = schema_key(r->schema, rule->key);
     char *text = NULL;
     given g = find(r, rule);
     if (g.from == FROM_SETTING) {
@@ -461,9 +461,6 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     const pml_config_evidence *e = find_evidence(r, rule->key);
     given g = find(r, rule);
     int64_t has_effect = 1;
-    if (rule->is_fixed) {
-        return read_fixed(r, rule, key, error);
-    }
     /* A condition over keys that must still be asked for counts as met. */
     if (rule->when != NULL && pml_schema_eval(r->schema, r->config, rule->when, -1, &has_effect, NULL) != PML_OK) {
         has_effect = 1;
@@ -535,7 +532,7 @@ pml_status pml_config_read(pml_config_reader *reader, const pml_config_rule *rul
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: an object is expected", reader->source->config_name));
     }
     for (const pml_config_rule *rule = rules; rule->key != NULL; rule++) {
-        PML_TRY(read_rule(reader, rule, &a, error));
+        PML_TRY(rule->is_fixed ? read_fixed(reader, rule, error) : read_rule(reader, rule, &a, error));
     }
     if (a.used > 0) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s, and the tensors cannot tell; pass%s",

@@ -61,6 +61,9 @@ def transform(array, steps):
             array = np.squeeze(array)
         elif name == "reshape":
             array = array.reshape(numbers)
+        elif name == "narrow":
+            axis, first, count = numbers
+            array = array.take(range(first, first + count), axis)
         elif name == "slice":
             axis, i, n = numbers
             array = np.split(array, n, axis)[i]

@@ -42,7 +42,24 @@ pml_add_parity(patchtst
     hf-scaling-true
     hf-sharded
     hf-stride-overlap
-    hf-unshared-embedding)
+    hf-unshared-embedding
+    off-42like
+    off-42like-sine
+    off-decomposition
+    off-individual-head
+    off-no-res-attention
+    off-no-revin
+    off-pad-none
+    off-prenorm
+    off-revin-affine
+    off-scale-odd
+    off-subtract-last
+    ssl-classification
+    ssl-prediction
+    ssl-pretrain
+    ssl-unshared-embedding
+    tsl-classification
+    tsl-forecast)
 pml_add_parity(bert
     bf16
     fp16
@@ -61,7 +78,8 @@ pml_add_parity(bert
     token-cls)
 pml_add_parity(ett
     patchtst-hf-cd-etth1-96
-    patchtst-hf-etth1-96)
+    patchtst-hf-etth1-96
+    patchtst-official-etth1-96)
 
 # Tests of whole commands run the program: building one of them builds it too.
 if(TARGET pml-convert)

@@ -97,13 +97,10 @@ done:
     return status;
 }
 
-static pml_status forward(pml_model *model, const pml_model_step *step, pml_error *error) {
+static pml_status run_decomposed(pml_model *model, const pml_model_step *step, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
-    if (net->decomposition_kernel == 0) {
-        return run_plain(model, step, error);
-    }
     const pml_tensor *x = pml_model_step_input(model, step, "past_values");
     pml_tensor trend, negative, rest, forecasts[2], forecast;
     PML_TRY(pml_op_moving_average(context, x, net->decomposition_kernel, &trend, error));
@@ -116,6 +113,11 @@ static pml_status forward(pml_model *model, const pml_model_step *step, pml_erro
 
 done:
     return status;
+}
+
+static pml_status forward(pml_model *model, const pml_model_step *step, pml_error *error) {
+    const patchtst *net = pml_model_data(model);
+    return net->decomposition_kernel > 0 ? run_decomposed(model, step, error) : run_plain(model, step, error);
 }
 
 extern const pml_model_family pml_model_patchtst;

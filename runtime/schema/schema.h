@@ -99,11 +99,8 @@ typedef struct pml_schema {
     const pml_forecast_spec *forecast; /* NULL: the family does not forecast */
     const pml_port_spec *state;        /* recurrent state carried from call to call; NULL: none */
     const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
-<<<<<<< HEAD
-    const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
-=======
     const pml_port_alias *aliases;     /* ends with a NULL alias; NULL: none */
->>>>>>> 5d306cb (wip)
+    const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
 } pml_schema;
 
 extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */

@@ -207,9 +207,16 @@ static void maps_every_golden_without_config(void) {
 
 static const struct {
     const char *name, *dialect;
-} foreign_cases[] = {
+} research_cases[] = {
     {"patchtst/off-42like", "official-supervised"},
     {"patchtst/off-decomposition", "official-supervised"},
+    {"patchtst/off-subtract-last", "official-supervised"},
+    {"patchtst/off-scale-odd", "official-supervised"},
+    {"patchtst/off-prenorm", "official-supervised"},
+    {"patchtst/off-pad-none", "official-supervised"},
+    {"patchtst/off-no-revin", "official-supervised"},
+    {"patchtst/off-no-res-attention", "official-supervised"},
+    {"patchtst/off-42like-sine", "official-supervised"},
     {"patchtst/off-individual-head", "official-supervised"},
     {"patchtst/off-revin-affine", "official-supervised"},
     {"patchtst/ssl-classification", "official-self-supervised"},
@@ -221,23 +228,23 @@ static const struct {
     {"ett/patchtst-official-etth1-96", "official-supervised"},
 };
 
-static void refuses_other_dialects_by_name(void) {
+static void maps_every_dialect(void) {
     size_t n_found = 0;
-    for (size_t i = 0; i < sizeof foreign_cases / sizeof foreign_cases[0]; i++) {
+    for (size_t i = 0; i < sizeof research_cases / sizeof research_cases[0]; i++) {
         synthetic_source l;
         pml_error error;
         pml_mapping *mapping = NULL;
-        pml_detect_report report = {0};
-        if (!load(foreign_cases[i].name, true, &no_options, &l)) {
+        if (!load(research_cases[i].name, true, &no_options, &l)) {
             continue;
         }
         n_found++;
-        PML_ASSERT_FAILS(pml_map(&l.map, &mapping, &error), PML_E_UNSUPPORTED, &error, foreign_cases[i].dialect);
-        PML_ASSERT_OK(pml_detect(&l.map, &report, &error), &error);
-        CU_ASSERT_STRING_EQUAL(report.candidates[0].dialect, foreign_cases[i].dialect);
-        CU_ASSERT_FALSE(report.candidates[0].accepted);
-        CU_ASSERT_PTR_NOT_NULL(report.candidates[0].failed);
-        pml_detect_report_deinit(&report);
+        PML_ASSERT_OK(pml_map(&l.map, &mapping, &error), &error);
+        if (mapping != NULL) {
+            check_complete(&l, mapping);
+            CU_ASSERT_STRING_EQUAL(mapping->detection.dialect, research_cases[i].dialect);
+            CU_ASSERT_EQUAL(mapping->detection.score, 1.0);
+        }
+        pml_mapping_destroy(mapping);
         synthetic_source_deinit(&l);
     }
     if (n_found == 0) {
@@ -429,7 +436,7 @@ static void strips_wrapper_prefixes(void) {
 }
 
 PML_TESTS("mappers/patchtst", PML_TEST(maps_every_golden), PML_TEST(maps_every_golden_without_config),
-          PML_TEST(refuses_other_dialects_by_name), PML_TEST(reads_heads_from_tensors_alone),
+          PML_TEST(maps_every_dialect), PML_TEST(reads_heads_from_tensors_alone),
           PML_TEST(pooled_heads_are_never_flattened), PML_TEST(stacks_unshared_parts),
           PML_TEST(refuses_a_head_per_channel), PML_TEST(maps_distributions),
           PML_TEST(names_what_is_wrong_with_the_tensors), PML_TEST(strips_wrapper_prefixes))

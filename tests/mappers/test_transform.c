@@ -127,6 +127,24 @@ static void random_step(tensor *t, uint64_t *seed, char *text, size_t text_bytes
     }
 }
 
+/* Rows and columns of a range, in chains with other steps. */
+static void narrows(void) {
+    const uint64_t shape[] = {1, 6, 4};
+    pml_view view;
+    pml_error error;
+    PML_ASSERT_OK(pml_transform_view("reshape(-1,4);narrow(0,2,3)", shape, 3, &view, &error), &error);
+    CU_ASSERT_TRUE(view.rank == 2 && view.shape[0] == 3 && view.shape[1] == 4);
+    for (uint64_t i = 0; i < 12; i++) {
+        CU_ASSERT_EQUAL(pml_view_source_index(&view, i), 8 + i);
+    }
+    PML_ASSERT_OK(pml_transform_view("narrow(2,1,2);transpose;narrow(2,5,1)", shape, 3, &view, &error), &error);
+    CU_ASSERT_TRUE(view.rank == 3 && view.shape[0] == 1 && view.shape[1] == 2 && view.shape[2] == 1);
+    CU_ASSERT_EQUAL(pml_view_source_index(&view, 0), 21);
+    CU_ASSERT_EQUAL(pml_view_source_index(&view, 1), 22);
+    PML_ASSERT_OK(pml_transform_view("narrow(0,0,1);narrow(1,0,6)", shape, 3, &view, &error), &error);
+    CU_ASSERT_EQUAL(pml_view_source_index(&view, 23), 23);
+}
+
 /* A chain either gives exactly what copying step by step gives, or says that strides cannot express it. */
 static void agrees_with_copying(void) {
     uint64_t seed = 1;
@@ -239,6 +257,16 @@ static void refuses_malformed_steps(void) {
                                             "reshape(-2,3)",
                                             "reshape(a)",
                                             "reshape(c)",
+                                            "narrow",
+                                            "narrow(0,0)",
+                                            "narrow(2,0,1)",
+                                            "narrow(0,-1,1)",
+                                            "narrow(0,1,2)",
+                                            "narrow(0,3,1)",
+                                            "narrow(0,0,0)",
+                                            "narrow(-1,0,1)",
+                                            "narrow(0,9223372036854775807,1)",
+                                            "permute(1,0);reshape(6);narrow(0,1,2)",
                                             "slice(0,0)",
                                             "slice(2,0,1)",
                                             "slice(0,2,2)",
@@ -283,5 +311,5 @@ static void refuses_impossible_shapes(void) {
     CU_ASSERT_EQUAL(pml_view_source_index(&view, 0), 0);
 }
 
-PML_TESTS("mappers/transform", PML_TEST(agrees_with_copying), PML_TEST(permutes_a_head_without_copy),
+PML_TESTS("mappers/transform", PML_TEST(agrees_with_copying), PML_TEST(narrows), PML_TEST(permutes_a_head_without_copy),
           PML_TEST(marks_stacks), PML_TEST(refuses_malformed_steps), PML_TEST(refuses_impossible_shapes))

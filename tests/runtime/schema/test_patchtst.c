@@ -238,7 +238,8 @@ static void is_documented(void) {
         }
     }
     static const char *const stems[] = {
-        "patch_embedding.weight", "patch_embedding.bias", "position", "cls_token", "encoder.layer.{l}.", "head.{l}."};
+        "patch_embedding.weight", "patch_embedding.bias", "position", "cls_token", "encoder.layer.{l}.", "encoder.norm.",
+        "scaling.",               "head.{l}.",            "trend."};
     for (const pml_weight_spec *spec = schema()->weights; spec->name != NULL; spec++) {
         bool is_known = false;
         for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {

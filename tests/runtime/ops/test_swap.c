@@ -1,0 +1,18 @@
+#include "tests/runtime/ops/op_test.h"
+
+static void exchanges_neighbouring_axes(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 3, 4, 5)), y, back;
+    PML_ASSERT_OK(pml_op_swap_axes(&context, &x, 1, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(2, 4, 3, 5)));
+    for (size_t i = 0; i < 120; i++) {
+        size_t a = i / 60, k = i / 15 % 4, m = i / 5 % 3, p = i % 5;
+        CU_ASSERT_EQUAL(pml_tensor_f32(&y)[i], pml_tensor_f32(&x)[((a * 3 + m) * 4 + k) * 5 + p]);
+    }
+    PML_ASSERT_OK(pml_op_swap_axes(&context, &y, 1, &back, &error), &error);
+    CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&back), pml_tensor_f32(&x), 120 * sizeof(float)), 0);
+    PML_ASSERT_FAILS(pml_op_swap_axes(&context, &x, 2, &y, &error), PML_E_ARGUMENT, &error, "swap_axes");
+    end_test();
+}
+
+PML_TESTS("runtime/ops/swap", PML_TEST(exchanges_neighbouring_axes))

@@ -1,0 +1,56 @@
+#include "tests/runtime/ops/op_test.h"
+
+static void the_last_step_is_repeated(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 5, 3)), y;
+    PML_ASSERT_OK(pml_op_extend(&context, &x, 4, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(2, 9, 3)));
+    for (size_t i = 0; i < 54; i++) {
+        size_t b = i / 27, t = i / 3 % 9, c = i % 3;
+        CU_ASSERT_EQUAL(pml_tensor_f32(&y)[i], pml_tensor_f32(&x)[(b * 5 + (t < 5 ? t : 4)) * 3 + c]);
+    }
+    PML_ASSERT_OK(pml_op_extend(&context, &x, 0, &y, &error), &error);
+    CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y), pml_tensor_f32(&x), 30 * sizeof(float)), 0);
+    PML_ASSERT_FAILS(pml_op_extend(&context, &x, SIZE_MAX, &y, &error), PML_E_ARGUMENT, &error, "extend");
+    end_test();
+}
+
+static void averages_repeat_the_ends(void) {
+    begin_test(1 << 16);
+    const float values[] = {1, 2, 3, 4, 5, 6};
+    const double three[] = {4.0 / 3, 2, 3, 4, 5, 17.0 / 3};
+    pml_tensor x = make_values(values, SHAPE(1, 6, 1)), y;
+    PML_ASSERT_OK(pml_op_moving_average(&context, &x, 3, &y, &error), &error);
+    for (size_t i = 0; i < 6; i++) {
+        CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], three[i], 1e-7));
+    }
+    PML_ASSERT_OK(pml_op_moving_average(&context, &x, 1, &y, &error), &error);
+    CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y), values, sizeof values), 0);
+    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, 4, &y, &error), PML_E_ARGUMENT, &error, "not odd");
+    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, 0, &y, &error), PML_E_ARGUMENT, &error, "not odd");
+    end_test();
+}
+
+/* Windows longer than the series, several samples and channels, against the plain definition. */
+static void averages_follow_the_definition(void) {
+    begin_test(1 << 16);
+    static const size_t kernels[] = {3, 7, 25};
+    pml_tensor x = make_tensor(SHAPE(2, 9, 3)), y;
+    for (size_t k = 0; k < 3; k++) {
+        const long half = (long)kernels[k] / 2;
+        PML_ASSERT_OK(pml_op_moving_average(&context, &x, kernels[k], &y, &error), &error);
+        for (size_t i = 0; i < 54; i++) {
+            double sum = 0;
+            for (long j = -half; j <= half; j++) {
+                long t = (long)(i / 3 % 9) + j;
+                t = t < 0 ? 0 : t > 8 ? 8 : t;
+                sum += (double)pml_tensor_f32(&x)[(i / 27 * 9 + (size_t)t) * 3 + i % 3];
+            }
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], sum / (double)kernels[k], 1e-7));
+        }
+    }
+    end_test();
+}
+
+PML_TESTS("runtime/ops/window", PML_TEST(the_last_step_is_repeated), PML_TEST(averages_repeat_the_ends),
+          PML_TEST(averages_follow_the_definition))

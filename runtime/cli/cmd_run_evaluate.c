@@ -165,7 +165,8 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     /* The protocol counts rows; dates play no part. */
     const pml_series_request request = {state.columns, state.n_columns, true};
     PML_TRY(pml_series_read(o->csv, &request, &series, error));
-    PML_TRY(pml_split_parse(o->split, series->n_rows, &setup.split, error));
+    status = pml_split_parse(o->split, series->n_rows, &setup.split, error);
+    PML_TRY(status == PML_E_FORMAT ? pml_error_prefix(error, status, "%s", o->csv) : status);
     PML_TRY(choose_shape(o, &loaded, &setup, error));
     setup.model = o->baseline == NULL ? loaded.model : NULL;
     setup.mean = state.mean;

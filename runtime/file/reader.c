@@ -31,7 +31,7 @@ static pml_status check_magic(const pml_file *file, pml_error *error) {
     if (memcmp(file->bytes + 1, "PML", 3) == 0) {
         return BAD(file, 0, error, PML_E_FORMAT, "the magic number is damaged, as by a transfer in text mode");
     }
-    return BAD(file, 0, error, PML_E_FORMAT, "this is not a .pml file");
+    return BAD(file, 0, error, PML_E_FORMAT, "this is not a .pml file (pml-convert makes one of a checkpoint)");
 }
 
 static pml_status check_version(const pml_file *file, pml_error *error) {
@@ -471,7 +471,8 @@ static pml_status map_file(const char *path, void **bytes, size_t *size_bytes, p
         PML_TRY(PML_FAIL(error, PML_E_IO, "cannot look at '%s': %s", path, strerror(errno)));
     }
     if (!S_ISREG(info.st_mode)) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "'%s' is not a regular file", path));
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "'%s' is %s", path,
+                         S_ISDIR(info.st_mode) ? "a directory, not a .pml file made from one" : "not a regular file"));
     }
     if (!pml_ck_size((uint64_t)info.st_size, size_bytes)) {
         PML_TRY(PML_FAIL(error, PML_E_MEMORY, "'%s' does not fit into the address space", path));

@@ -1,5 +1,6 @@
 #include "runtime/series/evaluate.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ typedef struct evaluator {
     const pml_series *series;
     const char *name;
     size_t n_columns, context_length, horizon;
-    size_t first_input_row, n_windows;
+    size_t first_input_row, n_windows, batch_size;
     size_t n_rows;        /* from first_input_row on: what `scaled` holds */
     double *scaled;       /* [n_rows][C]; NaN = missing; with a model, rounded to float32 */
     float *inputs, *mask; /* [batch][T][C] */
@@ -130,6 +131,12 @@ static pml_status scale(evaluator *e, bool *fitted, pml_error *error) {
     const double *from = e->series->values + e->first_input_row * n_columns;
     for (size_t i = 0; i < e->n_rows * n_columns; i++) {
         double value = (from[i] - mean[i % n_columns]) / std[i % n_columns];
+        if (e->options->model != NULL && !isnan(from[i]) && !(fabs(value) <= (double)FLT_MAX)) {
+            pml_quoted quoted;
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s, row %zu, column %s: %g is too large for a model", e->name,
+                             e->first_input_row + i / n_columns, pml_quote(&quoted, e->series->columns[i % n_columns]),
+                             from[i]));
+        }
         e->scaled[i] = e->options->model != NULL ? (double)(float)value : value;
     }
 done:
@@ -167,7 +174,6 @@ static pml_status place_windows(evaluator *e, pml_evaluation *evaluation, pml_er
 
 static pml_status prepare_model(evaluator *e, pml_error *error) {
     pml_status status = PML_OK;
-    uint64_t n_values = 0;
     const pml_schema *schema = pml_model_schema(e->options->model);
     pml_forecast_shape shape;
     PML_TRY(pml_model_forecast_shape(e->options->model, &shape, error));
@@ -179,9 +185,21 @@ static pml_status prepare_model(evaluator *e, pml_error *error) {
     e->horizon = shape.horizon;
     e->input_name = schema->forecast->input;
     e->mask_name = schema->forecast->observed_mask;
-    uint64_t sizes[3] = {shape.context_length, e->n_columns, e->options->batch_size};
+done:
+    return status;
+}
+
+/* Storage for the inputs of a batch, once the number of windows is known: no batch is larger. */
+static pml_status make_room(evaluator *e, pml_error *error) {
+    pml_status status = PML_OK;
+    uint64_t n_values = 0;
+    e->batch_size = e->options->batch_size < e->n_windows ? e->options->batch_size : e->n_windows;
+    if (e->options->model == NULL) {
+        goto done;
+    }
+    uint64_t sizes[3] = {e->context_length, e->n_columns, e->batch_size};
     if (!pml_ck_product(sizes, 3, &n_values)) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a batch of %zu windows is too large", e->options->batch_size));
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a batch of %zu windows is too large", e->batch_size));
     }
     PML_TRY(pml_alloc(n_values, sizeof *e->inputs, &e->inputs, error));
     if (e->mask_name != NULL) {
@@ -274,7 +292,7 @@ static pml_status run_windows(evaluator *e, pml_error *error) {
     pml_status status = PML_OK;
     size_t n_output = e->horizon * e->n_columns;
     for (size_t first = 0; first < e->n_windows;) {
-        size_t count = e->n_windows - first < e->options->batch_size ? e->n_windows - first : e->options->batch_size;
+        size_t count = e->n_windows - first < e->batch_size ? e->n_windows - first : e->batch_size;
         PML_TRY(pml_cancel_check(error));
         if (e->options->model != NULL) {
             PML_TRY(run_model(e, first, count, error));
@@ -317,6 +335,7 @@ pml_status pml_evaluate(const pml_series *series, const char *series_name, const
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the split does not fit the rows"));
     }
     PML_TRY(place_windows(&e, &made, error));
+    PML_TRY(make_room(&e, error));
     PML_TRY(scale(&e, &made.fitted_scaler, error));
     PML_TRY(run_windows(&e, error));
     made.windows = e.n_windows;

@@ -71,6 +71,25 @@ done:
     return status;
 }
 
+/* Where columns are not asked for by name, a file without a header row would lose its first row to the names. Whole
+ * numbers alone may be names ("0", "1", ...); dates and other numbers are values. */
+static pml_status check_is_header(const builder *b, const char *const *fields, size_t n_fields, pml_error *error) {
+    bool all_numbers = true, any_value = false;
+    for (size_t i = 0; i < n_fields; i++) {
+        int64_t stamp_us;
+        pml_stamp_form form;
+        double number;
+        const char *name = fields[i];
+        bool is_date = pml_stamp_parse(name, strlen(name), &stamp_us, &form);
+        bool is_number = pml_csv_number(name, b->locale, &number);
+        all_numbers = all_numbers && (is_date || is_number || name[0] == '\0');
+        any_value = any_value || is_date || (is_number && name[strspn(name, "0123456789")] != '\0');
+    }
+    return all_numbers && any_value
+               ? PML_FAIL(error, PML_E_FORMAT, "%s, line 1: values where the column names belong", b->file_name)
+               : PML_OK;
+}
+
 /* The first names of the header, for a message. */
 static void list_names(const builder *b, char *text, size_t size_bytes) {
     size_t used = 0, n_names = pml_names_count(&b->names);
@@ -124,6 +143,9 @@ static pml_status take_header(builder *b, const char *const *fields, size_t n_fi
     pml_status status = PML_OK;
     bool by_name = b->request->columns != NULL;
     PML_TRY(take_names(b, fields, n_fields, error));
+    if (!by_name) {
+        PML_TRY(check_is_header(b, fields, n_fields, error));
+    }
     PML_TRY(pml_alloc(n_fields, sizeof *b->columns, &b->columns, error));
     PML_TRY(
         pml_alloc(by_name ? b->request->n_columns : n_fields, sizeof *b->series->columns, &b->series->columns, error));

@@ -23,7 +23,8 @@ typedef struct pml_series_request {
  * or when it is the first and its first field is a date; one that is asked for by name is never it. Asked for by name,
  * columns may stand in any order beside others; otherwise columns that begin with text, and an index column without a
  * name, are passed over with a word in the log. Errors: those of pml_csv_read; FORMAT with file, line and column (not a
- * number, not a date, a name twice, no rows, no numbers); NOT_FOUND for the file; CONFIG (a wanted column is absent).
+ * number, not a date, a name twice, values in place of names, no rows, no numbers); NOT_FOUND for the file; CONFIG (a
+ * wanted column is absent).
  */
 pml_status pml_series_read(const char *path, const pml_series_request *request, pml_series **series,
                            pml_error *error) PML_WARN_UNUSED;

@@ -1,5 +1,6 @@
 #include "runtime/series/series_forecast.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "runtime/base/alloc.h"
@@ -77,11 +78,33 @@ static pml_status check_range(const pml_series *series, const char *name, size_t
     return PML_OK;
 }
 
-static pml_status check_missing(const pml_model *model, const pml_series *series, const char *name, size_t first_row,
-                                size_t end_row, pml_error *error) {
+/* A column of which the model sees nothing is foretold from nothing: that is worth a word. */
+static void warn_of_empty_columns(const pml_series *series, const char *name, size_t first_row, size_t end_row) {
+    for (size_t j = 0; j < series->n_columns; j++) {
+        size_t i = first_row;
+        while (i < end_row && isnan(series->values[i * series->n_columns + j])) {
+            i++;
+        }
+        if (i == end_row) {
+            pml_quoted quoted;
+            pml_log(PML_LOG_WARNING, "%s: column %s has no value in rows %zu to %zu, which its forecast is made from",
+                    name, pml_quote(&quoted, series->columns[j]), first_row, end_row - 1);
+        }
+    }
+}
+
+/* Every value reaches the model as a float32 number, or as "not observed" where the model has a way to say so. */
+static pml_status check_values(const pml_model *model, const pml_series *series, const char *name, size_t first_row,
+                               size_t end_row, pml_error *error) {
     const pml_forecast_spec *spec = pml_model_schema(model)->forecast;
     size_t n_missing = 0;
     for (size_t i = first_row * series->n_columns; i < end_row * series->n_columns; i++) {
+        if (fabs(series->values[i]) > (double)FLT_MAX) {
+            pml_quoted quoted;
+            return PML_FAIL(error, PML_E_FORMAT, "%s, row %zu, column %s: %g is too large for a model", name,
+                            i / series->n_columns, pml_quote(&quoted, series->columns[i % series->n_columns]),
+                            series->values[i]);
+        }
         if (!isnan(series->values[i])) {
             continue;
         }
@@ -95,6 +118,7 @@ static pml_status check_missing(const pml_model *model, const pml_series *series
     }
     if (n_missing > 0) {
         pml_log(PML_LOG_INFO, "%s: %zu missing values among those the model looks at", name, n_missing);
+        warn_of_empty_columns(series, name, first_row, end_row);
     }
     return PML_OK;
 }
@@ -124,7 +148,10 @@ static pml_status continue_dates(const pml_model *model, const pml_series *serie
     PML_TRY(pml_alloc(forecast->n_steps, sizeof *forecast->stamps_us, &forecast->stamps_us, error));
     int64_t stamp_us = series->stamps_us[forecast->start_row - 1];
     for (size_t i = 0; i < forecast->n_steps; i++) {
-        PML_TRY(pml_step_next(&step, stamp_us, &stamp_us, error));
+        status = pml_step_next(&step, stamp_us, &stamp_us, error);
+        if (status != PML_OK) {
+            PML_TRY(pml_error_prefix(error, status, "%s", name));
+        }
         forecast->stamps_us[i] = stamp_us;
     }
 done:
@@ -141,7 +168,7 @@ pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, c
     PML_TRY(check_range(series, series_name, start_row, &shape, error));
     size_t first_row = start_row - shape.context_length;
     made.n_steps = shape.horizon;
-    PML_TRY(check_missing(model, series, series_name, first_row, start_row, error));
+    PML_TRY(check_values(model, series, series_name, first_row, start_row, error));
     if (series->stamps_us != NULL) {
         PML_TRY(continue_dates(model, series, series_name, first_row, &made, error));
     }

@@ -345,29 +345,58 @@ const char *pml_step_name(const pml_step *step, char text[32]) {
     return text;
 }
 
-/* Splits a frequency name into its count and unit, both in one spelling; false when it is not known. */
-static bool read_frequency(const char *name, uint64_t *seconds_or_months, bool *is_months) {
+/* What a frequency name counts in. */
+typedef enum frequency_unit { UNIT_SECONDS, UNIT_MONTHS, UNIT_WORKDAYS } frequency_unit;
+
+/* Splits a frequency name into how many of which unit; false when it is not known. */
+static bool read_frequency(const char *name, uint64_t *size, frequency_unit *in) {
     static const struct {
         const char *name;
         uint64_t size;
-        bool months;
+        frequency_unit unit;
     } known[] = {
-        {"s", 1, false},           {"sec", 1, false},       {"second", 1, false},    {"secondly", 1, false},
-        {"t", 60, false},          {"min", 60, false},      {"minute", 60, false},   {"minutely", 60, false},
-        {"h", 3600, false},        {"hour", 3600, false},   {"hourly", 3600, false}, {"d", 86400, false},
-        {"day", 86400, false},     {"daily", 86400, false}, {"w", 604800, false},    {"week", 604800, false},
-        {"weekly", 604800, false}, {"m", 1, true},          {"ms", 1, true},         {"me", 1, true},
-        {"month", 1, true},        {"monthly", 1, true},    {"q", 3, true},          {"qs", 3, true},
-        {"qe", 3, true},           {"quarterly", 3, true},  {"y", 12, true},         {"ys", 12, true},
-        {"ye", 12, true},          {"a", 12, true},         {"yearly", 12, true},
+        {"s", 1, UNIT_SECONDS},
+        {"sec", 1, UNIT_SECONDS},
+        {"second", 1, UNIT_SECONDS},
+        {"secondly", 1, UNIT_SECONDS},
+        {"t", 60, UNIT_SECONDS},
+        {"min", 60, UNIT_SECONDS},
+        {"minute", 60, UNIT_SECONDS},
+        {"minutely", 60, UNIT_SECONDS},
+        {"h", 3600, UNIT_SECONDS},
+        {"hour", 3600, UNIT_SECONDS},
+        {"hourly", 3600, UNIT_SECONDS},
+        {"d", 86400, UNIT_SECONDS},
+        {"day", 86400, UNIT_SECONDS},
+        {"daily", 86400, UNIT_SECONDS},
+        {"w", 604800, UNIT_SECONDS},
+        {"week", 604800, UNIT_SECONDS},
+        {"weekly", 604800, UNIT_SECONDS},
+        {"m", 1, UNIT_MONTHS},
+        {"ms", 1, UNIT_MONTHS},
+        {"me", 1, UNIT_MONTHS},
+        {"month", 1, UNIT_MONTHS},
+        {"monthly", 1, UNIT_MONTHS},
+        {"q", 3, UNIT_MONTHS},
+        {"qs", 3, UNIT_MONTHS},
+        {"qe", 3, UNIT_MONTHS},
+        {"quarterly", 3, UNIT_MONTHS},
+        {"y", 12, UNIT_MONTHS},
+        {"ys", 12, UNIT_MONTHS},
+        {"ye", 12, UNIT_MONTHS},
+        {"a", 12, UNIT_MONTHS},
+        {"yearly", 12, UNIT_MONTHS},
+        {"b", 1, UNIT_WORKDAYS},
+        {"bday", 1, UNIT_WORKDAYS},
+        {"business", 1, UNIT_WORKDAYS},
     };
     char *unit = NULL;
     unsigned long long count = name[0] >= '0' && name[0] <= '9' ? strtoull(name, &unit, 10) : 1;
     const char *rest = unit != NULL ? unit : name;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcasecmp(rest, known[i].name) == 0 && count > 0 && count < 1000000) {
-            *seconds_or_months = count * known[i].size;
-            *is_months = known[i].months;
+            *size = count * known[i].size;
+            *in = known[i].unit;
             return true;
         }
     }
@@ -376,9 +405,9 @@ static bool read_frequency(const char *name, uint64_t *seconds_or_months, bool *
 
 bool pml_frequency_agrees(const char *a, const char *b) {
     uint64_t size_a = 0, size_b = 0;
-    bool months_a = false, months_b = false;
-    if (!read_frequency(a, &size_a, &months_a) || !read_frequency(b, &size_b, &months_b)) {
+    frequency_unit unit_a = UNIT_SECONDS, unit_b = UNIT_SECONDS;
+    if (!read_frequency(a, &size_a, &unit_a) || !read_frequency(b, &size_b, &unit_b)) {
         return true;
     }
-    return size_a == size_b && months_a == months_b;
+    return size_a == size_b && unit_a == unit_b;
 }

@@ -259,6 +259,36 @@ static void missing_values_reach_the_model_as_a_mask(void) {
     outcome holes = expect(0, pml_test_path("forecast '%s' --csv '%s' -v", model_path(), other), "5 missing values");
     CU_ASSERT_STRING_NOT_EQUAL(holes.out, whole.out);
     CU_ASSERT_PTR_NULL(strstr(holes.out, "nan"));
+    (void)pml_test_command(NULL, "sed '300,$s/,ok,[^,]*,/,ok,,/' '%s' > '%s'", series_path(), other);
+    (void)expect(0, pml_test_path("forecast '%s' --csv '%s'", model_path(), other), "has no value in rows 352 to 399");
+}
+
+/* A double that no float32 holds is named where it stands, not where it does harm. */
+static void values_too_large_for_the_model_are_named(void) {
+    if (model_path() == NULL) {
+        return;
+    }
+    const char *other = temporary("huge.csv");
+    (void)pml_test_command(NULL, "sed '380s/,ok,[^,]*,/,ok,-1e300,/' '%s' > '%s'", series_path(), other);
+    (void)expect(65, pml_test_path("forecast '%s' --csv '%s'", model_path(), other),
+                 "row 378, column 'alpha': -1e+300 is too large");
+    (void)expect(65, pml_test_path("evaluate '%s' --csv '%s' --split 0.7,0.1,0.2", model_path(), other),
+                 "row 378, column 'alpha': -1e+300 is too large");
+    (void)expect(0, pml_test_path("forecast '%s' --csv '%s' --at 300", model_path(), other), NULL);
+}
+
+/* Room is made for the windows there are, whatever batch is asked for. */
+static void a_large_batch_takes_no_more_room_than_its_windows(void) {
+#ifndef PML_TEST_SANITIZED
+    if (model_path() == NULL) {
+        return;
+    }
+    CU_ASSERT_EQUAL(pml_test_command(NULL,
+                                     "ulimit -v 300000 && '%s' evaluate '%s' --csv '%s' --split 0.7,0.1,0.2 "
+                                     "--batch-size 1000000",
+                                     run_path(), model_path(), series_path()),
+                    0);
+#endif
 }
 
 static void out_is_published_whole_or_not_at_all(void) {
@@ -332,7 +362,7 @@ static void evaluate_does_not_depend_on_the_batch(void) {
                NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "windows   225 (train)"));
     (void)expect(65, pml_test_path("evaluate '%s' --csv '%s' --split ett-hour", model_path(), series_path()),
-                 "needs 14400 rows");
+                 pml_test_path("%s: the split ett-hour needs 14400 rows", series_path()));
     (void)expect(2, pml_test_path("evaluate '%s' --csv '%s' --split 1,2,3", model_path(), series_path()), "a split is");
 }
 
@@ -449,5 +479,7 @@ PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(u
           PML_TEST(forecast_answers_in_the_series_own_units_and_dates), PML_TEST(forecast_refuses_what_it_cannot_do),
           PML_TEST(missing_values_reach_the_model_as_a_mask), PML_TEST(out_is_published_whole_or_not_at_all),
           PML_TEST(evaluate_does_not_depend_on_the_batch), PML_TEST(evaluate_matches_forecast_by_hand),
-          PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch), PML_TEST(damage_is_found),
+          PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch),
+          PML_TEST(values_too_large_for_the_model_are_named),
+          PML_TEST(a_large_batch_takes_no_more_room_than_its_windows), PML_TEST(damage_is_found),
           PML_TEST(ctrl_c_stops_a_long_run), PML_TEST(a_model_cut_short_while_it_runs_is_exit_74))

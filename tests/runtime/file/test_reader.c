@@ -249,8 +249,7 @@ static void rejects_what_is_not_a_file(void) {
     PML_ASSERT_FAILS(pml_file_open("/etc/passwd/x.pml", &file, &error), PML_E_NOT_FOUND, &error, "cannot open");
     PML_ASSERT_FAILS(pml_file_open(fifo, &file, &error), PML_E_FORMAT, &error, "not a regular file");
     PML_ASSERT_FAILS(pml_file_open("/dev/zero", &file, &error), PML_E_FORMAT, &error, "not a regular file");
-    PML_ASSERT_FAILS(pml_file_open(pml_test_temporary_dir(), &file, &error), PML_E_FORMAT, &error,
-                     "not a regular file");
+    PML_ASSERT_FAILS(pml_file_open(pml_test_temporary_dir(), &file, &error), PML_E_FORMAT, &error, "is a directory");
     PML_ASSERT_FAILS(pml_file_open(empty, &file, &error), PML_E_FORMAT, &error, "0 bytes are too few");
     CU_ASSERT_PTR_NULL(file);
 }

@@ -128,6 +128,24 @@ static void a_column_without_any_value_stays(void) {
     pml_series_destroy(series);
 }
 
+/* Values in the first line are no names: taking them for names would lose a row without a word. */
+static void a_file_without_header_is_refused(void) {
+    static const char *const texts[] = {"2016-07-01 00:00:00,1.5,2\n2016-07-01 01:00:00,2.5,3\n", "1.5,2\n3,4\n",
+                                        "-1\n2\n", "2016-07-01,1\n2016-07-02,2\n", ",0.5\n0,1\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        pml_series *series = NULL;
+        pml_error error = {0};
+        PML_ASSERT_FAILS(pml_series_parse(texts[i], strlen(texts[i]), "f.csv", NULL, &series, &error), PML_E_FORMAT,
+                         &error, "f.csv, line 1: values where the column names belong");
+    }
+    static const char *const numbered[] = {"date,0,1\n2016-07-01,1,2\n", "0,1\n5.5,6\n", "x,1.5\n1,2\n"};
+    for (size_t i = 0; i < sizeof numbered / sizeof numbered[0]; i++) {
+        pml_series *series = parse(numbered[i], NULL);
+        CU_ASSERT_EQUAL(series->n_columns, 2);
+        pml_series_destroy(series);
+    }
+}
+
 static void dates_can_be_ignored(void) {
     const pml_series_request request = {NULL, 0, true};
     pml_series *series = parse("date,a\nsoon,1\nlater,2\n", &request);
@@ -172,4 +190,5 @@ PML_TESTS("runtime/series/series", PML_TEST(reads_every_valid_golden), PML_TEST(
           PML_TEST(wanted_columns_come_in_their_own_order), PML_TEST(a_wanted_column_named_like_a_date_is_numbers),
           PML_TEST(names_what_is_absent), PML_TEST(columns_of_text_are_left_out_wherever_they_stand),
           PML_TEST(a_column_without_any_value_stays), PML_TEST(dates_can_be_ignored),
-          PML_TEST(forms_of_dates_are_joined), PML_TEST(reads_the_whole_of_etth1))
+          PML_TEST(a_file_without_header_is_refused), PML_TEST(forms_of_dates_are_joined),
+          PML_TEST(reads_the_whole_of_etth1))

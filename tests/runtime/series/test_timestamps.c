@@ -177,8 +177,9 @@ static void stops_at_the_year_9999(void) {
 static void frequency_names(void) {
     static const char *const same[][2] = {{"h", "H"},  {"h", "hourly"},  {"15t", "15min"}, {"d", "D"},
                                           {"m", "MS"}, {"60t", "h"},     {"24h", "d"},     {"q", "3M"},
-                                          {"y", "A"},  {"h", "unknown"}, {"w", "7d"}};
-    static const char *const different[][2] = {{"h", "d"}, {"15t", "h"}, {"m", "d"}, {"m", "t"}, {"y", "q"}};
+                                          {"y", "A"},  {"h", "unknown"}, {"w", "7d"},      {"b", "B"}};
+    static const char *const different[][2] = {{"h", "d"}, {"15t", "h"}, {"m", "d"}, {"m", "t"},
+                                               {"y", "q"}, {"b", "d"},   {"h", "b"}};
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         CU_ASSERT_TRUE(pml_frequency_agrees(same[i][0], same[i][1]));
     }

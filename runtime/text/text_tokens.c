@@ -1,6 +1,4 @@
 /* One text to tokens: added tokens first, then normalisation code point by code point, words as boundaries end them. */
-#include <string.h>
-
 #include "runtime/base/alloc.h"
 #include "runtime/text/tokenizer_parts.h"
 #include "runtime/text/unicode.h"
@@ -86,7 +84,9 @@ static pml_status sort_marks(pml_token_scratch *scratch, pml_error *error) {
     for (size_t i = 0; i < scratch->n_marks; i++) {
         scratch->sorted[starts[scratch->marks[i].combining]++] = scratch->marks[i];
     }
-    memcpy(scratch->marks, scratch->sorted, scratch->n_marks * sizeof *scratch->marks);
+    for (size_t i = 0; i < scratch->n_marks; i++) {
+        scratch->marks[i].code = scratch->sorted[i].code; /* places in the text stay in their order */
+    }
 done:
     return status;
 }

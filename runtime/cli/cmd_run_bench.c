@@ -12,27 +12,29 @@
 #include "runtime/cli/run_commands.h"
 #include "runtime/models/model.h"
 
-enum { MOST_BATCHES = 32, MOST_REPEATS = 100000, MOST_BATCH = 1000000 };
+enum { MOST_BATCHES = 32, MOST_REPEATS = 100000, MOST_BATCH = 1000000, MOST_TOKENS = 1000000 };
 
 typedef struct bench_options {
     pml_common_options common;
     pml_model_options model;
     const char *batches;
     const char *output;
-    pml_option_u64 repeats, warmup;
+    pml_option_u64 repeats, warmup, tokens;
 } bench_options;
 
-static const pml_option option_table[] = {{"batch-size", 'b', PML_OPTION_TEXT, "LIST", NULL,
-                                           "samples per run, such as 1,32,128 (default: 1)",
-                                           offsetof(bench_options, batches)},
-                                          {"repetitions", 'r', PML_OPTION_U64, "N", NULL,
-                                           "timed runs of each size (default: 10)", offsetof(bench_options, repeats)},
-                                          {"warmup", 0, PML_OPTION_U64, "N", NULL,
-                                           "runs before the timed ones (default: 2)", offsetof(bench_options, warmup)},
-                                          {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv|md|json",
-                                           "how to print (default: table)", offsetof(bench_options, output)},
-                                          PML_MODEL_OPTION_ROWS(bench_options),
-                                          PML_OPTION_ROWS_END};
+static const pml_option option_table[] = {
+    {"batch-size", 'b', PML_OPTION_TEXT, "LIST", NULL, "samples per run, such as 1,32,128 (default: 1)",
+     offsetof(bench_options, batches)},
+    {"repetitions", 'r', PML_OPTION_U64, "N", NULL, "timed runs of each size (default: 10)",
+     offsetof(bench_options, repeats)},
+    {"warmup", 0, PML_OPTION_U64, "N", NULL, "runs before the timed ones (default: 2)",
+     offsetof(bench_options, warmup)},
+    {"tokens", 0, PML_OPTION_U64, "N", NULL, "tokens of each sequence, for models of text (default: 16)",
+     offsetof(bench_options, tokens)},
+    {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv|md|json", "how to print (default: table)",
+     offsetof(bench_options, output)},
+    PML_MODEL_OPTION_ROWS(bench_options),
+    PML_OPTION_ROWS_END};
 
 typedef struct batch_result {
     size_t batch;
@@ -60,20 +62,24 @@ static pml_status read_batches(const char *text, size_t *batches, size_t *count,
                     MOST_BATCH, text);
 }
 
-/* Smooth, bounded and the same on every machine: a wave per position with a little noise. */
-static void fill(float *values, size_t count) {
+/* Smooth, bounded and the same on every machine: a wave per position with a little noise; or indexes all over the
+ * range.
+ */
+static void fill(const pml_model_port *port, float *values, size_t count) {
     uint32_t state = 2463534242u;
     for (size_t i = 0; i < count; i++) {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        values[i] = sinf((float)(i % 4096) * 0.26f) + (float)(state >> 8) * (1.0f / 16777216.0f) - 0.5f;
+        values[i] = port->index_below > 0
+                        ? (float)(state % port->index_below)
+                        : sinf((float)(i % 4096) * 0.26f) + (float)(state >> 8) * (1.0f / 16777216.0f) - 0.5f;
     }
 }
 
 /* Makes an input for every port that the model needs. */
-static pml_status make_inputs(const pml_model *model, size_t batch, pml_array *inputs, size_t *n_inputs,
-                              pml_error *error) {
+static pml_status make_inputs(const pml_model *model, size_t batch, size_t n_tokens, pml_array *inputs,
+                              size_t *n_inputs, pml_error *error) {
     pml_status status = PML_OK;
     *n_inputs = 0;
     for (size_t i = 0; i < pml_model_n_inputs(model); i++) {
@@ -86,13 +92,14 @@ static pml_status make_inputs(const pml_model *model, size_t batch, pml_array *i
         }
         *input = (pml_array){.name = port->name, .rank = port->rank};
         for (unsigned axis = 0; axis < port->rank; axis++) {
-            input->shape[axis] = axis == 0 ? batch : port->shape[axis];
-            if (axis > 0 && !pml_ck_mul(count, port->shape[axis], &count)) {
+            const bool is_tokens = axis > 0 && axis == port->token_axis;
+            input->shape[axis] = axis == 0 ? batch : is_tokens ? n_tokens : port->shape[axis];
+            if (axis > 0 && !pml_ck_mul(count, input->shape[axis], &count)) {
                 PML_TRY(PML_FAIL(error, PML_E_MEMORY, "input %s is too large", port->name));
             }
         }
         PML_TRY(pml_alloc(count, sizeof *values, &values, error));
-        fill(values, count);
+        fill(port, values, count);
         input->data = values;
         (*n_inputs)++;
     }
@@ -111,11 +118,12 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static pml_status time_batch(pml_model *model, size_t repeats, size_t warmup, batch_result *result, pml_error *error) {
+static pml_status time_batch(pml_model *model, size_t n_tokens, size_t repeats, size_t warmup, batch_result *result,
+                             pml_error *error) {
     pml_status status = PML_OK;
     pml_array inputs[PML_MODEL_MAX_PORTS];
     size_t n_inputs = 0;
-    PML_TRY(make_inputs(model, result->batch, inputs, &n_inputs, error));
+    PML_TRY(make_inputs(model, result->batch, n_tokens, inputs, &n_inputs, error));
     PML_TRY(pml_alloc(repeats, sizeof *result->runs_ms, &result->runs_ms, error));
     for (size_t i = 0; i < warmup + repeats; i++) {
         PML_TRY(pml_cancel_check(error));
@@ -189,8 +197,12 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     size_t batches[MOST_BATCHES], n_batches = 0;
     batch_result results[MOST_BATCHES] = {0};
     size_t repeats = o->repeats.is_set ? o->repeats.value : 10, warmup = o->warmup.is_set ? o->warmup.value : 2;
+    const size_t n_tokens = o->tokens.is_set ? o->tokens.value : 16;
     (void)n_operands;
     PML_TRY(read_batches(o->batches != NULL ? o->batches : "1", batches, &n_batches, error));
+    if (n_tokens < 1 || n_tokens > MOST_TOKENS) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--tokens must lie between 1 and %d", MOST_TOKENS));
+    }
     if (repeats < 1 || repeats > MOST_REPEATS || warmup > MOST_REPEATS) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--repetitions must lie between 1 and %d, --warmup below that",
                          MOST_REPEATS));
@@ -198,7 +210,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_load(operands[0], &o->model, &loaded, error));
     for (size_t i = 0; i < n_batches; i++) {
         results[i].batch = batches[i];
-        PML_TRY(time_batch(loaded.model, repeats, warmup, &results[i], error));
+        PML_TRY(time_batch(loaded.model, n_tokens, repeats, warmup, &results[i], error));
     }
     if (o->common.json || (o->output != NULL && strcmp(o->output, "json") == 0)) {
         PML_TRY(print_json(o, operands[0], results, n_batches, repeats, error));

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# all-MiniLM-L6-v2 itself: fetched, converted and judged on recorded hidden states and sentence embeddings: run_minilm.sh BUILD_DIR SOURCE_DIR
+# Exit 77: the model cannot be fetched, or its recorded outputs are not under $PML_GOLDENS.
+set -euo pipefail
+build_dir=$1 source_dir=$2
+io=${PML_GOLDENS:-}/minilm/io.safetensors
+if [[ ! -e $io ]]; then
+    echo "skipped: minilm/io.safetensors is not under \$PML_GOLDENS"
+    exit 77
+fi
+model=$build_dir/minilm
+"$source_dir/scripts/fetch_minilm" "$model" # exits 77 where it is not possible
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The record also holds cosines between sentences, which are no output of the model: they are made of sentence_embedding.
+"${PML_TEST_PYTHON:-python3}" - "$io" "$work/io.safetensors" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1], "rb") as f:
+    data = f.read()
+size = int.from_bytes(data[:8], "little")
+header = json.loads(data[8:8 + size])
+kept, body = {}, b""
+for name, entry in header.items():
+    if name != "__metadata__" and not name.endswith(".cosine"):
+        begin, end = entry["data_offsets"]
+        kept[name] = {**entry, "data_offsets": [len(body), len(body) + end - begin]}
+        body += data[8 + size + begin:8 + size + end]
+text = json.dumps(kept).encode()
+text += b" " * (-len(text) % 8)
+with open(sys.argv[2], "wb") as f:
+    f.write(len(text).to_bytes(8, "little") + text + body)
+PYTHON
+
+for layout in panel row; do
+    "$build_dir/pml-convert" "$model" -o "$work/$layout.pml" --layout "$layout" -q >/dev/null
+    "$build_dir/pml-convert" verify "$work/$layout.pml" --source "$model"
+    "$build_dir/pml-convert" selftest "$work/$layout.pml" --io "$work/io.safetensors"
+done

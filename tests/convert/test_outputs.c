@@ -76,7 +76,7 @@ static void a_killed_embedding_leaves_nothing_for_long(void) {
     for (int i = 0; i < 40; i++) {
         (void)pml_test_command(NULL,
                                "'%s/pml-convert' '%s' -q -f -o '%s/out.pml' --embed-selftest '%s/io.safetensors' & "
-                               "sleep 0.%03d; kill -KILL $!; wait $!",
+                               "sleep 0.%03d; kill -KILL $! 2>/dev/null; wait $!",
                                pml_test_binary_dir(), source, folder, source, 1 + i);
     }
     TEST_EXITS(0, NULL, "'%s' -q -f -o '%s/out.pml'", source, folder);
@@ -132,7 +132,50 @@ static void other_names_of_options(void) {
     TEST_EXITS(2, "missing operand: expected SOURCE", "convert -n");
 }
 
+/* Every option of a command's help stands in its section of specs/command-line.md, or in the part about all commands.
+ */
+static void check_section(const char *document, const char *program, const char *command) {
+    const char *begin = strstr(document, pml_test_path("\n## %s\n", program));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(begin);
+    begin = strstr(begin, pml_test_path("\n### %s", command));
+    if (begin == NULL) {
+        return;
+    }
+    const char *end = strstr(begin + 4, "\n### ");
+    const char *section = pml_test_path("%.*s", end != NULL ? (int)(end - begin) : (int)strlen(begin), begin);
+    const char *all = pml_test_path("%.*s", (int)(strstr(document, "\n## pml-convert\n") - document), document);
+    char *help = NULL;
+    CU_ASSERT_EQUAL(pml_test_command(&help, "'%s/%s' %s --help", pml_test_binary_dir(), program, command), 0);
+    for (const char *at = strstr(help, "--"); at != NULL; at = strstr(at + 2, "--")) {
+        const char *option = pml_test_path("%.*s", (int)strspn(at, "-abcdefghijklmnopqrstuvwxyz"), at);
+        bool model =
+            strcmp(program, "pml-run") == 0 && (strcmp(option, "--backend") == 0 || strcmp(option, "--verify") == 0);
+        bool stands = strstr(section, option) != NULL || strstr(all, option) != NULL ||
+                      (model && strstr(document, option) != NULL);
+        if (!stands) {
+            (void)printf("\n    %s %s: %s is not in specs/command-line.md\n", program, command, option);
+        }
+        CU_ASSERT_TRUE(stands);
+    }
+    free(help);
+}
+
+static void the_document_names_every_option(void) {
+    size_t size = 0;
+    unsigned char *bytes = pml_test_read_file(pml_test_path("%s/specs/command-line.md", pml_test_source_dir()), &size);
+    const char *document = pml_test_path("%.*s", (int)size, (const char *)bytes);
+    static const char *const convert[] = {"convert", "detect", "models", "inspect", "verify", "diff", "selftest"};
+    static const char *const run[] = {"info", "forecast", "evaluate", "selftest", "bench", "backends"};
+    for (size_t i = 0; i < sizeof convert / sizeof convert[0]; i++) {
+        check_section(document, "pml-convert", convert[i]);
+    }
+    for (size_t i = 0; i < sizeof run / sizeof run[0]; i++) {
+        check_section(document, "pml-run", run[i]);
+    }
+    free(bytes);
+}
+
 PML_TESTS("convert/outputs", PML_TEST(selftest_never_writes_over_its_inputs),
           PML_TEST(a_conversion_never_writes_over_its_sources), PML_TEST(what_cannot_be_written_is_refused_first),
           PML_TEST(a_killed_embedding_leaves_nothing_for_long), PML_TEST(a_side_file_that_leads_nowhere_is_an_error),
-          PML_TEST(verify_needs_no_output), PML_TEST(other_names_of_options))
+          PML_TEST(verify_needs_no_output), PML_TEST(other_names_of_options), PML_TEST(the_document_names_every_option))

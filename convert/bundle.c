@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "convert/side_file.h"
 #include "formats/json_document.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/input.h"
 
 #define PATH_BYTES 4096u
 #define HUB_PREFIX "models--"
@@ -23,7 +23,7 @@ static pml_status load_side_file(const char *path, pml_side_file *file, cJSON **
     pml_status status = PML_OK;
     char *bytes = NULL;
     size_t size_bytes;
-    PML_TRY(pml_side_file_read(path, PML_MAX_CONFIG_BYTES, &bytes, &size_bytes, error));
+    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_CONFIG_BYTES, &bytes, &size_bytes, error));
     PML_TRY(pml_hash_bytes(bytes, size_bytes, file->sha256, error));
     if (root != NULL) {
         PML_TRY(pml_json_document_parse(bytes, size_bytes, path, root, error));

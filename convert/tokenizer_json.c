@@ -403,7 +403,9 @@ static pml_status model_member(parser *p, const char *key, void *user, pml_error
     pml_tokenizer_draft *d = p->draft;
     (void)user;
     if (strcmp(key, "vocab") == 0) {
-        return read_vocabulary(p, error);
+        return p->reader.token == PML_JSON_OBJECT_BEGIN
+                   ? read_vocabulary(p, error)
+                   : pml_json_skip(&p->reader, error); /* of another kind of model, refused by its name */
     }
     if (strcmp(key, "continuing_subword_prefix") == 0 && p->reader.token == PML_JSON_STRING) {
         return read_text(p, &d->prefix, error);

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "convert/side_file.h"
 #include "convert/tokenizer_draft.h"
 #include "formats/json_document.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/input.h"
 #include "runtime/base/quote.h"
 
 #define PATH_BYTES 4096u
@@ -42,7 +42,7 @@ static pml_status read_file(const char *directory, const char *name, pml_tokeniz
         goto done;
     }
     pml_side_file *file = &state->files[state->n_files];
-    PML_TRY(pml_side_file_read(path, PML_MAX_JSON_BYTES, bytes, size_bytes, error));
+    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_JSON_BYTES, bytes, size_bytes, error));
     PML_TRY(pml_hash_bytes(*bytes, *size_bytes, file->sha256, error));
     PML_TRY(pml_string_copy(name, strlen(name), &file->name, error));
     file->size_bytes = *size_bytes;

@@ -14,7 +14,12 @@ typedef struct pml_verify_options {
     void *user;
 } pml_verify_options;
 
-typedef enum pml_finding_kind { PML_FINDING_FILE, PML_FINDING_METADATA, PML_FINDING_TENSOR, PML_FINDING_BLOB } pml_finding_kind;
+typedef enum pml_finding_kind {
+    PML_FINDING_FILE,
+    PML_FINDING_METADATA,
+    PML_FINDING_TENSOR,
+    PML_FINDING_BLOB
+} pml_finding_kind;
 
 typedef struct pml_finding { /* one difference; owned by the report */
     pml_finding_kind kind;

@@ -1,30 +1,13 @@
-/* Opening and mapping, with the rules for names and links that a file, not the user, gave. */
 #include "formats/file_map.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/quote.h"
 
 enum { MAX_LINK_BYTES = 512, MAX_FILE_NAME_BYTES = 255, MAX_LFS_POINTER_BYTES = 1024 };
-
-/* Not waiting for a writer of a FIFO, not becoming a terminal's owner. */
-enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
-
-static pml_status open_failure(const char *shown, int code, pml_error *error) {
-    bool is_absent = code == ENOENT || code == ENOTDIR;
-    return PML_FAIL(error, is_absent ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", shown,
-                    is_absent ? "no such file or directory" : strerror(code));
-}
-
-static const char *kind_of(mode_t mode) {
-    return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
-}
 
 /* A repository cloned without its large files holds such a text in place of each. */
 static bool is_lfs_pointer(const uint8_t *bytes, uint64_t size_bytes) {
@@ -33,43 +16,18 @@ static bool is_lfs_pointer(const uint8_t *bytes, uint64_t size_bytes) {
            memcmp(bytes, start, sizeof start - 1) == 0;
 }
 
-/* Takes `fd` over. */
-static pml_status map_descriptor(int fd, const char *shown, pml_file_map *map, pml_error *error) {
-    pml_status status = PML_OK;
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: %s", shown, strerror(errno)));
+static pml_status refuse_pointer(pml_file_map *map, const char *shown, pml_error *error) {
+    if (!is_lfs_pointer(map->data, map->size_bytes)) {
+        return PML_OK;
     }
-    if (!S_ISREG(info.st_mode)) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: is %s, not a regular file", shown, kind_of(info.st_mode)));
-    }
-    if (info.st_size == 0) {
-        *map = (pml_file_map){.data = (const uint8_t *)"", .size_bytes = 0, .is_mapped = false};
-        goto done;
-    }
-    void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) {
-        PML_TRY(PML_FAIL(error, errno == ENOMEM ? PML_E_MEMORY : PML_E_IO, "%s: cannot be mapped: %s", shown,
-                         strerror(errno)));
-    }
-    pml_file_map mapped = {.data = data, .size_bytes = (uint64_t)info.st_size, .is_mapped = true};
-    if (is_lfs_pointer(mapped.data, mapped.size_bytes)) {
-        pml_file_map_close(&mapped);
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT,
-                         "%s: is a Git LFS pointer, not the file it stands for ('git lfs pull' fetches that)", shown));
-    }
-    *map = mapped;
-done:
-    (void)close(fd);
-    return status;
+    pml_file_map_close(map);
+    return PML_FAIL(error, PML_E_FORMAT,
+                    "%s: is a Git LFS pointer, not the file it stands for ('git lfs pull' fetches that)", shown);
 }
 
-pml_status pml_file_map_open(const char *path, pml_file_map *map, pml_error *error) {
-    int fd = open(path, OPEN_FLAGS);
-    if (fd < 0) {
-        return open_failure(path, errno, error);
-    }
-    return map_descriptor(fd, path, map, error);
+pml_status pml_foreign_map(const char *path, pml_file_map *map, pml_error *error) {
+    pml_status status = pml_file_map_open(path, PML_E_IO, map, error);
+    return status == PML_OK ? refuse_pointer(map, path, error) : status;
 }
 
 bool pml_name_ends_with(const char *name, const char *ending) {
@@ -125,7 +83,7 @@ static pml_status open_blob(int directory_fd, const char *base_name, const char 
         *fd = -1;
         return PML_OK;
     }
-    *fd = openat(blobs_fd, hash, OPEN_FLAGS | O_NOFOLLOW);
+    *fd = openat(blobs_fd, hash, PML_INPUT_FLAGS | O_NOFOLLOW);
     int code = errno;
     (void)close(blobs_fd);
     errno = code;
@@ -145,28 +103,22 @@ pml_status pml_file_map_open_sibling(const char *directory, const char *base_nam
     }
     directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd < 0) {
-        PML_TRY(open_failure(directory, errno, error));
+        PML_TRY(pml_input_failure(directory, errno, error));
     }
-    int fd = openat(directory_fd, base_name, OPEN_FLAGS | O_NOFOLLOW);
+    int fd = openat(directory_fd, base_name, PML_INPUT_FLAGS | O_NOFOLLOW);
     if (fd < 0 && errno == ELOOP) {
         PML_TRY(open_blob(directory_fd, base_name, shown, &fd, error));
     }
     if (fd < 0) {
         int code = errno;
         PML_TRY(code == ENOENT ? PML_FAIL(error, PML_E_NOT_FOUND, "%s: is missing in %s", shown, directory)
-                               : open_failure(shown, code, error));
+                               : pml_input_failure(shown, code, error));
     }
-    PML_TRY(map_descriptor(fd, shown, map, error));
+    PML_TRY(pml_file_map_take(fd, shown, PML_E_IO, map, error));
+    PML_TRY(refuse_pointer(map, shown, error));
 done:
     if (directory_fd >= 0) {
         (void)close(directory_fd);
     }
     return status;
-}
-
-void pml_file_map_close(pml_file_map *map) {
-    if (map->is_mapped) {
-        (void)munmap((void *)(uintptr_t)map->data, (size_t)map->size_bytes);
-    }
-    *map = (pml_file_map){0};
 }

@@ -62,7 +62,7 @@ static pml_status open_file(const char *path, pml_source **source, pml_error *er
     pml_source *opened = NULL;
     const pml_format *format;
     const char *slash = strrchr(path, '/');
-    PML_TRY(pml_file_map_open(path, &map, error));
+    PML_TRY(pml_foreign_map(path, &map, error));
     pml_probe probe = {
         .path = path,
         .base_name = slash == NULL ? path : slash + 1,

@@ -61,7 +61,7 @@ pml_status pml_json_document_load(const char *path, cJSON **root, pml_error *err
     pml_status status = PML_OK;
     pml_file_map map = {0};
     *root = NULL;
-    PML_TRY(pml_file_map_open(path, &map, error));
+    PML_TRY(pml_foreign_map(path, &map, error));
     PML_TRY(pml_json_document_parse((const char *)map.data, (size_t)map.size_bytes, path, root, error));
 done:
     pml_file_map_close(&map);

@@ -131,7 +131,7 @@ done:
 pml_status pml_source_add_file(pml_source *source, const char *path, size_t *i_file, pml_error *error) {
     pml_status status = PML_OK;
     pml_file_map map = {0};
-    PML_TRY(pml_file_map_open(path, &map, error));
+    PML_TRY(pml_foreign_map(path, &map, error));
     PML_TRY(add_map(source, NULL, path, &map, i_file, error));
 done:
     return status;

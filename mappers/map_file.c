@@ -1,51 +1,23 @@
 /* --map FILE: the user's own rules, one a line: pattern, target, optional transform; "-" as target drops the tensor. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "mappers/mapper.h"
 #include "mappers/pattern.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/input.h"
 
 #define MAX_RULES 65536u
 #define SPACE " \t\r"
 
 static pml_status read_file(const char *path, char **text, pml_error *error) {
-    pml_status status = PML_OK;
-    char *buffer = NULL;
-    struct stat info;
-    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
-    if (stream == NULL) {
-        bool is_absent = errno == ENOENT || errno == ENOTDIR;
-        PML_TRY(PML_FAIL(error, is_absent ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", path, strerror(errno)));
-    }
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > (off_t)PML_MAX_CONFIG_BYTES) {
-        PML_TRY(
-            PML_FAIL(error, PML_E_FORMAT, "%s: not a regular file of at most %u bytes", path, PML_MAX_CONFIG_BYTES));
-    }
-    size_t size_bytes = (size_t)info.st_size;
-    PML_TRY(pml_alloc(size_bytes + 1, 1, &buffer, error));
-    if (fread(buffer, 1, size_bytes, stream) != size_bytes) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: cannot be read", path));
-    }
-    const char *zero = memchr(buffer, '\0', size_bytes);
+    pml_status status;
+    size_t size_bytes = 0;
+    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_CONFIG_BYTES, text, &size_bytes, error));
+    const char *zero = memchr(*text, '\0', size_bytes);
     if (zero != NULL) {
-        PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, zero - buffer, "%s: zero byte", path));
+        PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, zero - *text, "%s: zero byte", path));
     }
-    *text = buffer;
-    buffer = NULL;
 done:
-    if (stream != NULL) {
-        (void)fclose(stream);
-    } else if (fd >= 0) {
-        (void)close(fd);
-    }
-    pml_free(buffer);
     return status;
 }
 

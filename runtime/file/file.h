@@ -2,13 +2,14 @@
 #ifndef PML_RUNTIME_FILE_FILE_H
 #define PML_RUNTIME_FILE_FILE_H
 
+#include "runtime/base/input.h"
 #include "runtime/file/record.h"
 
 struct pml_file {
     char *path;
     const uint8_t *bytes; /* the whole file */
     size_t size_bytes;
-    bool is_mapped; /* bytes are unmapped at close; otherwise they are the caller's */
+    pml_file_map map; /* holds the bytes; empty where they are the caller's */
     pml_header header;
     pml_metadata *metadata;
     pml_file_tensor *tensors;

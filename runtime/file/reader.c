@@ -2,12 +2,7 @@
  * Nothing is used before it is bounded by the real size of the file. */
 #include "runtime/file/reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
@@ -455,55 +450,15 @@ done:
     return status;
 }
 
-/* Maps all of a regular file; *bytes NULL for an empty one. */
-static pml_status map_file(const char *path, void **bytes, size_t *size_bytes, pml_error *error) {
-    pml_status status = PML_OK;
-    struct stat info;
-    /* O_NONBLOCK: opening a FIFO without a writer must not wait. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    *bytes = NULL;
-    *size_bytes = 0;
-    if (fd < 0) {
-        pml_status code = errno == ENOENT || errno == ENOTDIR ? PML_E_NOT_FOUND : PML_E_IO;
-        PML_TRY(PML_FAIL(error, code, "cannot open '%s': %s", path, strerror(errno)));
-    }
-    if (fstat(fd, &info) != 0) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "cannot look at '%s': %s", path, strerror(errno)));
-    }
-    if (!S_ISREG(info.st_mode)) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "'%s' is %s", path,
-                         S_ISDIR(info.st_mode) ? "a directory, not a .pml file made from one" : "not a regular file"));
-    }
-    if (!pml_ck_size((uint64_t)info.st_size, size_bytes)) {
-        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "'%s' does not fit into the address space", path));
-    }
-    if (*size_bytes > 0) {
-        void *map = mmap(NULL, *size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED) {
-            PML_TRY(PML_FAIL(error, errno == ENOMEM ? PML_E_MEMORY : PML_E_IO, "cannot map the %zu bytes of '%s': %s",
-                             *size_bytes, path, strerror(errno)));
-        }
-        *bytes = map;
-    }
-done:
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return status;
-}
-
 pml_status pml_file_open(const char *path, pml_file **file, pml_error *error) {
     pml_status status;
-    void *bytes;
-    size_t size_bytes;
-    PML_TRY(map_file(path, &bytes, &size_bytes, error));
-    status = pml_file_parse(bytes, size_bytes, path, file, error);
-    if (status == PML_OK) {
-        (*file)->is_mapped = bytes != NULL;
-    } else if (bytes != NULL) {
-        (void)munmap(bytes, size_bytes);
-    }
+    pml_file_map map = {0};
+    PML_TRY(pml_file_map_open(path, PML_E_FORMAT, &map, error));
+    PML_TRY(pml_file_parse(map.data, map.size_bytes, path, file, error));
+    (*file)->map = map;
+    map = (pml_file_map){0};
 done:
+    pml_file_map_close(&map);
     return status;
 }
 
@@ -511,9 +466,7 @@ void pml_file_close(pml_file *file) {
     if (file == NULL) {
         return;
     }
-    if (file->is_mapped) {
-        (void)munmap((void *)(uintptr_t)file->bytes, file->size_bytes);
-    }
+    pml_file_map_close(&file->map);
     pml_metadata_destroy(file->metadata);
     pml_free(file->tensors);
     pml_free(file->blobs);

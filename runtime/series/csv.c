@@ -2,15 +2,14 @@
 
 #include <csv.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/input.h"
 
 /* libcsv's buffer for one field: allocated once, never grown, so that an unclosed quote cannot swallow the file. */
 enum { FIELD_BUFFER_BYTES = 2 * PML_MAX_CSV_FIELD_BYTES, READ_BYTES = 65536 };
@@ -184,22 +183,6 @@ done:
     return status;
 }
 
-static pml_status open_regular(const char *path, int *fd, pml_error *error) {
-    struct stat info;
-    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (got < 0) {
-        return PML_FAIL(error, errno == ENOENT || errno == ENOTDIR ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", path,
-                        strerror(errno));
-    }
-    if (fstat(got, &info) != 0 || !S_ISREG(info.st_mode)) {
-        (void)close(got);
-        return PML_FAIL(error, PML_E_ARGUMENT, "%s: not a regular file", path);
-    }
-    *fd = got;
-    return PML_OK;
-}
-
 /* Fills the buffer unless the file ends. */
 static pml_status read_some(int fd, const char *path, char *buffer, size_t *size_bytes, pml_error *error) {
     size_t used = 0;
@@ -227,8 +210,9 @@ pml_status pml_csv_read(const char *path, pml_csv_record_fn *record, void *user,
     reader r;
     bool is_first = true;
     size_t size_bytes = 0;
+    uint64_t file_bytes = 0;
     PML_TRY(start(&r, path, record, user, error));
-    PML_TRY(open_regular(path, &fd, error));
+    PML_TRY(pml_input_open(path, PML_E_ARGUMENT, &fd, &file_bytes, error));
     PML_TRY(pml_alloc(READ_BYTES, 1, &buffer, error));
     do {
         PML_TRY(pml_cancel_check(error));

@@ -62,3 +62,5 @@ include(tests/tests.cmake)
 # ---- bench helpers: run by scripts/bench, never timed by a test --------------------------------------------------
 add_executable(bench_open tests/bench/bench_open.c)
 target_link_libraries(bench_open PRIVATE floor_file)
+add_executable(bench_tokenizer tests/bench/bench_tokenizer.c)
+target_link_libraries(bench_tokenizer PRIVATE floor_text)

@@ -34,6 +34,8 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
 LINKS_ALLOWED = re.compile(r"^(libc|libm|libmvec|ld-linux-[a-z0-9-]+|libpthread|libutf8proc|libpcre2-8|libcsv|libkissfft-float)\.so(\.\d+)*$")
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|system|tmpnam|mktemp|alloca)\s*\(")
 LIBRARY_BANNED = re.compile(r"\b(exit|_exit|abort|printf|puts|perror|malloc|calloc|realloc)\s*\(")
+# In formats/ every number may come from a file.
+RAW_PRODUCT = re.compile(r"[\w)\]] \* [\w(]")
 LIMITS = {".c": 600, ".h": 250}
 FUNCTION_LIMIT = 80
 
@@ -189,6 +191,8 @@ def check_style(root):
             match = LIBRARY_BANNED.search(line)
             if match and not is_command and not is_allocator:
                 errors.append(f"{path}:{number}: {match.group(1)} in a library: return a status, allocate through alloc.h")
+            if path.startswith("formats/") and RAW_PRODUCT.search(line) and "sizeof" not in line:
+                errors.append(f"{path}:{number}: a product that may overflow: use runtime/base/checked.h")
         errors += check_functions(path, strip_comments(text))
         if path.endswith(".h"):
             other = names.setdefault(os.path.basename(path), path)

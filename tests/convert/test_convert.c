@@ -95,6 +95,48 @@ static void gives_the_same_bytes_again(void) {
                                pml_test_path("%s/a1.pml", pml_test_temporary_dir())));
 }
 
+/* Memory that is handed out full of one byte or another: none of it may reach the file. */
+static unsigned char canary;
+
+static void *allocate_full(size_t alignment, size_t size_bytes) {
+    void *pointer = aligned_alloc(alignment, size_bytes);
+    if (pointer != NULL) {
+        memset(pointer, canary, size_bytes);
+    }
+    return pointer;
+}
+
+static void nothing_of_the_heap_gets_into_the_file(void) {
+    static const unsigned char canaries[] = {0x00, 0x5a, 0xff};
+    static const pml_dtype dtypes[] = {PML_DTYPE_F32, PML_DTYPE_BF16};
+    const char *source = test_copy_case(SMALL, "canary");
+    pml_error error;
+    if (source == NULL) {
+        return;
+    }
+    const char *vectors = pml_test_path("%s/io.safetensors", source);
+    for (unsigned form = 0; form < 4; form++) {
+        const char *paths[3];
+        for (size_t i = 0; i < 3; i++) {
+            pml_convert_report report;
+            pml_plan *plan = NULL;
+            paths[i] = pml_test_path("%s/canary%u-%zu.pml", pml_test_temporary_dir(), form, i);
+            const pml_convert_options options = {.source = source,
+                                                 .output = paths[i],
+                                                 .dtype = dtypes[form / 2],
+                                                 .layout = form % 2 == 0 ? PML_LAYOUT_PANEL : PML_LAYOUT_ROW,
+                                                 .selftest_path = vectors};
+            canary = canaries[i];
+            pml_allocator_set(allocate_full, free);
+            PML_ASSERT_OK(pml_plan_create(&options, &plan, &error), &error);
+            PML_ASSERT_OK(pml_convert_run(plan, NULL, NULL, &report, &error), &error);
+            pml_plan_destroy(plan);
+            pml_allocator_set(NULL, NULL);
+        }
+        CU_ASSERT_TRUE(same_files(paths[0], paths[1]) && same_files(paths[0], paths[2]));
+    }
+}
+
 static void equals_its_source_bit_for_bit(void) {
     static const char *const sources[] = {"F32", "F16", "BF16", "F64"};
     static const char *const forms[] = {"--dtype f32 --layout panel", "--dtype f32 --layout row",
@@ -487,9 +529,9 @@ static void embeds_vectors_that_it_reproduces(void) {
     CU_ASSERT_EQUAL(count_entries(folder), 1);
 }
 
-PML_TESTS("convert/convert", PML_TEST(gives_the_same_bytes_again), PML_TEST(equals_its_source_bit_for_bit),
-          PML_TEST(shards_do_not_matter), PML_TEST(says_where_the_file_is), PML_TEST(refuses_before_any_work),
-          PML_TEST(refuses_numbers_that_are_not_finite), PML_TEST(reads_side_files_strictly),
-          PML_TEST(leaves_nothing_on_a_full_disk), PML_TEST(stops_when_asked),
+PML_TESTS("convert/convert", PML_TEST(gives_the_same_bytes_again), PML_TEST(nothing_of_the_heap_gets_into_the_file),
+          PML_TEST(equals_its_source_bit_for_bit), PML_TEST(shards_do_not_matter), PML_TEST(says_where_the_file_is),
+          PML_TEST(refuses_before_any_work), PML_TEST(refuses_numbers_that_are_not_finite),
+          PML_TEST(reads_side_files_strictly), PML_TEST(leaves_nothing_on_a_full_disk), PML_TEST(stops_when_asked),
           PML_TEST(survives_hostile_headers_in_little_memory), PML_TEST(works_in_little_memory),
           PML_TEST(survives_every_failing_allocation), PML_TEST(embeds_vectors_that_it_reproduces))

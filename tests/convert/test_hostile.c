@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "runtime/file/writer.h"
 #include "tests/convert/command_fixture.h"
 #include "tests/mappers/synthetic.h"
 
@@ -404,6 +405,57 @@ static void a_few_bytes_cannot_ask_for_much(void) {
     (void)refused(convert, 0, 65, "config.json", "the configuration calls for more than 6144 weights");
 }
 
+/* Files of a mebibyte that pml-run accepts, filled with what costs most to take in. */
+static void models_of_a_mebibyte_cost_little(void) {
+    enum { N_KEYS = 30000, N_TEXTS = 60000 };
+    static const char *texts[N_TEXTS];
+    for (unsigned kind = 0; kind < 3; kind++) {
+        pml_metadata *m = NULL;
+        pml_writer *writer = NULL;
+        pml_error error;
+        const char *path = pml_test_path("%s/full%u.pml", pml_test_temporary_dir(), kind);
+        const float element = 1;
+        const uint64_t shape[] = {1};
+        size_t ids[4096], n_tensors = kind == 2 ? 4096 : 1;
+        PML_ASSERT_OK(pml_metadata_create(&m, &error), &error);
+        PML_ASSERT_OK(pml_writer_create(PML_KIND_MODEL, &writer, &error), &error);
+        for (unsigned i = 0; kind == 0 && i < N_KEYS; i++) {
+            PML_ASSERT_OK(pml_metadata_set_i64(m, pml_test_path("k%u", i), i, &error), &error);
+        }
+        for (unsigned i = 0; i < N_TEXTS; i++) {
+            texts[i] = "";
+        }
+        if (kind == 1) {
+            PML_ASSERT_OK(pml_metadata_set_strings(m, "texts", texts, N_TEXTS, &error), &error);
+        }
+        PML_ASSERT_OK(pml_writer_set_metadata(writer, m, &error), &error);
+        for (size_t i = 0; i < n_tensors; i++) {
+            PML_ASSERT_OK(pml_writer_add_tensor(writer, pml_test_path("t%zu", i), PML_DTYPE_F32, PML_LAYOUT_ROW, shape,
+                                                1, NULL, &ids[i], &error),
+                          &error);
+        }
+        PML_ASSERT_OK(pml_writer_begin(writer, path, false, &error), &error);
+        for (size_t i = 0; i < n_tensors; i++) {
+            PML_ASSERT_OK(pml_writer_tensor_write(writer, ids[i], &element, sizeof element, &error), &error);
+        }
+        PML_ASSERT_OK(pml_writer_finish(writer, &error), &error);
+        pml_writer_destroy(writer);
+        pml_metadata_destroy(m);
+        const char *const commands[][6] = {{"pml-run", "info", "--verify", path, NULL},
+                                           {"pml-run", "info", "--json", "--tensors", path, NULL},
+                                           {"pml-convert", "inspect", path, NULL}};
+        CU_ASSERT_TRUE(file_bytes(path) > 900000 && file_bytes(path) < 1400000);
+        for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+            const outcome o = finish(start(commands[i], 256 * (size_t)MIB));
+            if (o.code != 0) {
+                (void)printf("\n    %s: exit %d: %.300s", path, o.code, o.err);
+            }
+            CU_ASSERT_EQUAL(o.code, 0);
+            CU_ASSERT_TRUE(SANITIZED || (size_t)o.peak_kib * 1024 <= 64 * (size_t)MIB + 4 * file_bytes(path));
+        }
+    }
+}
+
 static void series_of_a_mebibyte_cost_little(void) {
     static const bomb bombs[] = {
         {"one-column.csv", "a\n", "0\n", "", 65, "one-column.csv has 1 columns"},
@@ -577,6 +629,6 @@ static void a_model_cut_while_it_runs_is_an_error(void) {
 }
 
 PML_TESTS("convert/hostile", PML_TEST(every_golden_fault_is_named), PML_TEST(configurations_of_a_mebibyte_cost_little),
-          PML_TEST(a_few_bytes_cannot_ask_for_much), PML_TEST(series_of_a_mebibyte_cost_little),
-          PML_TEST(rules_of_a_mebibyte_cost_little), PML_TEST(a_source_cut_while_converted_is_an_error),
-          PML_TEST(a_model_cut_while_it_runs_is_an_error))
+          PML_TEST(a_few_bytes_cannot_ask_for_much), PML_TEST(models_of_a_mebibyte_cost_little),
+          PML_TEST(series_of_a_mebibyte_cost_little), PML_TEST(rules_of_a_mebibyte_cost_little),
+          PML_TEST(a_source_cut_while_converted_is_an_error), PML_TEST(a_model_cut_while_it_runs_is_an_error))

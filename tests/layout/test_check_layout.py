@@ -101,6 +101,13 @@ class Style(Tree):
         self.write("runtime/ops/bad.c", '/* x */\nvoid f(void) { printf("x"); }\n')
         self.assert_error(check_layout.check_style(self.root), "printf in a library")
 
+    def test_raw_product_in_a_format(self):
+        self.write("formats/bad.c", "/* x */\nvoid f(int *n) { int *m = n; *m = n[0] * n[1]; }\n")
+        self.write("runtime/ops/good.c", "/* x */\nint f(int n) { return n * n; }\n")
+        errors = check_layout.check_style(self.root)
+        self.assert_error(errors, "formats/bad.c:2: a product that may overflow")
+        self.assertEqual(len(errors), 1)
+
     def test_leaving_past_the_label(self):
         body = "int {name}(int a) {{\n    int b = a;\n    {early}\n    PML_TRY(a);\ndone:\n    return b;\n}}\n"
         self.write("runtime/ops/bad.c", "/* x */\n" + body.format(name="good", early="a++;") +

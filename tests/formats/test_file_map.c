@@ -20,10 +20,10 @@ static void maps_what_is_there(void) {
     pml_error error;
     pml_test_write_file(temporary("empty"), "", 0);
     pml_test_write_file(temporary("four"), "abcd", 4);
-    PML_ASSERT_OK(pml_file_map_open(temporary("empty"), &map, &error), &error);
+    PML_ASSERT_OK(pml_foreign_map(temporary("empty"), &map, &error), &error);
     CU_ASSERT(map.size_bytes == 0 && map.data != NULL);
     pml_file_map_close(&map);
-    PML_ASSERT_OK(pml_file_map_open(temporary("four"), &map, &error), &error);
+    PML_ASSERT_OK(pml_foreign_map(temporary("four"), &map, &error), &error);
     CU_ASSERT(map.size_bytes == 4 && memcmp(map.data, "abcd", 4) == 0);
     pml_file_map_close(&map);
     pml_file_map_close(&map); /* closed is closed */
@@ -40,11 +40,11 @@ static void says_what_the_system_said(void) {
     memset(longest, 'n', sizeof longest);
     longest[sizeof longest - 1] = '\0';
     CU_ASSERT_EQUAL(symlink("loop", loop), 0);
-    PML_ASSERT_FAILS(pml_file_map_open(loop, &map, &error), PML_E_IO, &error, "loop: Too many levels");
-    PML_ASSERT_FAILS(pml_file_map_open(temporary(longest), &map, &error), PML_E_IO, &error, "File name too long");
-    PML_ASSERT_FAILS(pml_file_map_open(pml_test_path("%s/x", temporary("four")), &map, &error), PML_E_NOT_FOUND, &error,
+    PML_ASSERT_FAILS(pml_foreign_map(loop, &map, &error), PML_E_IO, &error, "loop: Too many levels");
+    PML_ASSERT_FAILS(pml_foreign_map(temporary(longest), &map, &error), PML_E_IO, &error, "File name too long");
+    PML_ASSERT_FAILS(pml_foreign_map(pml_test_path("%s/x", temporary("four")), &map, &error), PML_E_NOT_FOUND, &error,
                      "no such file");
-    PML_ASSERT_FAILS(pml_file_map_open("/dev/null", &map, &error), PML_E_IO, &error, "is a device");
+    PML_ASSERT_FAILS(pml_foreign_map("/dev/null", &map, &error), PML_E_IO, &error, "is a device");
     PML_ASSERT_FAILS(pml_file_map_open_sibling(temporary("absent"), "x", "index", &map, &error), PML_E_NOT_FOUND,
                      &error, "absent: no such file");
     PML_ASSERT_FAILS(pml_file_map_open_sibling(folder, "absent", "index", &map, &error), PML_E_NOT_FOUND, &error,
@@ -76,7 +76,7 @@ static void no_room_for_a_map_is_an_error(void) {
         if (setrlimit(RLIMIT_AS, &space) != 0) {
             _exit(1);
         }
-        if (pml_file_map_open(large, &map, &error) != PML_E_MEMORY || strstr(error.message, large) == NULL) {
+        if (pml_foreign_map(large, &map, &error) != PML_E_MEMORY || strstr(error.message, large) == NULL) {
             _exit(2);
         }
         if (pml_file_open(large, &file, &error) != PML_E_MEMORY || strstr(error.message, large) == NULL) {

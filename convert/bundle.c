@@ -55,6 +55,26 @@ static pml_status load_neighbour(const pml_bundle *bundle, const char *name, pml
     return load_side_file(path, file, root, error);
 }
 
+/* The configuration that the container itself holds, if some family looks for one there. Its text stays the source's.
+ */
+static pml_status load_attribute(pml_bundle *bundle, pml_error *error) {
+    pml_status status = PML_OK;
+    char name[PATH_BYTES];
+    for (size_t i = 0; pml_mappers[i] != NULL && bundle->config == NULL; i++) {
+        const char *key = pml_mappers[i]->config_attribute;
+        const char *text = key != NULL ? pml_source_attribute(bundle->tensors, key) : NULL;
+        if (text != NULL) {
+            (void)snprintf(name, sizeof name, "%s: %s of its metadata", pml_source_path(bundle->tensors), key);
+            PML_TRY(pml_json_document_parse(text, strlen(text), name, &bundle->config, error));
+            bundle->map.config_name = key;
+            bundle->map.config_text = text;
+            bundle->map.config_bytes = strlen(text);
+        }
+    }
+done:
+    return status;
+}
+
 /* Divides the settings between the series and the mapper. */
 static pml_status divide_settings(pml_bundle *bundle, const pml_bundle_options *options, pml_error *error) {
     pml_status status = PML_OK;
@@ -186,10 +206,13 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
     PML_TRY(pml_mapper_files_load(pml_source_directory(opened->tensors), &opened->mapper_files, error));
     PML_TRY(describe_origin(opened, path, error));
     opened->map.tensors = opened->tensors;
-    opened->map.config = opened->config;
     opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";
     opened->map.config_text = opened->config_file.text;
     opened->map.config_bytes = opened->config_file.size_bytes;
+    if (opened->config_file.name == NULL) {
+        PML_TRY(load_attribute(opened, error));
+    }
+    opened->map.config = opened->config;
     opened->map.sides = opened->mapper_files.sides;
     opened->map.n_sides = opened->mapper_files.count;
     opened->map.options = &opened->map_options;

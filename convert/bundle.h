@@ -13,7 +13,8 @@ typedef struct pml_bundle_options {
     size_t n_settings;
     const char *arch;        /* consider only this family; NULL: all */
     const char *map_path;    /* rules of the user's; NULL: none */
-    const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists */
+    const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists, else what the
+                              * container holds (pml_mapper.config_attribute) */
 } pml_bundle_options;
 
 typedef struct pml_side_file { /* a small file that was read whole: what was parsed is what was hashed */

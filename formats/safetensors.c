@@ -65,7 +65,7 @@ const pml_format pml_format_safetensors = {
     .name = "safetensors",
     .description = "safetensors: one file, or shards with an index",
     .file_names = (const char *const[]){"model.safetensors.index.json", "model.safetensors", NULL},
-    .file_endings = (const char *const[]){".safetensors.index.json", ".safetensors", NULL},
+    .file_endings = (const char *const[]){".safetensors.index.json", ".safetensors", ".ckpt", NULL},
     .probe = probe_safetensors,
     .open = open_safetensors,
 };

@@ -96,6 +96,11 @@ typedef struct pml_mapper {
     /* JSON files beside the tensors that this family reads, relative to their directory, at most one folder deep;
      * NULL-terminated; NULL: none but config.json. */
     const char *const *side_files;
+    /* Optional; default: none. The attribute of the container (pml_source_attribute) that holds the configuration as
+     * JSON text, where no file does: "hyper_parameters". */
+    const char *config_attribute;
+    /* Beside it: the attribute that says what the checkpoint is, and what it must say. Other values are refused. */
+    const char *class_attribute, *class_name;
 } pml_mapper;
 
 extern const pml_mapper *const pml_mappers[]; /* NULL-terminated, order of runtime/schema/registry.def */

@@ -105,6 +105,8 @@ static const pml_map_rule rules[] = {
     OFFICIAL("official-supervised", "model_trend.", "trend."),
     OFFICIAL("official-self-supervised", "", ""),
     OFFICIAL("neuralforecast", "model.", ""),
+    {"neuralforecast", "__hparams__.*", NULL, NULL, NULL, "an argument of training"},
+    {"neuralforecast", "valid_loss.*", NULL, NULL, NULL, "of the loss that validation measured"},
     {TSL, "patch_embedding.value_embedding.weight", "patch_embedding.weight", "transpose", NULL, NULL},
     {TSL, "patch_embedding.position_embedding.pe", "position", "reshape(-1,{d_model});narrow(0,0,{n_patches})", NULL,
      NULL},
@@ -240,4 +242,7 @@ const pml_mapper pml_mapper_patchtst = {
     .rules = rules,
     .model_types = model_types,
     .refusals = refusals,
+    .config_attribute = "hyper_parameters", /* of neuralforecast */
+    .class_attribute = "model_class",
+    .class_name = "PatchTST",
 };

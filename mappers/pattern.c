@@ -60,6 +60,9 @@ bool pml_pattern_match(const char *pattern, const char *name, pml_captures *capt
                 name += length;
             }
             pattern += length + (pattern[length] == ']');
+        } else if (pattern[0] == '*' && pattern[1] == '\0') {
+            *captures = found;
+            return true;
         } else if (*pattern++ != *name++) {
             return false;
         }

@@ -2,6 +2,7 @@
  *
  *   {x}      a decimal index without leading zeros (one lower-case letter names it; the same letter twice: equal)
  *   [text]   literal text that may be absent
+ *   *        at the end: whatever follows
  *
  * "[model.]encoder.layers.{l}.ff.0.weight" fits "encoder.layers.3.ff.0.weight" with l = 3. */
 #ifndef PML_MAPPERS_PATTERN_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/file_map.h"
+#include "runtime/base/quote.h"
 
 static const struct {
     const char *ending; /* of a tensor's name */
@@ -67,11 +68,36 @@ static pml_status check_name(const pml_mapper *const *mappers, const pml_map_sou
     return PML_OK;
 }
 
+/* Of containers that hold their configuration: what they say they are must be what some family takes. */
+static pml_status check_class(const pml_mapper *const *mappers, const pml_map_source *source, pml_error *error) {
+    const char *key = NULL, *other = NULL;
+    for (size_t i = 0; mappers[i] != NULL; i++) {
+        const pml_mapper *mapper = mappers[i];
+        if (mapper->class_attribute == NULL ||
+            pml_source_attribute(source->tensors, mapper->config_attribute) == NULL) {
+            continue;
+        }
+        const char *class_name = pml_source_attribute(source->tensors, mapper->class_attribute);
+        if (class_name != NULL && strcmp(class_name, mapper->class_name) == 0) {
+            return PML_OK;
+        }
+        key = mapper->class_attribute;
+        other = class_name != NULL ? class_name : other;
+    }
+    if (other != NULL) {
+        pml_quoted quoted;
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: %s %s is not supported: no family takes its checkpoints",
+                        pml_source_path(source->tensors), key, pml_quote(&quoted, other));
+    }
+    return PML_OK;
+}
+
 pml_status pml_map_check_refused(const pml_mapper *const *mappers, const pml_map_source *source, pml_error *error) {
     pml_status status = PML_OK;
     const char *model_type = pml_map_model_type(source);
     const cJSON *architectures = cJSON_GetObjectItemCaseSensitive(source->config, "architectures");
     const cJSON *item;
+    PML_TRY(check_class(mappers, source, error));
     if (model_type != NULL) {
         PML_TRY(check_name(mappers, source, model_type, error));
     }

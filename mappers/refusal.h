@@ -11,7 +11,8 @@ const char *pml_map_model_type(const pml_map_source *source);
  * types that are never converted (FP8 and smaller). */
 pml_status pml_map_check_quantized(const pml_map_source *source, pml_error *error) PML_WARN_UNUSED;
 
-/* UNSUPPORTED when the config names something that a family refuses (pml_map_refusal). */
+/* UNSUPPORTED when the config names something that a family refuses (pml_map_refusal), or the container says that it is
+ * of a class that none takes (pml_mapper.class_attribute). */
 pml_status pml_map_check_refused(const pml_mapper *const *mappers, const pml_map_source *source,
                                  pml_error *error) PML_WARN_UNUSED;
 

@@ -14,7 +14,10 @@ typedef struct pml_patchtst_arguments {
 /* `dialect` is one of them. */
 const pml_patchtst_arguments *pml_patchtst_arguments_of(const char *dialect);
 
-/* For the tables: scaling from a flag; the kernel only where there are two networks. */
+/* For the tables: flags that count only with scaling; scaling from a flag; the kernel only where there are two
+ * networks. */
+pml_status pml_patchtst_derive_of_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text,
+                                          pml_error *error);
 pml_status pml_patchtst_derive_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text,
                                        pml_error *error);
 pml_status pml_patchtst_derive_kernel(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);

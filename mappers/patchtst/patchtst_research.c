@@ -1,6 +1,6 @@
 /* PatchTST: the arguments of the research code bases (yuqinie98/PatchTST, thuml/Time-Series-Library,
- * Nixtla/neuralforecast). Their checkpoints hold no configuration: arguments come from JSON beside the weights, from
- * --set, or from the run's folder name. */
+ * Nixtla/neuralforecast). Arguments come from JSON beside the weights, from --set, or from the run's folder name;
+ * neuralforecast's newer checkpoints hold them. */
 #include <inttypes.h>
 #include <libgen.h>
 #include <math.h>
@@ -12,6 +12,7 @@
 #include "mappers/patchtst/patchtst_arguments.h"
 #include "mappers/patchtst/patchtst_config.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/quote.h"
 
 #define MAX_EVIDENCE 24u
 
@@ -26,7 +27,45 @@ bool pml_patchtst_is_neuralforecast(const pml_map_source *source) {
         has_size = has_size || strncmp(source->options->settings[i], "input_size=", 11) == 0;
         has_horizon = has_horizon || strncmp(source->options->settings[i], "h=", 2) == 0;
     }
-    return has_size && has_horizon;
+    const char *class_name = pml_source_attribute(source->tensors, "model_class");
+    return (has_size && has_horizon) || (class_name != NULL && strcmp(class_name, "PatchTST") == 0);
+}
+
+/* neuralforecast: the loss decides how many values a step has; only losses over one value are computed. */
+static pml_status check_loss(const pml_map_source *source, pml_error *error) {
+    static const char *const points[] = {"MAE",    "MSE",          "RMSE",      "MAPE",       "SMAPE",     "MASE",
+                                         "relMSE", "QuantileLoss", "HuberLoss", "HuberQLoss", "TukeyLoss", "FreDF"};
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(source->config, "loss");
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(loss, "cls"));
+    if (cJSON_IsString(loss)) {
+        name = loss->valuestring;
+    }
+    if (loss == NULL || cJSON_IsNull(loss)) {
+        return PML_OK; /* MAE */
+    }
+    if (name == NULL) {
+        return PML_FAIL(error, PML_E_CONFIG, "%s: loss has no class", source->config_name);
+    }
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        if (strcmp(name, points[i]) == 0) {
+            return PML_OK;
+        }
+    }
+    pml_quoted quoted;
+    return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: loss %s is not supported: its forecasts are not one value a step",
+                    source->config_name, pml_quote(&quoted, name));
+}
+
+/* neuralforecast: windows scaled outside of the network would give other forecasts than this file. */
+static pml_status check_window_scaler(const pml_map_source *source, pml_error *error) {
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "scaler_type"));
+    if (name != NULL && strcmp(name, "identity") != 0) {
+        pml_quoted quoted;
+        return PML_FAIL(error, PML_E_UNSUPPORTED,
+                        "%s: scaler_type %s is not supported: it scales windows outside of the network",
+                        source->config_name, pml_quote(&quoted, name));
+    }
+    return PML_OK;
 }
 
 /* ---- what the tensors say ---- */
@@ -185,6 +224,22 @@ done:
     return status;
 }
 
+/* A flag that says nothing where windows are not scaled. */
+pml_status pml_patchtst_derive_of_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text,
+                                          pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_config_rule flag = {.key = rule->key, .source = rule->source, .is_number = rule->is_number};
+    int64_t is_scaled;
+    PML_TRY(pml_schema_eval(r->schema, r->config, "scaling == 'std'", -1, &is_scaled, error));
+    if (is_scaled == 0) {
+        PML_TRY(pml_string_copy("false", 5, text, error));
+    } else {
+        PML_TRY(pml_config_get(r, &flag, PML_CONFIG_BOOL, text, error));
+    }
+done:
+    return status;
+}
+
 static bool has_trend(const pml_config_reader *r) {
     for (size_t i = 0; i < r->n_evidence; i++) {
         if (strcmp(r->evidence[i].key, "decomposition") == 0) {
@@ -326,6 +381,10 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
     char texts[PML_PATCHTST_SETTING_KEYS][64];
     pml_config_rule rules[MAX_RULES];
     const pml_patchtst_arguments *arguments = pml_patchtst_arguments_of(detection->dialect);
+    if (strcmp(detection->dialect, "neuralforecast") == 0) {
+        PML_TRY(check_loss(source, error));
+        PML_TRY(check_window_scaler(source, error));
+    }
     memcpy(rules, arguments->rules, arguments->n_rules * sizeof rules[0]);
     PML_TRY(expand_settings(source, arguments->has_settings, strcmp(detection->dialect, "tsl") == 0, &options,
                             &settings, texts, error));

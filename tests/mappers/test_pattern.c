@@ -15,6 +15,16 @@ static void captures_indexes(void) {
     CU_ASSERT_TRUE(pml_pattern_match("a{l}b{l}", "a3b3", &c));
 }
 
+static void takes_any_ending(void) {
+    pml_captures c;
+    CU_ASSERT_TRUE(pml_pattern_match("loss.*", "loss.a.b[0]", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("loss.*", "loss.", &c));
+    CU_ASSERT_FALSE(pml_pattern_match("loss.*", "loss", &c));
+    CU_ASSERT_FALSE(pml_pattern_match("a*b", "axb", &c)); /* only there */
+    CU_ASSERT_TRUE(pml_pattern_match("a*b", "a*b", &c));
+    CU_ASSERT_TRUE(pml_pattern_check("loss.*"));
+}
+
 static void rejects_what_does_not_fit(void) {
     static const char *const cases[][2] = {{"layers.{l}.w", "layers..w"},
                                            {"layers.{l}.w", "layers.01.w"},
@@ -69,5 +79,6 @@ static void checks_its_form(void) {
     }
 }
 
-PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(rejects_what_does_not_fit),
-          PML_TEST(allows_optional_parts), PML_TEST(fills_names), PML_TEST(checks_its_form))
+PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(takes_any_ending),
+          PML_TEST(rejects_what_does_not_fit), PML_TEST(allows_optional_parts), PML_TEST(fills_names),
+          PML_TEST(checks_its_form))

@@ -8,6 +8,7 @@
 
 #include "mappers/mapping.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/choice.h"
 #include "runtime/base/json_reader.h"
 
 typedef enum origin { FROM_NOWHERE, FROM_SETTING, FROM_FILE, FROM_TENSORS, FROM_DEFAULT } origin;
@@ -43,15 +44,6 @@ static given find(const pml_config_reader *r, const pml_config_rule *rule) {
         }
     }
     return (given){.from = FROM_NOWHERE};
-}
-
-static const pml_config_key *schema_key(const pml_schema *schema, const char *name) {
-    for (const pml_config_key *key = schema->config; key->name != NULL; key++) {
-        if (strcmp(key->name, name) == 0) {
-            return key;
-        }
-    }
-    return NULL;
 }
 
 static const char *place(const pml_config_reader *r, const given *g) {
@@ -113,12 +105,10 @@ static pml_status read_choice(const pml_config_reader *r, const pml_config_rule 
         (void)snprintf(literal, sizeof literal, "@%.16s",
                        strcmp(word, "none") == 0 || strcmp(word, "None") == 0 ? "null" : word);
         is_known = translate(rule->words, literal, canonical, sizeof canonical);
-        const pml_config_key *key = schema_key(r->schema, rule->key);
-        for (const char *at = key != NULL ? key->choices : NULL; !is_known && at != NULL;) {
-            size_t length = strcspn(at, "|");
-            is_known = length == strlen(word) && memcmp(at, word, length) == 0;
+        const pml_config_key *key = pml_schema_key(r->schema, rule->key);
+        if (!is_known && key != NULL && key->choices != NULL) {
+            is_known = pml_choice_has(key->choices, word);
             (void)snprintf(canonical, sizeof canonical, "%.64s", word);
-            at = at[length] == '|' ? at + length + 1 : NULL;
         }
     }
     if (!is_known) {
@@ -381,7 +371,7 @@ static const pml_config_evidence *find_evidence(const pml_config_reader *r, cons
 
 static pml_status compare(const pml_config_reader *r, const pml_config_rule *rule, const given *g, const char *text,
                           const pml_config_evidence *e, pml_error *error) {
-    char shape[192], claim[256];
+    char shape[PML_SHAPE_TEXT_BYTES], claim[256];
     if (e == NULL || e->is_soft || strcmp(e->value, text) == 0) {
         return PML_OK;
     }
@@ -399,7 +389,7 @@ static pml_status compare(const pml_config_reader *r, const pml_config_rule *rul
                         e->value, e->absent);
     }
     return PML_FAIL(error, PML_E_CONFIG, "%s, but tensor %.200s %s says %s = %s", claim, e->tensor->name,
-                    pml_map_shape_text(e->tensor->shape, e->tensor->rank, shape), rule->key, e->value);
+                    pml_shape_text(e->tensor->shape, e->tensor->rank, shape), rule->key, e->value);
 }
 
 static pml_status note(pml_config_reader *r, const pml_config_rule *rule, const given *g, const char *text,
@@ -420,7 +410,7 @@ static pml_status note(pml_config_reader *r, const pml_config_rule *rule, const 
 /* A key that has one value in a dialect. */
 static pml_status read_fixed(pml_config_reader *r, const pml_config_rule *rule, pml_error *error) {
     pml_status status = PML_OK;
-    const pml_config_key *key = schema_key(r->schema, rule->key);
+    const pml_config_key *key = pml_schema_key(r->schema, rule->key);
     char *text = NULL;
     given g = find(r, rule);
     if (g.from == FROM_SETTING) {
@@ -457,7 +447,7 @@ static void ask(asking *a, const pml_config_key *key) {
 static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, asking *a, pml_error *error) {
     pml_status status = PML_OK;
     char *text = NULL;
-    const pml_config_key *key = schema_key(r->schema, rule->key);
+    const pml_config_key *key = pml_schema_key(r->schema, rule->key);
     const pml_config_evidence *e = find_evidence(r, rule->key);
     given g = find(r, rule);
     int64_t has_effect = 1;

@@ -1,5 +1,4 @@
 /* Names, facts and report lines: the parts of the rule engine that need no configuration. */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,16 +189,4 @@ void pml_detection_deinit(pml_detection *detection) {
     free_lines(detection->unexpected, detection->n_unexpected);
     free_lines(detection->mismatched, detection->n_mismatched);
     *detection = (pml_detection){0};
-}
-
-const char *pml_map_shape_text(const uint64_t *shape, unsigned rank, char text[192]) {
-    size_t used = 0;
-    text[used++] = '[';
-    for (unsigned i = 0; i < rank; i++) {
-        int length = snprintf(text + used, 192 - used, "%s%" PRIu64, i > 0 ? "," : "", shape[i]);
-        used += length < 0 ? 0 : (size_t)length; /* at most 8 axes of 21 characters: always fits */
-    }
-    text[used++] = ']';
-    text[used] = '\0';
-    return text;
 }

@@ -209,7 +209,7 @@ done:
 static pml_status match_tensor(filling *f, const pml_source_tensor *tensor) {
     pml_status status = PML_OK;
     pml_detection *d = f->detection;
-    char shape[192];
+    char shape[PML_SHAPE_TEXT_BYTES];
     hit h = {.source = tensor};
     const char *name = pml_map_strip(tensor->name);
     for (size_t i = 0; i < f->n_rules && h.rule == NULL; i++) {
@@ -226,7 +226,7 @@ static pml_status match_tensor(filling *f, const pml_source_tensor *tensor) {
     }
     if (weight == NULL) {
         PML_TRY(pml_detection_add(&d->unexpected, &d->n_unexpected, f->error, "%s %s", tensor->name,
-                                  pml_map_shape_text(tensor->shape, tensor->rank, shape)));
+                                  pml_shape_text(tensor->shape, tensor->rank, shape)));
         goto done;
     }
     h.i_weight = (size_t)(weight - f->mapping->weights.items);
@@ -274,12 +274,13 @@ static pml_status report_missing(filling *f, const pml_weight_instance *weight) 
 /* Checks one part against its weight; *is_fitting says whether it may be used. */
 static pml_status check_part(filling *f, const pml_weight_instance *weight, const hit *h, bool *is_fitting) {
     pml_status status = PML_OK;
-    char steps[PML_MAX_NAME_BYTES], source_shape[192], view_shape[192], weight_shape[192];
+    char steps[PML_MAX_NAME_BYTES], source_shape[PML_SHAPE_TEXT_BYTES], view_shape[PML_SHAPE_TEXT_BYTES],
+        weight_shape[PML_SHAPE_TEXT_BYTES];
     pml_error cause;
     pml_view view;
     *is_fitting = false;
     PML_TRY(format_steps(f, h->rule, weight->l, 0, steps, sizeof steps));
-    (void)pml_map_shape_text(h->source->shape, h->source->rank, source_shape);
+    (void)pml_shape_text(h->source->shape, h->source->rank, source_shape);
     if (!pml_dtype_is_float(h->source->dtype)) {
         PML_TRY(MISMATCH(f, "%s is %s, a weight must be F64, F32, F16 or BF16", h->source->name,
                          pml_dtype_name(h->source->dtype)));
@@ -296,9 +297,9 @@ static pml_status check_part(filling *f, const pml_weight_instance *weight, cons
     }
     if (!*is_fitting) {
         PML_TRY(MISMATCH(f, "%s %s gives %s%s, %s needs %s", h->source->name, source_shape,
-                         pml_map_shape_text(view.shape, view.rank, view_shape),
+                         pml_shape_text(view.shape, view.rank, view_shape),
                          view.is_stacked ? " per stacked tensor" : "", weight->name,
-                         pml_map_shape_text(weight->shape, weight->rank, weight_shape)));
+                         pml_shape_text(weight->shape, weight->rank, weight_shape)));
     }
 done:
     return status;

@@ -6,6 +6,7 @@
 #include "mappers/mapper.h"
 #include "mappers/pattern.h"
 #include "mappers/transform.h"
+#include "runtime/base/shape_text.h"
 
 /* ---- names ---- */
 /* The name without the prefixes that torch wrappers put in front, in any number and order: "module.", "_orig_mod.". */
@@ -50,9 +51,6 @@ pml_status pml_detection_add(char ***lines, size_t *n_lines, pml_error *error, c
 pml_status pml_detection_set(char **text, pml_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4))) PML_WARN_UNUSED;
 void pml_detection_deinit(pml_detection *detection);
-
-/* "[16,8]" into a buffer of 192 bytes; returns it. */
-const char *pml_map_shape_text(const uint64_t *shape, unsigned rank, char text[192]);
 
 /* ---- applying rules ---- */
 /* Fills mapping->weights, mapped and dropped from mapping->config, and the lists of `detection`. Tensors that do not

@@ -344,7 +344,7 @@ static void examine_head_sizes(evidence *e, const char *head) {
 static pml_status check_patches(const pml_config_reader *r, const evidence *e, pml_error *error) {
     pml_status status = PML_OK;
     int64_t n_patches, context_length, patch_length, patch_stride;
-    char shape[192];
+    char shape[PML_SHAPE_TEXT_BYTES];
     PML_TRY(pml_schema_eval(r->schema, r->config, "n_patches", -1, &n_patches, error));
     PML_TRY(pml_schema_eval(r->schema, r->config, "context_length", -1, &context_length, error));
     PML_TRY(pml_schema_eval(r->schema, r->config, "patch_length", -1, &patch_length, error));
@@ -354,8 +354,7 @@ static pml_status check_patches(const pml_config_reader *r, const evidence *e, p
                          "context_length %" PRId64 ", patch_length %" PRId64 " and patch_stride %" PRId64
                          " give %" PRId64 " patches, but tensor %.200s %s says %" PRIu64,
                          context_length, patch_length, patch_stride, n_patches, e->position->source->name,
-                         pml_map_shape_text(e->position->source->shape, e->position->source->rank, shape),
-                         e->n_patches));
+                         pml_shape_text(e->position->source->shape, e->position->source->rank, shape), e->n_patches));
     }
 done:
     return status;
@@ -364,12 +363,12 @@ done:
 static pml_status check_head(const pml_config_reader *r, const evidence *e, pml_error *error) {
     pml_status status = PML_OK;
     int64_t n_outputs, in, out;
-    char shape[192];
+    char shape[PML_SHAPE_TEXT_BYTES];
     if (e->head == NULL) {
         goto done;
     }
     const pml_source_tensor *tensor = e->head->source;
-    (void)pml_map_shape_text(tensor->shape, tensor->rank, shape);
+    (void)pml_shape_text(tensor->shape, tensor->rank, shape);
     const char *head;
     PML_TRY(pml_metadata_get_string(r->config, "config.head", &head, error));
     bool is_linear = is_head(r, "pretraining") || is_head(r, "classification");

@@ -274,7 +274,7 @@ done:
 static pml_status check_together(const pml_config_reader *r, const evidence *e, pml_error *error) {
     pml_status status = PML_OK;
     int64_t n_patches, context_length, patch_length, patch_stride;
-    char shape[192];
+    char shape[PML_SHAPE_TEXT_BYTES];
     PML_TRY(pml_schema_check_config(r->schema, r->config, error));
     PML_TRY(pml_schema_eval(r->schema, r->config, "n_patches", -1, &n_patches, error));
     PML_TRY(pml_schema_eval(r->schema, r->config, "context_length", -1, &context_length, error));
@@ -285,7 +285,7 @@ static pml_status check_together(const pml_config_reader *r, const evidence *e, 
                          "context_length %" PRId64 ", patch_length %" PRId64 ", patch_stride %" PRId64
                          " and padding give %" PRId64 " patches, but tensor %.200s %s says %" PRIu64,
                          context_length, patch_length, patch_stride, n_patches, e->position->name,
-                         pml_map_shape_text(e->position->shape, e->position->rank, shape), e->position->shape[0]));
+                         pml_shape_text(e->position->shape, e->position->rank, shape), e->position->shape[0]));
     }
 done:
     return status;

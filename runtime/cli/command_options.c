@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/choice.h"
 #include "runtime/cli/command_parts.h"
 
 /* getopt_long gives FIRST_LONG + the row of the combined table, so that letters never clash with rows. */
@@ -104,18 +105,6 @@ static pml_status unknown_option(const pml_command *command, const char *argumen
                            : PML_FAIL(error, PML_E_ARGUMENT, "unknown option --%s", name);
 }
 
-static bool is_choice(const char *choices, const char *text) {
-    size_t length = strlen(text);
-    for (const char *at = choices; *at != '\0';) {
-        size_t width = strcspn(at, "|");
-        if (width == length && strncmp(at, text, width) == 0) {
-            return true;
-        }
-        at += width + (at[width] == '|');
-    }
-    return false;
-}
-
 static pml_status parse_u64(const pml_option *row, const char *text, uint64_t *value, pml_error *error) {
     uint64_t result = 0;
     for (const char *at = text; *at != '\0' || at == text; at++) {
@@ -137,7 +126,7 @@ static pml_status store(const pml_option *row, void *options, const char *text, 
         *(bool *)(void *)field = true;
         return PML_OK;
     }
-    if (row->choices != NULL && !is_choice(row->choices, text)) {
+    if (row->choices != NULL && !pml_choice_has(row->choices, text)) {
         return PML_FAIL(error, PML_E_ARGUMENT, "--%s must be one of %s, not '%s'", row->name, row->choices, text);
     }
     if (row->kind == PML_OPTION_TEXT) {

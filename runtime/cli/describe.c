@@ -8,17 +8,6 @@
 
 #define SHOWN_ELEMENTS 8u /* of an array, in text */
 
-const char *pml_shape_text(const uint64_t *shape, unsigned rank, char *text) {
-    size_t used = 0;
-    text[used++] = '[';
-    for (unsigned i = 0; i < rank && i < PML_MAX_RANK; i++) {
-        used += (size_t)snprintf(text + used, PML_SHAPE_TEXT_BYTES - used, "%s%" PRIu64, i == 0 ? "" : ",", shape[i]);
-    }
-    text[used++] = ']';
-    text[used] = '\0';
-    return text;
-}
-
 void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, unsigned rank) {
     pml_json_begin_array(w, key);
     for (unsigned i = 0; i < rank; i++) {

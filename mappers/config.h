@@ -17,7 +17,7 @@ typedef struct pml_config_rule { /* a table ends with a NULL key */
     const char *alias;           /* an older spelling of the same meaning, used where `source` is absent; NULL: none */
     const char *words;    /* CHOICE: "source=canonical|…"; @true @false @null are JSON literals; NULL: as they are */
     const char *fallback; /* the class default as canonical text; NULL: the key stays absent */
-    const char *when;     /* the key has an effect only if this is not 0; NULL: always */
+    const char *when;     /* the key has an effect only if this is not 0; NULL: always. See pml_config_settle. */
     bool alias_wins;      /* where both spellings are present, as upstream decides it */
     bool null_is_absent;  /* null stands for: not given, the fallback without a note (BOOL: false) */
     bool is_list;         /* CHOICE: written as a list of one */
@@ -32,6 +32,7 @@ typedef struct pml_config_rule { /* a table ends with a NULL key */
     /* Replaces reading the key: gives an owned text, or NULL for absent (pml_config_get reads what it needs). Optional.
      */
     pml_status (*derive)(pml_config_reader *reader, const struct pml_config_rule *rule, char **text, pml_error *error);
+    const char *derived_from; /* the keys that derive reads, for messages; NULL: `source` */
 } pml_config_rule;
 
 typedef struct pml_config_evidence { /* what the tensors say about a key */
@@ -39,7 +40,8 @@ typedef struct pml_config_evidence { /* what the tensors say about a key */
     char value[32];                  /* canonical text */
     const pml_source_tensor *tensor; /* the witness; NULL: an absent tensor, named by `absent` */
     const char *absent;
-    bool is_soft; /* likely, not certain: taken where nothing else is known, never held against a configuration */
+    bool is_soft;      /* likely, not certain: taken where nothing else is known, never held against a configuration */
+    const char *doubt; /* of soft evidence: when it would be wrong and what to pass then, said with what is asked for */
 } pml_config_evidence;
 
 struct pml_config_reader {
@@ -55,6 +57,10 @@ struct pml_config_reader {
 /* Reads every key of the table. Errors: CONFIG (a value of a wrong type or meaning, a value that the tensors
  * contradict, an unknown --set key, everything that must be asked for in one message), UNSUPPORTED, MEMORY. */
 pml_status pml_config_read(pml_config_reader *reader, const pml_config_rule *rules, pml_error *error) PML_WARN_UNUSED;
+
+/* Once everything given has been checked: keys without effect take their fallback, or leave where the schema allows
+ * that, so that equal models have equal configurations. Errors: CONFIG, MEMORY. */
+pml_status pml_config_settle(pml_config_reader *reader, const pml_config_rule *rules, pml_error *error) PML_WARN_UNUSED;
 
 /* For derive: one further key by its own little rule, as canonical text (owned); NULL when it is absent. `type` says
  * how it is written. */

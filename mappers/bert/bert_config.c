@@ -370,6 +370,7 @@ pml_status pml_bert_config(const pml_map_source *source, pml_detection *detectio
     PML_TRY(examine(&r, &facts, error));
     PML_TRY(pml_config_read(&r.base, table, error));
     PML_TRY(pml_config_blame(source, pml_schema_check_config(r.base.schema, config, error), error));
+    PML_TRY(pml_config_settle(&r.base, table, error));
     PML_TRY(check_tie(&r.base, error));
     PML_TRY(set_text(&r, error));
     PML_TRY(describe(&r.base, detection, error));

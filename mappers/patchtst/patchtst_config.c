@@ -15,8 +15,7 @@ static pml_status derive_distribution(pml_config_reader *r, const pml_config_rul
 static pml_status derive_masking(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
 
 #define HAS_DISTRIBUTION "head == 'prediction' || head == 'regression'"
-#define HAS_POOLING "(head == 'prediction' || is_pooled_head) && !use_cls_token"
-#define IS_PRETRAINING "head == 'pretraining'"
+#define HAS_POOLING "(head == 'prediction' || is_pooled_head) && !use_cls_token && n_patches > 1"
 
 static const pml_config_rule head_rule = {
     .key = "head",
@@ -91,7 +90,8 @@ static const pml_config_rule rest[] = {
      .fallback = "none",
      .when = HAS_DISTRIBUTION,
      .must_ask = true,
-     .derive = derive_distribution},
+     .derive = derive_distribution,
+     .derived_from = "distribution by loss and distribution_output"},
     {.key = "output_range",
      .source = "output_range",
      .when = "head == 'regression' && distribution == 'none'",
@@ -102,27 +102,27 @@ static const pml_config_rule rest[] = {
      .source = "mask_type",
      .words = "random=random|forecast=forecast",
      .fallback = "random",
-     .when = IS_PRETRAINING},
+     .when = "do_mask_input"},
     {.key = "mask_value", .source = "mask_value", .fallback = "0", .when = "do_mask_input"},
     {.key = "random_mask_ratio",
      .source = "random_mask_ratio",
      .alias = "mask_ratio",
      .fallback = "0.5",
-     .when = IS_PRETRAINING},
+     .when = "do_mask_input"},
     {.key = "num_forecast_mask_patches",
      .source = "num_forecast_mask_patches",
      .alias = "mask_patches",
      .fallback = "2",
-     .when = IS_PRETRAINING,
+     .when = "do_mask_input",
      .null_is_absent = true},
     {.key = "channel_consistent_masking",
      .source = "channel_consistent_masking",
      .fallback = "false",
-     .when = IS_PRETRAINING,
+     .when = "do_mask_input",
      .null_is_absent = true},
     {.key = "unmasked_channel_indices",
      .source = "unmasked_channel_indices",
-     .when = IS_PRETRAINING,
+     .when = "do_mask_input",
      .null_is_absent = true},
     {.key = "attention_dropout", .source = "attention_dropout", .fallback = "0"},
     {.key = "positional_dropout", .source = "positional_dropout", .fallback = "0"},
@@ -209,6 +209,10 @@ typedef struct evidence {
     uint64_t d_model, patch_length;  /* 0: unknown */
     uint32_t n_head_outputs;
     bool is_linear, is_projection; /* how upstream names the head */
+    bool has_cls_token;
+    /* What user and configuration say, with its defaults; 0: unknown. */
+    uint64_t n_channels, horizon, n_targets;
+    char doubt[192]; /* what the head would be over another number of channels */
 } evidence;
 
 static pml_config_evidence *add_word(evidence *e, const char *key, const char *value, const pml_fact *fact) {
@@ -243,6 +247,7 @@ static void examine_body(const pml_facts *facts, evidence *e) {
     const pml_fact *up = find_ranked(facts, "encoder.layer.0.ffn.up.weight", 2);
     uint32_t n_layers = pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l');
     e->position = find_ranked(facts, "position", 2);
+    e->has_cls_token = cls != NULL;
     add_presence(e, "use_cls_token", cls, "true", "false", "encoder.positional_encoder.cls_token");
     if (embedding != NULL) {
         e->patch_length = embedding->view.shape[0];
@@ -275,28 +280,42 @@ static void examine_body(const pml_facts *facts, evidence *e) {
     }
 }
 
-/* Which heads the shapes allow; `n_channels` 0: unknown. */
-static void examine_head_kind(evidence *e, uint64_t n_channels) {
+/* Assumes `head` while the number of channels is unknown: over one certain number, `other` has these shapes too. */
+static void assume_head(evidence *e, const char *head, const char *other) {
+    uint64_t n_channels = e->head->view.shape[0] / e->d_model;
+    bool is_plain_regression = e->is_projection && e->n_head_outputs == 1;
+    (void)snprintf(e->doubt, sizeof e->doubt, "if num_input_channels is %" PRIu64 ", also --set head=%s|%s%s%s",
+                   n_channels, head, other, e->has_cls_token ? "" : " --set pooling=none|mean|max",
+                   is_plain_regression ? " --set output_range=X,Y|none" : "");
+    pml_config_evidence *item = add_word(e, "head", head, e->head);
+    item->is_soft = true;
+    item->doubt = e->doubt;
+}
+
+/* Which heads the shapes allow. Where they and the configuration's numbers allow two, the head must be asked for. */
+static void examine_head_kind(evidence *e) {
     uint64_t in = e->head->view.shape[0], out = e->head->view.shape[1], d = e->d_model;
     bool is_per_channel = e->head->view.is_stacked;
-    bool takes_channels = !is_per_channel && d > 0 && (n_channels > 0 ? in == n_channels * d : in % d == 0);
+    bool takes_channels = !is_per_channel && d > 0 && (e->n_channels > 0 ? in == e->n_channels * d : in % d == 0);
     bool takes_tokens = is_per_channel || in == d || (e->n_patches > 0 && in == e->n_patches * d);
     bool takes_one = in == d && out == e->patch_length;
-    if (e->is_projection && takes_tokens != takes_channels) {
-        add_word(e, "head", takes_tokens ? "prediction" : "regression", e->head);
-    } else if (e->is_linear && takes_one != takes_channels) {
-        add_word(e, "head", takes_one ? "pretraining" : "classification", e->head);
-    } else if (e->is_linear && takes_one) {
-        /* A univariate classifier with patch_length classes has these shapes too. */
-        add_word(e, "head", "pretraining", e->head)->is_soft = true;
-    } else if (e->is_projection && takes_tokens && n_channels == 0) {
-        /* A regression head over as many channels as there are tokens has these shapes too; but the channel number
-         * must be given anyway, and decides. */
-        add_word(e, "head", "prediction", e->head)->is_soft = true;
+    const char *over_channels = e->is_linear ? "classification" : "regression";
+    const char *over_tokens = e->is_linear ? "pretraining" : "prediction";
+    bool fits = e->is_linear ? takes_one : takes_tokens;
+    if (fits && takes_channels && e->n_channels > 0) {
+        bool is_horizon = e->is_linear || e->horizon == 0 || out == e->horizon;
+        bool is_targets = e->n_targets == 0 || out == e->n_targets;
+        fits = is_horizon || !is_targets;
+        takes_channels = is_targets || !is_horizon;
+    }
+    if (fits != takes_channels) {
+        add_word(e, "head", fits ? over_tokens : over_channels, e->head);
+    } else if (fits && e->n_channels == 0) {
+        assume_head(e, over_tokens, over_channels);
     }
 }
 
-static void examine_head(const pml_facts *facts, evidence *e, uint64_t n_channels) {
+static void examine_head(const pml_facts *facts, evidence *e) {
     const pml_fact *any = pml_facts_find(facts, "head.0.weight");
     e->n_head_outputs = pml_facts_count(facts, "head.{k}.weight", 'k');
     if (any == NULL && e->n_head_outputs == 0) {
@@ -309,7 +328,9 @@ static void examine_head(const pml_facts *facts, evidence *e, uint64_t n_channel
     }
     e->is_linear = strncmp(e->head->rule->pattern, "head.linear.", 12) == 0;
     e->is_projection = strncmp(e->head->rule->pattern, "head.projection", 15) == 0;
-    examine_head_kind(e, n_channels);
+    if (e->is_linear || e->is_projection) {
+        examine_head_kind(e);
+    }
 }
 
 /* What the head's shapes say about other keys, once it is known what the head is (NULL: it is not). */
@@ -333,8 +354,8 @@ static void examine_head_sizes(evidence *e, const char *head) {
     if (takes_channels) {
         return; /* such heads are never flattened, even where N patches look like C channels */
     }
-    if (e->n_patches > 1 && in == e->n_patches * e->d_model) {
-        add_word(e, "pooling", "none", e->head)->is_soft = head == NULL;
+    if (head != NULL && e->n_patches > 1 && in == e->n_patches * e->d_model) {
+        add_word(e, "pooling", "none", e->head);
     } else if (e->n_patches == 1) {
         add_word(e, "pooling", "mean", e->head)->is_soft = true; /* of one token, whatever its kind */
     }
@@ -461,18 +482,36 @@ done:
     return status;
 }
 
-/* The channel number that the user or the file gives; 0: neither. */
-static pml_status given_channels(pml_config_reader *r, uint64_t *n_channels, pml_error *error) {
-    pml_status status = PML_OK;
+/* The number that user or file give, or else `otherwise`. */
+static pml_status get_number(pml_config_reader *r, const pml_config_rule *rule, uint64_t otherwise, uint64_t *number,
+                             pml_error *error) {
     char *text = NULL;
-    *n_channels = 0;
-    PML_TRY(pml_config_get(r, &channels_rule, PML_CONFIG_INT, &text, error));
     int64_t value;
-    if (text != NULL && sscanf(text, "%" SCNd64, &value) == 1 && value > 0 && value <= 1000000) {
-        *n_channels = (uint64_t)value;
+    pml_status status = pml_config_get(r, rule, PML_CONFIG_INT, &text, error);
+    bool is_sane = text != NULL && sscanf(text, "%" SCNd64, &value) == 1 && value > 0 && value <= 1000000;
+    *number = is_sane ? (uint64_t)value : otherwise;
+    pml_free(text);
+    return status;
+}
+
+static pml_status find_numbers(pml_config_reader *r, evidence *e, pml_error *error) {
+    pml_status status = PML_OK;
+    const bool has_config = r->source->config != NULL;
+    uint64_t n_channels = has_config ? 1 : 0;
+    for (size_t i = 0; i < e->count; i++) { /* one embedding per channel */
+        if (strcmp(e->items[i].key, "num_input_channels") == 0) {
+            (void)sscanf(e->items[i].value, "%" SCNu64, &n_channels);
+        }
+    }
+    PML_TRY(get_number(r, &channels_rule, n_channels, &e->n_channels, error));
+    for (const pml_config_rule *rule = rest; rule->key != NULL; rule++) {
+        if (strcmp(rule->key, "prediction_length") == 0) {
+            PML_TRY(get_number(r, rule, has_config ? 24 : 0, &e->horizon, error));
+        } else if (strcmp(rule->key, "num_targets") == 0) {
+            PML_TRY(get_number(r, rule, has_config ? 1 : 0, &e->n_targets, error));
+        }
     }
 done:
-    pml_free(text);
     return status;
 }
 
@@ -482,7 +521,6 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     pml_facts facts = {0};
     evidence e = {.count = 0};
     char *head = NULL;
-    uint64_t n_channels;
     pml_config_rule table[2 + N_REST];
     table[0] = head_rule;
     table[1] = channels_rule;
@@ -495,9 +533,9 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     PML_TRY(pml_config_refuse(source, hidden_keys, "it changes how windows are scaled", error));
     PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
     PML_TRY(pml_config_get(&r, &head_rule, PML_CONFIG_CHOICE, &head, error));
-    PML_TRY(given_channels(&r, &n_channels, error));
     examine_body(&facts, &e);
-    examine_head(&facts, &e, n_channels);
+    PML_TRY(find_numbers(&r, &e, error));
+    examine_head(&facts, &e);
     const char *kind = head;
     for (size_t i = 0; i < e.count && kind == NULL; i++) {
         kind = strcmp(e.items[i].key, "head") == 0 ? e.items[i].value : NULL;
@@ -507,6 +545,7 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     r.n_evidence = e.count;
     PML_TRY(pml_config_read(&r, table, error));
     PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
+    PML_TRY(pml_config_settle(&r, table, error));
     PML_TRY(describe(&r, detection, error));
 done:
     pml_free(head);

@@ -407,6 +407,7 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
     PML_TRY(pml_config_read(&r, rules, error));
     PML_TRY(complete_head(&r, error));
     PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
+    PML_TRY(pml_config_settle(&r, rules, error));
     PML_TRY(describe(&r, detection, error));
 done:
     pml_free(settings);

@@ -199,12 +199,13 @@ static int run_command(frame *f, const pml_command *command, bool is_default, in
     pml_status status = PML_OK;
     PML_TRY(pml_parse(command, argc, argv, &parsed, &error));
     was_parsed = true;
-    if (parsed.wants_help) {
+    const pml_common_options *common = parsed.options;
+    if (common->help) {
         pml_help_command(f->program, command, is_default);
-    } else if (parsed.wants_version) {
+    } else if (common->version) {
         print_version(f->program);
     } else {
-        f->common = parsed.options;
+        f->common = common;
         PML_TRY(start_log(f, &error));
         status = command->run(parsed.options, parsed.operands, parsed.n_operands, &error);
         pml_progress_clear();
@@ -261,6 +262,15 @@ static const char *nearest_command(const pml_command *const *commands, const cha
     return pml_nearest_name(name, names, n_names);
 }
 
+static bool is_common_letter(char letter) {
+    for (const pml_option *row = pml_common_option_table; row->name != NULL; row++) {
+        if (row->letter == letter && row->argument == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* How many arguments the common option at `argument` takes up: 0 when it is not one. */
 static int common_option_arguments(const char *argument) {
     for (const pml_option *row = pml_common_option_table; row->name != NULL; row++) {
@@ -270,11 +280,18 @@ static int common_option_arguments(const char *argument) {
             return 1;
         }
         if (is_long && argument[2 + length] == '\0') {
-            return row->kind == PML_OPTION_FLAG ? 1 : 2;
+            return row->argument == NULL ? 1 : 2;
         }
     }
-    bool letters = argument[0] == '-' && argument[1] != '\0' && argument[1] != '-';
-    return letters && strspn(argument + 1, "hVvq") == strlen(argument + 1) ? 1 : 0;
+    if (argument[0] != '-' || argument[1] == '\0') {
+        return 0;
+    }
+    for (const char *letter = argument + 1; *letter != '\0'; letter++) {
+        if (!is_common_letter(*letter)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* Common options may stand before the command: moves the command's name to the front. */

@@ -7,10 +7,11 @@
 #include "runtime/base/error.h"
 
 typedef enum pml_option_kind {
-    PML_OPTION_FLAG, /* bool */
-    PML_OPTION_TEXT, /* const char *; NULL when not given */
-    PML_OPTION_U64,  /* pml_option_u64 */
-    PML_OPTION_LIST  /* pml_option_list, repeatable */
+    PML_OPTION_FLAG,  /* bool */
+    PML_OPTION_COUNT, /* unsigned: how often it was given */
+    PML_OPTION_TEXT,  /* const char *; NULL when not given */
+    PML_OPTION_U64,   /* pml_option_u64 */
+    PML_OPTION_LIST   /* pml_option_list, repeatable */
 } pml_option_kind;
 
 typedef struct pml_option_u64 {
@@ -26,7 +27,7 @@ typedef struct pml_option { /* a list ends with a NULL name */
     const char *name;       /* without "--" */
     char letter;            /* 0: none */
     pml_option_kind kind;
-    const char *argument; /* "FILE"; NULL for flags */
+    const char *argument; /* "FILE"; NULL: FLAG and COUNT take none */
     const char *choices;  /* TEXT only: "f32|bf16"; NULL: free */
     const char *help;     /* one line; NULL hides the row from help (an alias: same field as the row it stands for) */
     size_t offset;        /* of the field in the command's options struct */
@@ -34,9 +35,11 @@ typedef struct pml_option { /* a list ends with a NULL name */
 
 /* What every command has: first member of every command's options struct. */
 typedef struct pml_common_options {
+    bool help; /* or version: nothing runs, and operands are not checked */
+    bool version;
     bool json;
     bool quiet;
-    unsigned verbosity;   /* number of -v */
+    unsigned verbosity;
     const char *progress; /* auto | bar | plain | none */
     const char *color;    /* auto | always | never */
     const char *log_file;

@@ -11,9 +11,10 @@
 enum { FIRST_LONG = 256, MOST_LIST_ITEMS = 65536, MOST_NAMES = 128 };
 
 const pml_option pml_common_option_table[] = {
-    {"help", 'h', PML_OPTION_FLAG, NULL, NULL, "show this text", 0},
-    {"version", 'V', PML_OPTION_FLAG, NULL, NULL, "show the version", 0},
-    {"verbose", 'v', PML_OPTION_FLAG, NULL, NULL, "say more; repeat for more", 0},
+    {"help", 'h', PML_OPTION_FLAG, NULL, NULL, "show this text", offsetof(pml_common_options, help)},
+    {"version", 'V', PML_OPTION_FLAG, NULL, NULL, "show the version", offsetof(pml_common_options, version)},
+    {"verbose", 'v', PML_OPTION_COUNT, NULL, NULL, "say more; repeat for more",
+     offsetof(pml_common_options, verbosity)},
     {"quiet", 'q', PML_OPTION_FLAG, NULL, NULL, "only results and errors", offsetof(pml_common_options, quiet)},
     {"json", 0, PML_OPTION_FLAG, NULL, NULL, "results as one JSON object", offsetof(pml_common_options, json)},
     {"color", 0, PML_OPTION_TEXT, "WHEN", "auto|always|never", "colour messages", offsetof(pml_common_options, color)},
@@ -126,6 +127,10 @@ static pml_status store(const pml_option *row, void *options, const char *text, 
         *(bool *)(void *)field = true;
         return PML_OK;
     }
+    if (row->kind == PML_OPTION_COUNT) {
+        ++*(unsigned *)(void *)field;
+        return PML_OK;
+    }
     if (row->choices != NULL && !pml_choice_has(row->choices, text)) {
         return PML_FAIL(error, PML_E_ARGUMENT, "--%s must be one of %s, not '%s'", row->name, row->choices, text);
     }
@@ -154,22 +159,6 @@ static pml_status store(const pml_option *row, void *options, const char *text, 
         list->count++;
     }
     return status;
-}
-
-static pml_status take(const pml_option *row, pml_parsed *parsed, const char *text, pml_error *error) {
-    if (row == &pml_common_option_table[0]) {
-        parsed->wants_help = true;
-        return PML_OK;
-    }
-    if (row == &pml_common_option_table[1]) {
-        parsed->wants_version = true;
-        return PML_OK;
-    }
-    if (row == &pml_common_option_table[2]) {
-        ((pml_common_options *)parsed->options)->verbosity++;
-        return PML_OK;
-    }
-    return store(row, parsed->options, text, error);
 }
 
 static const pml_option *find_letter(const pml_command *command, size_t n_own, size_t n_rows, int letter) {
@@ -216,7 +205,7 @@ pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_pars
     PML_TRY(pml_alloc(n_rows + 1, sizeof *table, &table, error));
     for (size_t i = 0; i < n_rows; i++) {
         const pml_option *row = row_at(command, n_own, i);
-        bool takes = row->kind != PML_OPTION_FLAG;
+        bool takes = row->argument != NULL;
         table[i] = (struct option){row->name, takes ? required_argument : no_argument, NULL,
                                    FIRST_LONG + (int)meant_row(command, n_own, i)};
         if (row->letter != 0 && n_letters + 3 < sizeof letters) {
@@ -243,11 +232,12 @@ pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_pars
         if (got == '?' || row == NULL) {
             PML_TRY(unknown_option(command, argv[optind - 1], value, error));
         }
-        PML_TRY(take(row, parsed, optarg, error));
+        PML_TRY(store(row, parsed->options, optarg, error));
     }
     parsed->operands = argv + optind;
     parsed->n_operands = (unsigned)(argc - optind);
-    if (!parsed->wants_help && !parsed->wants_version) {
+    const pml_common_options *common = parsed->options;
+    if (!common->help && !common->version) {
         PML_TRY(check_operands(command, parsed, error));
     }
 done:

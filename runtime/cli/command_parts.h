@@ -4,17 +4,14 @@
 
 #include "runtime/cli/command.h"
 
-/* The options that every command accepts, as a table over pml_common_options. --verbose is counted, so its offset is
- * that of a number. Ends with a NULL name. */
+/* The options that every command accepts, as a table over pml_common_options. Ends with a NULL name. */
 extern const pml_option pml_common_option_table[];
 
 /* What parsing found. Zero = safe to deinit. */
 typedef struct pml_parsed {
-    void *options;   /* the command's options struct, owned */
+    void *options;   /* the command's options struct, owned; so it starts with pml_common_options */
     char **operands; /* into argv */
     unsigned n_operands;
-    bool wants_help;
-    bool wants_version;
 } pml_parsed;
 
 /* Reads the arguments that follow the command's name (`argv[0]` is skipped; argv is permuted). Operands are counted

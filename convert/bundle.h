@@ -43,7 +43,8 @@ typedef struct pml_bundle { /* read-only for callers; pointers are owned by the 
 } pml_bundle;
 
 /* Opens `path` (as pml_source_open) and its side files. `options` (may be NULL) and its texts are borrowed until close.
- * Errors: those of pml_source_open, pml_json_document_load, pml_map_rules_load; ARGUMENT (a setting without '='). */
+ * Errors: those of pml_source_open, pml_json_document_parse, pml_input_read, pml_map_rules_load; ARGUMENT (a setting
+ * without '='). */
 pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, pml_bundle **bundle,
                            pml_error *error) PML_WARN_UNUSED;
 void pml_bundle_close(pml_bundle *bundle); /* NULL is allowed */

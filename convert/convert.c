@@ -9,7 +9,6 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"
 #include "runtime/base/publish.h"
-#include "runtime/file/writer.h"
 #include "runtime/text/tokenizer.h"
 
 /* What the callbacks of packing need. */
@@ -27,23 +26,6 @@ static pml_status write_bytes(void *user, const void *bytes, size_t size_bytes, 
 static pml_status hash_bytes(void *user, const pml_source_tensor *tensor, uint64_t end_bytes, pml_error *error) {
     const conversion *c = user;
     return pml_hasher_advance(c->hasher, tensor->i_file, tensor->offset_bytes + end_bytes, error);
-}
-
-static pml_status declare(const pml_plan *plan, pml_writer *writer, size_t *i_tensors, pml_error *error) {
-    pml_status status = PML_OK;
-    PML_TRY(pml_writer_set_metadata(writer, plan->metadata, error));
-    for (size_t i = 0; i < plan->n_tensors; i++) {
-        const pml_plan_tensor *tensor = &plan->tensors[i];
-        const pml_weight_instance *weight = tensor->mapped->weight;
-        PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
-                                      tensor->mapped->transform, &i_tensors[i], error));
-    }
-    if (plan->tokenizer.bytes != NULL) {
-        PML_TRY(pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes,
-                                    error));
-    }
-done:
-    return status;
 }
 
 static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tensor, pml_packer *packer, conversion *c,
@@ -100,7 +82,7 @@ static pml_status write_file(pml_plan *plan, const char *output, bool replace, c
     PML_TRY(pml_alloc(plan->n_tensors, sizeof *i_tensors, &i_tensors, error));
     PML_TRY(pml_packer_create(&packer, error));
     PML_TRY(pml_writer_create(PML_KIND_MODEL, &c.writer, error));
-    PML_TRY(declare(plan, c.writer, i_tensors, error));
+    PML_TRY(pml_plan_declare(plan, c.writer, i_tensors, error));
     if (selftest != NULL) {
         PML_TRY(pml_writer_add_blob(c.writer, "selftest", selftest->bytes, selftest->size_bytes, error));
     }

@@ -13,7 +13,6 @@
 #include "runtime/base/checked.h"
 #include "runtime/base/publish.h"
 #include "runtime/base/quote.h"
-#include "runtime/file/writer.h"
 #include "runtime/text/tokenizer.h"
 
 #define CONVERTER "pml-convert "
@@ -164,25 +163,34 @@ done:
     return status;
 }
 
-/* Declares the file as it will be, only to learn its size. */
-static pml_status plan_size(pml_plan *plan, pml_error *error) {
+pml_status pml_plan_declare(const pml_plan *plan, pml_writer *writer, size_t *i_tensors, pml_error *error) {
     pml_status status = PML_OK;
-    pml_writer *writer = NULL;
-    size_t i_tensor;
-    PML_TRY(pml_writer_create(PML_KIND_MODEL, &writer, error));
     PML_TRY(pml_writer_set_metadata(writer, plan->metadata, error));
     for (size_t i = 0; i < plan->n_tensors; i++) {
         const pml_plan_tensor *tensor = &plan->tensors[i];
         const pml_weight_instance *weight = tensor->mapped->weight;
         PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
-                                      tensor->mapped->transform, &i_tensor, error));
+                                      tensor->mapped->transform, &i_tensors[i], error));
     }
     if (plan->tokenizer.bytes != NULL) {
         PML_TRY(
             pml_writer_add_blob(writer, PML_TOKENIZER_BLOB, plan->tokenizer.bytes, plan->tokenizer.size_bytes, error));
     }
+done:
+    return status;
+}
+
+/* Declares the file as it will be, only to learn its size. */
+static pml_status plan_size(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_writer *writer = NULL;
+    size_t *i_tensors = NULL;
+    PML_TRY(pml_alloc(plan->n_tensors, sizeof *i_tensors, &i_tensors, error));
+    PML_TRY(pml_writer_create(PML_KIND_MODEL, &writer, error));
+    PML_TRY(pml_plan_declare(plan, writer, i_tensors, error));
     PML_TRY(pml_writer_planned_size(writer, &plan->size_bytes, error));
 done:
+    pml_free(i_tensors);
     pml_writer_destroy(writer);
     return status;
 }

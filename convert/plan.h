@@ -4,7 +4,7 @@
 
 #include "convert/bundle.h"
 #include "convert/tokenizer_state.h"
-#include "runtime/file/layout.h"
+#include "runtime/file/writer.h"
 
 typedef struct pml_convert_options {
     const char *source;
@@ -44,6 +44,11 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
  * pml_map and pml_series_state_read, UNSUPPORTED (dtype), NOT_FOUND (the vectors too). */
 pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
 void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
+
+/* Declares metadata, tensors and blobs of the plan; i_tensors[i] is the writer's number of plan->tensors[i]. Errors:
+ * those of the writer. */
+pml_status pml_plan_declare(const pml_plan *plan, pml_writer *writer, size_t *i_tensors,
+                            pml_error *error) PML_WARN_UNUSED;
 
 /* Sets "provenance.sha256": one per file of the source in its order, then config, scaler, rules and files of mappers
  * where there are any. NULL: zeros for the source's files. */

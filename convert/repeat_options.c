@@ -42,9 +42,7 @@ static pml_status read_option(const char *option, pml_repeat *repeat, pml_error 
         repeat->settings[options->bundle.n_settings++] = value;
     } else if (strcmp(option, "allow-nonfinite") == 0) {
         options->allow_nonfinite = true;
-    } else if (strcmp(option, "embed-selftest") == 0) {
-        repeat->had_selftest = true;
-    } else {
+    } else if (strcmp(option, "embed-selftest") != 0) { /* which takes nothing from the source */
         return PML_FAIL(error, PML_E_CONFIG, "the conversion had an option that this version does not know: %s",
                         pml_quote(&quoted, option));
     }

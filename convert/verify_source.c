@@ -8,15 +8,13 @@
 
 #include "convert/diff.h"
 #include "convert/elements.h"
-#include "convert/hash.h"
+#include "convert/hasher.h"
 #include "convert/pack.h"
 #include "convert/repeat_options.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/cancel.h"
-#include "runtime/text/tokenizer.h"
 #include "runtime/cli/describe.h"
+#include "runtime/text/tokenizer.h"
 
-#define HASH_CHUNK_BYTES 1048576u
 #define MAX_FINDINGS (PML_MAX_TENSORS + PML_MAX_METADATA_KEYS + PML_MAX_SHARDS)
 
 typedef struct verification {
@@ -261,39 +259,19 @@ static pml_status verify_tokenizer(verification *v, const pml_plan *plan, pml_er
 
 /* ---- source files ---- */
 
-static pml_status hash_file(const pml_source *source, size_t i_file, char text[PML_SHA256_TEXT_BYTES],
-                            pml_error *error) {
-    pml_status status = PML_OK;
-    pml_hash *hash = NULL;
-    const uint8_t *bytes = pml_source_file_data(source, i_file);
-    const uint64_t size = pml_source_file_size(source, i_file);
-    PML_TRY(pml_hash_create(&hash, error));
-    for (uint64_t at = 0; at < size; at += HASH_CHUNK_BYTES) {
-        const uint64_t rest = size - at;
-        PML_TRY(pml_hash_update(hash, bytes + at, (size_t)(rest < HASH_CHUNK_BYTES ? rest : HASH_CHUNK_BYTES), error));
-        PML_TRY(pml_cancel_check(error));
-    }
-    PML_TRY(pml_hash_finish(hash, text, error));
-done:
-    pml_hash_destroy(hash);
-    return status;
-}
-
 /* Compares the recorded hashes with those of now, file by file in their order: a renamed file is still the same file.
  */
 static pml_status verify_files(verification *v, pml_plan *plan, pml_error *error) {
     pml_status status = PML_OK;
+    pml_hasher *hasher = NULL;
     char(*hashes)[PML_SHA256_TEXT_BYTES] = NULL;
     char cause[256];
     const pml_source *source = plan->bundle->tensors;
-    const size_t n_files = pml_source_n_files(source);
     const char *const *recorded = NULL;
     size_t n_recorded = 0;
     PML_TRY(pml_repeat_texts(v->file, "provenance.sha256", &recorded, &n_recorded, error));
-    PML_TRY(pml_alloc(n_files, sizeof *hashes, &hashes, error));
-    for (size_t i = 0; i < n_files; i++) {
-        PML_TRY(hash_file(source, i, hashes[i], error));
-    }
+    PML_TRY(pml_hasher_create(plan->bundle->tensors, NULL, NULL, &hasher, error));
+    PML_TRY(pml_hasher_finish(hasher, &hashes, error));
     PML_TRY(pml_plan_set_hashes(plan, hashes, error));
     const pml_meta_entry *now = pml_metadata_find(plan->metadata, "provenance.sha256");
     const pml_meta_entry *names = pml_metadata_find(plan->metadata, "provenance.files");
@@ -312,6 +290,7 @@ static pml_status verify_files(verification *v, pml_plan *plan, pml_error *error
     }
 done:
     pml_free(hashes);
+    pml_hasher_destroy(hasher);
     return status;
 }
 

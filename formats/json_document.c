@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-#include "formats/file_map.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_reader.h"
 
@@ -54,16 +53,5 @@ pml_status pml_json_document_parse(const char *text, size_t size_bytes, const ch
     }
     *root = parsed;
 done:
-    return status;
-}
-
-pml_status pml_json_document_load(const char *path, cJSON **root, pml_error *error) {
-    pml_status status = PML_OK;
-    pml_file_map map = {0};
-    *root = NULL;
-    PML_TRY(pml_foreign_map(path, &map, error));
-    PML_TRY(pml_json_document_parse((const char *)map.data, (size_t)map.size_bytes, path, root, error));
-done:
-    pml_file_map_close(&map);
     return status;
 }

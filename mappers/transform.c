@@ -327,12 +327,3 @@ pml_status pml_transform_view(const char *steps, const uint64_t *shape, unsigned
 done:
     return status;
 }
-
-uint64_t pml_view_source_index(const pml_view *view, uint64_t i_element) {
-    uint64_t index = view->offset;
-    for (unsigned i = view->n_factors; i-- > 0;) {
-        index += i_element % view->factor_size[i] * view->factor_stride[i];
-        i_element /= view->factor_size[i];
-    }
-    return index;
-}

@@ -37,8 +37,4 @@ typedef struct pml_view { /* logical tensor over source elements, without the st
 pml_status pml_transform_view(const char *steps, const uint64_t *shape, unsigned rank, pml_view *view,
                               pml_error *error) PML_WARN_UNUSED;
 
-/* Element index in the source of element `i_element` of the view, both row-major: the plain definition that fast paths
- * are tested with. */
-uint64_t pml_view_source_index(const pml_view *view, uint64_t i_element);
-
 #endif

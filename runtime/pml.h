@@ -53,8 +53,10 @@ typedef void pml_log_fn(void *user, pml_log_level level, const char *line);
 /* Installs the one receiver of diagnostics (NULL: none, the default). `line` is borrowed for the call. */
 PML_API void pml_log_set(pml_log_fn *callback, void *user, pml_log_level least);
 
-/* Asks long operations to stop with PML_E_INTERRUPTED at their next safe point. Async-signal-safe. */
+/* Asks long operations, those that start later included, to stop with PML_E_INTERRUPTED at their next safe point, until
+ * pml_cancel_reset. Both are async-signal-safe. */
 PML_API void pml_cancel_request(void);
+PML_API void pml_cancel_reset(void);
 
 /* ---- model families ----------------------------------------------------------------------------------------- */
 typedef struct pml_family pml_family;

@@ -6,6 +6,5 @@
 
 /* PML_E_INTERRUPTED once cancellation was requested. */
 pml_status pml_cancel_check(pml_error *error) PML_WARN_UNUSED;
-void pml_cancel_reset(void); /* for tests */
 
 #endif

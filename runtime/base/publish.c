@@ -27,7 +27,8 @@
 #define RANDOM_DIGITS 16u
 #define NAME_ATTEMPTS 16
 
-/* Temporaries that exist now, where a signal handler finds them. A slot is claimed, filled, armed, and never freed. */
+/* Temporaries that exist now, where a signal handler finds them. A slot is claimed, filled and armed, and
+ * free again when its publication ends. */
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_ARMED };
 static struct {
     atomic_int state;
@@ -349,10 +350,6 @@ pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool re
 done:
     pml_publish_abort(p);
     return status;
-}
-
-int pml_publish_fd(const pml_publish *publish) {
-    return publish->fd;
 }
 
 const char *pml_publish_temporary_path(const pml_publish *publish) {

@@ -17,7 +17,6 @@ pml_status pml_publish_check(const char *target, bool replace, pml_error *error)
 /* A free name beside `target`, for a file that its maker removes itself: should the maker die before, the next
  * publication in that directory sweeps it away. *path is the caller's (pml_free). */
 pml_status pml_publish_scratch_path(const char *target, char **path, pml_error *error) PML_WARN_UNUSED;
-int pml_publish_fd(const pml_publish *publish);
 const char *pml_publish_temporary_path(const pml_publish *publish);
 /* Writes all bytes at an offset, whatever short writes and EINTR do. Checks for cancellation. */
 pml_status pml_publish_write(pml_publish *publish, uint64_t offset_bytes, const void *bytes, size_t size_bytes,

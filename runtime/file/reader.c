@@ -34,15 +34,15 @@ static pml_status check_version(const pml_file *file, pml_error *error) {
     if (h->version_major == 0x0100) {
         return BAD(file, 8, error, PML_E_FORMAT, "the version is written with its bytes swapped");
     }
-    if (h->version_major > PML_VERSION_MAJOR) {
+    if (h->version_major > PML_FORMAT_MAJOR) {
         return BAD(file, 8, error, PML_E_UNSUPPORTED,
                    "format version %u.%u is newer than this pml, which reads version %u: a newer pml is needed",
-                   h->version_major, h->version_minor, PML_VERSION_MAJOR);
+                   h->version_major, h->version_minor, PML_FORMAT_MAJOR);
     }
     if (h->version_major == 0) {
         return BAD(file, 8, error, PML_E_FORMAT, "format version 0 does not exist");
     }
-    bool is_newer = h->version_minor > PML_VERSION_MINOR;
+    bool is_newer = h->version_minor > PML_FORMAT_MINOR;
     if (h->header_bytes < PML_HEADER_BYTES || h->header_bytes % PML_SECTION_ALIGNMENT_BYTES != 0 ||
         h->header_bytes > PML_HEADER_MAX_BYTES || (!is_newer && h->header_bytes != PML_HEADER_BYTES)) {
         return BAD(file, 12, error, PML_E_FORMAT, "a header of %u bytes does not belong to version %u.%u",
@@ -105,7 +105,7 @@ static pml_status check_head(const pml_file *file, pml_error *error) {
 static pml_status check_kind(const pml_file *file, pml_error *error) {
     const pml_header *h = &file->header;
     static const uint8_t zeros[64];
-    bool is_newer = h->version_minor > PML_VERSION_MINOR;
+    bool is_newer = h->version_minor > PML_FORMAT_MINOR;
     if (h->kind == 0) {
         return BAD(file, 16, error, PML_E_FORMAT, "kind 0 does not exist");
     }
@@ -138,7 +138,7 @@ static pml_status check_kind(const pml_file *file, pml_error *error) {
 static pml_status check_table(const pml_file *file, pml_section_id id, uint64_t field, uint32_t count,
                               uint32_t record_bytes, uint32_t known_bytes, uint32_t limit, pml_error *error) {
     const pml_header *h = &file->header;
-    bool is_newer = h->version_minor > PML_VERSION_MINOR;
+    bool is_newer = h->version_minor > PML_FORMAT_MINOR;
     uint64_t needed;
     if (record_bytes < known_bytes || record_bytes % 8 != 0 || record_bytes > PML_RECORD_MAX_BYTES ||
         (!is_newer && record_bytes != known_bytes)) {
@@ -242,7 +242,7 @@ static bool is_finite_bits(uint64_t bits) {
 static pml_status check_numbers(const pml_file *file, uint64_t offset, const pml_tensor_record *record,
                                 const char *name, pml_error *error) {
     const pml_file_tensor *tensor = &record->tensor;
-    bool is_newer = file->header.version_minor > PML_VERSION_MINOR;
+    bool is_newer = file->header.version_minor > PML_FORMAT_MINOR;
     if (record->dtype == 0 || record->layout == 0) {
         return BAD(file, offset + 24, error, PML_E_FORMAT, "tensor '%.200s': dtype %u, layout %u: 0 does not exist",
                    name, record->dtype, record->layout);
@@ -367,7 +367,7 @@ static pml_status take_blob(const pml_file *file, size_t i_blob, strings *s, uin
     pml_blob_record record;
     pml_status status;
     uint64_t expected;
-    bool is_newer = h->version_minor > PML_VERSION_MINOR;
+    bool is_newer = h->version_minor > PML_FORMAT_MINOR;
     pml_blob_record_decode(file->bytes + offset, &record);
     PML_TRY(take_string(file, s, record.name_offset, record.name_bytes, false, "a blob name", &blob->name, error));
     if (previous != NULL && strcmp(previous, blob->name) >= 0) {

@@ -296,8 +296,8 @@ static pml_status plan(pml_writer *writer, pml_error *error) {
         writer->order[i] = i;
     }
     qsort_r(writer->order, writer->n_tensors, sizeof *writer->order, compare_names, writer->tensors);
-    writer->header = (pml_header){.version_major = PML_VERSION_MAJOR,
-                                  .version_minor = PML_VERSION_MINOR,
+    writer->header = (pml_header){.version_major = PML_FORMAT_MAJOR,
+                                  .version_minor = PML_FORMAT_MINOR,
                                   .header_bytes = PML_HEADER_BYTES,
                                   .kind = writer->kind,
                                   .i_part = 1,

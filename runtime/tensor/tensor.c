@@ -13,18 +13,6 @@ static size_t product(const size_t *shape, unsigned rank) {
     return count;
 }
 
-pml_tensor pml_tensor_make_f32(pml_buffer *buffer, size_t offset_bytes, const size_t *shape, unsigned rank) {
-    assert(rank <= PML_MAX_RANK);
-    pml_tensor tensor = {
-        .dtype = PML_DTYPE_F32, .layout = PML_LAYOUT_ROW, .rank = rank, .buffer = buffer, .offset_bytes = offset_bytes};
-    if (rank > 0) {
-        memcpy(tensor.shape, shape, rank * sizeof *shape);
-    }
-    assert(offset_bytes <= buffer->size_bytes);
-    assert(product(shape, rank) <= (buffer->size_bytes - offset_bytes) / sizeof(float));
-    return tensor;
-}
-
 pml_status pml_tensor_view_file(const pml_file *file, const pml_file_tensor *source, pml_buffer *buffer,
                                 pml_tensor *tensor, pml_error *error) {
     pml_tensor view = {

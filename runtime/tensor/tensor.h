@@ -33,9 +33,6 @@ typedef struct pml_tensor {
     bool is_constant;           /* never written: mapped weights are read-only pages */
 } pml_tensor;
 
-/* A row-major FP32 tensor of that shape at `offset_bytes` of `buffer`. The caller knows that it fits. */
-pml_tensor pml_tensor_make_f32(pml_buffer *buffer, size_t offset_bytes, const size_t *shape, unsigned rank);
-
 /* A constant tensor over mapped weight bytes. `buffer` is the caller's and is filled here: it must outlive the tensor,
  * as must `file`. Errors: FORMAT (a size that this machine cannot address). */
 pml_status pml_tensor_view_file(const pml_file *file, const pml_file_tensor *source, pml_buffer *buffer,

@@ -1,9 +1,9 @@
 #include "convert/pack.h"
 
-#include "mappers/transform.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "tests/convert/checkpoint.h"
+#include "tests/mappers/view_index.h"
 
 /* ---- the plain definition -------------------------------------------------------------------------------------- */
 
@@ -163,7 +163,7 @@ static float *plain_values(const fixture *f, const pack_case *c, pml_dtype dtype
     }
     for (size_t k = 0; k < f->mapped.n_parts; k++) {
         for (size_t i = 0; i < n_each; i++) {
-            values[k * n_each + i] = plain_value(dtype, f->bytes[k], pml_view_source_index(&view, i));
+            values[k * n_each + i] = plain_value(dtype, f->bytes[k], view_source_index(&view, i));
         }
     }
     return values;

@@ -47,7 +47,10 @@ static bool load(const char *name, bool with_config, const pml_map_options *opti
     }
     PML_ASSERT_OK(pml_source_open(path, &l->map.tensors, &error), &error);
     if (with_config) {
-        PML_ASSERT_OK(pml_json_document_load(pml_test_path("%s/config.json", path), &l->config, &error), &error);
+        size_t size_bytes;
+        unsigned char *text = pml_test_read_file(pml_test_path("%s/config.json", path), &size_bytes);
+        PML_ASSERT_OK(pml_json_document_parse((char *)text, size_bytes, "config.json", &l->config, &error), &error);
+        free(text);
     }
     l->map.config = l->config;
     l->map.config_name = "config.json";

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/harness.h"
+#include "tests/mappers/view_index.h"
 
 #define MAX_ELEMENTS 4096
 
@@ -135,14 +136,14 @@ static void narrows(void) {
     PML_ASSERT_OK(pml_transform_view("reshape(-1,4);narrow(0,2,3)", shape, 3, &view, &error), &error);
     CU_ASSERT_TRUE(view.rank == 2 && view.shape[0] == 3 && view.shape[1] == 4);
     for (uint64_t i = 0; i < 12; i++) {
-        CU_ASSERT_EQUAL(pml_view_source_index(&view, i), 8 + i);
+        CU_ASSERT_EQUAL(view_source_index(&view, i), 8 + i);
     }
     PML_ASSERT_OK(pml_transform_view("narrow(2,1,2);transpose;narrow(2,5,1)", shape, 3, &view, &error), &error);
     CU_ASSERT_TRUE(view.rank == 3 && view.shape[0] == 1 && view.shape[1] == 2 && view.shape[2] == 1);
-    CU_ASSERT_EQUAL(pml_view_source_index(&view, 0), 21);
-    CU_ASSERT_EQUAL(pml_view_source_index(&view, 1), 22);
+    CU_ASSERT_EQUAL(view_source_index(&view, 0), 21);
+    CU_ASSERT_EQUAL(view_source_index(&view, 1), 22);
     PML_ASSERT_OK(pml_transform_view("narrow(0,0,1);narrow(1,0,6)", shape, 3, &view, &error), &error);
-    CU_ASSERT_EQUAL(pml_view_source_index(&view, 23), 23);
+    CU_ASSERT_EQUAL(view_source_index(&view, 23), 23);
 }
 
 /* A chain either gives exactly what copying step by step gives, or says that strides cannot express it. */
@@ -190,7 +191,7 @@ static void agrees_with_copying(void) {
         }
         is_same = is_same && product == t.count;
         for (uint64_t i = 0; is_same && i < t.count; i++) {
-            is_same = pml_view_source_index(&view, i) == t.elements[i];
+            is_same = view_source_index(&view, i) == t.elements[i];
         }
         if (!is_same) {
             (void)printf("\n    %s differs from copying\n", steps);
@@ -215,7 +216,7 @@ static void permutes_a_head_without_copy(void) {
     for (uint64_t n = 0; n < N; n++) {
         for (uint64_t d = 0; d < D; d++) {
             for (uint64_t s = 0; s < S; s++) {
-                CU_ASSERT_EQUAL(pml_view_source_index(&view, (n * D + d) * S + s), s * D * N + d * N + n);
+                CU_ASSERT_EQUAL(view_source_index(&view, (n * D + d) * S + s), s * D * N + d * N + n);
             }
         }
     }
@@ -308,7 +309,7 @@ static void refuses_impossible_shapes(void) {
     CU_ASSERT_EQUAL(view.rank, 0);
     PML_ASSERT_OK(pml_transform_view("reshape(1,1)", scalar, 0, &view, &error), &error);
     CU_ASSERT_EQUAL(view.rank, 2);
-    CU_ASSERT_EQUAL(pml_view_source_index(&view, 0), 0);
+    CU_ASSERT_EQUAL(view_source_index(&view, 0), 0);
 }
 
 PML_TESTS("mappers/transform", PML_TEST(agrees_with_copying), PML_TEST(narrows), PML_TEST(permutes_a_head_without_copy),

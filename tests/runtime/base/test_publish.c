@@ -23,7 +23,7 @@ static void appears_only_at_commit(void) {
     CU_ASSERT_PTR_NOT_NULL_FATAL(publish);
     CU_ASSERT(access(path, F_OK) != 0 && access(pml_publish_temporary_path(publish), F_OK) == 0);
     struct stat info;
-    CU_ASSERT(fstat(pml_publish_fd(publish), &info) == 0 && info.st_size == 10);
+    CU_ASSERT(stat(pml_publish_temporary_path(publish), &info) == 0 && info.st_size == 10);
     PML_ASSERT_OK(pml_publish_write(publish, 5, "world", 5, &error), &error);
     PML_ASSERT_OK(pml_publish_write(publish, 0, "hello", 5, &error), &error);
     PML_ASSERT_OK(pml_publish_sync(publish, &error), &error);

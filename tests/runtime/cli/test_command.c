@@ -103,8 +103,8 @@ static pml_status run_bus(const void *options, char **operands, unsigned n_opera
     (void)n_operands;
     pml_status status = pml_publish_begin(operands[0], 0, true, &publish, error);
     if (status == PML_OK) {
-        int fd = pml_publish_fd(publish);
-        if (ftruncate(fd, 8192) != 0) {
+        int fd = open(pml_publish_temporary_path(publish), O_RDWR);
+        if (fd < 0 || ftruncate(fd, 8192) != 0) {
             return PML_FAIL(error, PML_E_IO, "ftruncate");
         }
         volatile char *bytes = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);

@@ -103,8 +103,8 @@ static void asks_for_the_rest_in_one_message(void) {
 }
 
 static void takes_a_run_by_its_name(void) {
-    static const char *const settings[] = {"setting=" RUN, "enc_in=3",          "stride=4",
-                                           "revin=1",      "padding_patch=end", "subtract_last=0"};
+    static const char *const settings[] = {("setting=" RUN), "enc_in=3",          "stride=4",
+                                           "revin=1",        "padding_patch=end", "subtract_last=0"};
     pml_mapping *mapping;
     pml_status status;
     if (map("patchtst/off-42like", NULL, settings, 6, &mapping, &status)) {

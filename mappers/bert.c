@@ -76,14 +76,14 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
         absent = is_found || absent != NULL ? absent : witnesses[i];
     }
     const size_t n_tensors = pml_source_n_tensors(source->tensors);
-    d->n_matched = facts.count;
+    d->n_matched = facts.n_matched;
     if (n_tensors > 0) {
-        d->score = (double)n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
+        d->score = (double)n_found / (double)n_witnesses * (double)facts.n_matched / (double)n_tensors;
     }
     d->accepted = d->score >= 0.5;
     PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
                               "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
-                              facts.count, n_tensors, HF, n_found, n_witnesses,
+                              facts.n_matched, n_tensors, HF, n_found, n_witnesses,
                               absent != NULL ? ", first absent: " : "", absent != NULL ? absent : ""));
 done:
     pml_facts_deinit(&facts);

@@ -45,20 +45,58 @@ const cJSON *pml_map_side_find(const pml_map_source *source, const char *name) {
 }
 
 /* ---- facts ---- */
+#define MAX_FACTS (4 * PML_MAX_TENSORS)
+
+bool pml_map_rules_share(const pml_map_options *options, const pml_map_rule *a, const pml_map_rule *b) {
+    const pml_map_rule *extra = options->extra_rules;
+    bool is_extra_a = extra != NULL && a >= extra && a < extra + options->n_extra_rules;
+    bool is_extra_b = extra != NULL && b >= extra && b < extra + options->n_extra_rules;
+    return is_extra_a == is_extra_b && a->target != NULL && b->target != NULL && strcmp(a->pattern, b->pattern) == 0;
+}
+
+/* The first rule that takes the name; with `previous`, the next one that shares the tensor with it. Conditions are not
+ * known here: rules that have one are taken for alternatives. */
 static const pml_map_rule *find_rule(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
-                                     const char *name, pml_captures *captures) {
+                                     const char *name, const pml_map_rule *previous, pml_captures *captures) {
+    bool is_behind = previous == NULL;
     for (size_t i = 0; i < source->options->n_extra_rules; i++) {
-        if (pml_pattern_match(source->options->extra_rules[i].pattern, name, captures)) {
-            return &source->options->extra_rules[i];
+        const pml_map_rule *rule = &source->options->extra_rules[i];
+        if (is_behind && pml_pattern_match(rule->pattern, name, captures) &&
+            (previous == NULL || pml_map_rules_share(source->options, previous, rule))) {
+            return rule;
         }
+        is_behind = is_behind || rule == previous;
     }
     for (const pml_map_rule *rule = mapper->rules; rule->pattern != NULL; rule++) {
-        if ((rule->dialect == NULL || strcmp(rule->dialect, dialect) == 0) &&
+        bool is_shared = previous == NULL || (previous->when == NULL && rule->when == NULL &&
+                                              pml_map_rules_share(source->options, previous, rule));
+        if (is_behind && is_shared && (rule->dialect == NULL || strcmp(rule->dialect, dialect) == 0) &&
             pml_pattern_match(rule->pattern, name, captures)) {
             return rule;
         }
+        is_behind = is_behind || rule == previous;
     }
     return NULL;
+}
+
+static pml_status add_fact(pml_facts *facts, size_t *capacity, const pml_source_tensor *tensor,
+                           const pml_map_rule *rule, const pml_captures *captures, pml_error *error) {
+    pml_status status = PML_OK;
+    char target[PML_MAX_NAME_BYTES + 1], *copy;
+    PML_TRY(pml_grow(&facts->items, capacity, facts->count + 1, sizeof *facts->items, MAX_FACTS, "facts", error));
+    pml_fact *fact = &facts->items[facts->count++];
+    *fact = (pml_fact){.source = tensor, .rule = rule, .captures = *captures};
+    if (rule->target == NULL || !pml_pattern_fill(rule->target, captures, target, sizeof target)) {
+        goto done;
+    }
+    PML_TRY(pml_arena_alloc(&facts->storage, strlen(target) + 1, 1, &copy, error));
+    memcpy(copy, target, strlen(target) + 1);
+    fact->target = copy;
+    const char *steps = rule->transform != NULL ? rule->transform : "";
+    fact->has_view = strchr(steps, '{') == NULL &&
+                     pml_transform_view(steps, tensor->shape, tensor->rank, &fact->view, NULL) == PML_OK;
+done:
+    return status;
 }
 
 pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
@@ -69,28 +107,13 @@ pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *map
     PML_TRY(pml_arena_init(&result.storage, 0, error));
     for (size_t i = 0; i < pml_source_n_tensors(source->tensors); i++) {
         const pml_source_tensor *tensor = pml_source_tensor_at(source->tensors, i);
+        const char *name = pml_map_strip(tensor->name);
         pml_captures captures = {0};
-        const pml_map_rule *rule = find_rule(source, mapper, dialect, pml_map_strip(tensor->name), &captures);
-        if (rule == NULL) {
-            result.n_unmatched++;
-            continue;
-        }
-        PML_TRY(pml_grow(&result.items, &capacity, result.count + 1, sizeof *result.items, PML_MAX_TENSORS, "tensors",
-                         error));
-        pml_fact *fact = &result.items[result.count++];
-        *fact = (pml_fact){.source = tensor, .rule = rule, .captures = captures};
-        if (fact->rule->target != NULL) {
-            char target[PML_MAX_NAME_BYTES + 1];
-            if (!pml_pattern_fill(fact->rule->target, &fact->captures, target, sizeof target)) {
-                continue;
-            }
-            char *copy;
-            PML_TRY(pml_arena_alloc(&result.storage, strlen(target) + 1, 1, &copy, error));
-            memcpy(copy, target, strlen(target) + 1);
-            fact->target = copy;
-            const char *steps = fact->rule->transform != NULL ? fact->rule->transform : "";
-            fact->has_view = strchr(steps, '{') == NULL &&
-                             pml_transform_view(steps, tensor->shape, tensor->rank, &fact->view, NULL) == PML_OK;
+        const pml_map_rule *rule = find_rule(source, mapper, dialect, name, NULL, &captures);
+        result.n_matched += rule != NULL;
+        while (rule != NULL) {
+            PML_TRY(add_fact(&result, &capacity, tensor, rule, &captures, error));
+            rule = find_rule(source, mapper, dialect, name, rule, &captures);
         }
     }
     *facts = result;

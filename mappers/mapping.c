@@ -19,6 +19,7 @@ typedef struct hit { /* a source tensor on its way to a weight */
 /* Slices of one tensor may fill many weights: all layers of a stacked checkpoint, say. Beyond that a configuration asks
  * for what no tensor here can fill. */
 enum { MOST_PER_TENSOR = 1024 };
+#define MAX_HITS (4 * PML_MAX_TENSORS)
 
 typedef struct filling {
     const pml_map_source *source;
@@ -178,6 +179,9 @@ static bool stack_index(const pml_map_rule *rule, const pml_captures *captures, 
 }
 
 /* ---- matching ---- */
+#define MISMATCH(f, ...)                                                                                               \
+    pml_detection_add(&(f)->detection->mismatched, &(f)->detection->n_mismatched, (f)->error, __VA_ARGS__)
+
 static pml_status add_dropped(filling *f, const pml_source_tensor *tensor, const pml_map_rule *rule) {
     pml_status status = PML_OK;
     pml_mapping *mapping = f->mapping;
@@ -206,35 +210,93 @@ done:
     return status;
 }
 
+/* Slices of a tensor must be all of it, each part once: nothing is dropped in silence. Where one of them does not fit
+ * the shape at all, its weight says so. */
+static pml_status check_slices(filling *f, const hit *hits, size_t n) {
+    pml_status status = PML_OK;
+    char steps[PML_MAX_NAME_BYTES], others[PML_MAX_NAME_BYTES], shape[PML_SHAPE_TEXT_BYTES];
+    uint64_t n_taken = 0, n_elements = 1;
+    bool has_slices = false, is_twice = false;
+    for (size_t i = 0; i < n; i++) {
+        pml_view view;
+        PML_TRY(format_steps(f, hits[i].rule, f->mapping->weights.items[hits[i].i_weight].l, 0, steps, sizeof steps));
+        if (pml_transform_view(steps, hits[i].source->shape, hits[i].source->rank, &view, NULL) != PML_OK) {
+            goto done;
+        }
+        bool is_slice = strstr(steps, "slice(") != NULL;
+        for (size_t j = 0; j < i && is_slice; j++) {
+            PML_TRY(
+                format_steps(f, hits[j].rule, f->mapping->weights.items[hits[j].i_weight].l, 0, others, sizeof others));
+            is_twice = is_twice || strcmp(steps, others) == 0;
+        }
+        uint64_t count = 1;
+        for (unsigned axis = 0; axis < view.rank; axis++) {
+            count *= view.shape[axis];
+        }
+        n_taken += count;
+        has_slices = has_slices || is_slice;
+    }
+    for (unsigned axis = 0; n > 0 && axis < hits[0].source->rank; axis++) {
+        n_elements *= hits[0].source->shape[axis];
+    }
+    if (has_slices && (is_twice || n_taken != n_elements)) {
+        PML_TRY(MISMATCH(f, "%s %s: its slices are not all of it, each part once", hits[0].source->name,
+                         pml_shape_text(hits[0].source->shape, hits[0].source->rank, shape)));
+    }
+done:
+    return status;
+}
+
+/* Adds the rule's hit; *is_found is false when the rule's target is no weight of this configuration. */
+static pml_status add_hit(filling *f, hit *h, bool *is_found) {
+    pml_status status = PML_OK;
+    char target[PML_MAX_NAME_BYTES + 1];
+    const pml_weight_instance *weight = NULL;
+    if (pml_pattern_fill(h->rule->target, &h->captures, target, sizeof target)) {
+        weight = pml_weight_list_find(&f->mapping->weights, target);
+    }
+    *is_found = weight != NULL;
+    if (weight != NULL) {
+        h->i_weight = (size_t)(weight - f->mapping->weights.items);
+        (void)stack_index(h->rule, &h->captures, &h->i_stack);
+        PML_TRY(pml_grow(&f->hits, &f->hits_capacity, f->n_hits + 1, sizeof *f->hits, MAX_HITS, "tensors", f->error));
+        f->hits[f->n_hits++] = *h;
+    }
+done:
+    return status;
+}
+
 static pml_status match_tensor(filling *f, const pml_source_tensor *tensor) {
     pml_status status = PML_OK;
     pml_detection *d = f->detection;
     char shape[PML_SHAPE_TEXT_BYTES];
     hit h = {.source = tensor};
     const char *name = pml_map_strip(tensor->name);
-    for (size_t i = 0; i < f->n_rules && h.rule == NULL; i++) {
-        h.rule = pml_pattern_match(f->rules[i]->pattern, name, &h.captures) ? f->rules[i] : NULL;
+    const size_t n_before = f->n_hits;
+    bool is_complete = true;
+    for (size_t i = 0; i < f->n_rules; i++) {
+        const pml_map_rule *first = h.rule, *rule = f->rules[i];
+        if ((first != NULL && !pml_map_rules_share(f->source->options, first, rule)) ||
+            !pml_pattern_match(rule->pattern, name, &h.captures)) {
+            continue;
+        }
+        h.rule = rule;
+        if (rule->target == NULL) {
+            PML_TRY(add_dropped(f, tensor, rule));
+            goto done;
+        }
+        bool is_found;
+        PML_TRY(add_hit(f, &h, &is_found));
+        is_complete = is_complete && is_found;
     }
-    if (h.rule != NULL && h.rule->target == NULL) {
-        PML_TRY(add_dropped(f, tensor, h.rule));
-        goto done;
-    }
-    char target[PML_MAX_NAME_BYTES + 1];
-    const pml_weight_instance *weight = NULL;
-    if (h.rule != NULL && pml_pattern_fill(h.rule->target, &h.captures, target, sizeof target)) {
-        weight = pml_weight_list_find(&f->mapping->weights, target);
-    }
-    if (weight == NULL) {
+    if (h.rule == NULL || !is_complete) {
+        f->n_hits = n_before;
         PML_TRY(pml_detection_add(&d->unexpected, &d->n_unexpected, f->error, "%s %s", tensor->name,
                                   pml_shape_text(tensor->shape, tensor->rank, shape)));
         goto done;
     }
-    h.i_weight = (size_t)(weight - f->mapping->weights.items);
-    (void)stack_index(h.rule, &h.captures, &h.i_stack);
-    PML_TRY(
-        pml_grow(&f->hits, &f->hits_capacity, f->n_hits + 1, sizeof *f->hits, PML_MAX_TENSORS, "tensors", f->error));
-    f->hits[f->n_hits++] = h;
     d->n_matched++;
+    PML_TRY(check_slices(f, f->hits + n_before, f->n_hits - n_before));
 done:
     return status;
 }
@@ -267,9 +329,6 @@ static pml_status report_missing(filling *f, const pml_weight_instance *weight) 
     }
     return pml_detection_add(&f->detection->missing, &f->detection->n_missing, f->error, "%s", weight->name);
 }
-
-#define MISMATCH(f, ...)                                                                                               \
-    pml_detection_add(&(f)->detection->mismatched, &(f)->detection->n_mismatched, (f)->error, __VA_ARGS__)
 
 /* Checks one part against its weight; *is_fitting says whether it may be used. */
 static pml_status check_part(filling *f, const pml_weight_instance *weight, const hit *h, bool *is_fitting) {

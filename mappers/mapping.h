@@ -28,11 +28,15 @@ typedef struct pml_fact { /* one source tensor that a rule takes; conditions (`w
 } pml_fact;
 
 typedef struct pml_facts {
-    pml_fact *items; /* order of the source's tensors */
+    pml_fact *items; /* order of the source's tensors; a tensor that several rules share has one of each */
     size_t count;
-    size_t n_unmatched; /* tensors that no rule takes */
-    pml_arena storage;  /* private */
+    size_t n_matched;  /* tensors that a rule takes */
+    pml_arena storage; /* private */
 } pml_facts;
+
+/* Whether two rules with targets share a tensor, each taking its part: the same pattern, both built in or both extra.
+ */
+bool pml_map_rules_share(const pml_map_options *options, const pml_map_rule *a, const pml_map_rule *b);
 
 /* Rules of `dialect` (extra rules of the options first). Errors: MEMORY. */
 pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,

@@ -176,10 +176,10 @@ static pml_status measure(const pml_map_source *source, const pml_mapper *mapper
         result->n_found += is_found;
         result->absent = is_found || result->absent != NULL ? result->absent : witnesses[i];
     }
-    result->n_matched = facts.count;
+    result->n_matched = facts.n_matched;
     size_t n_tensors = pml_source_n_tensors(source->tensors);
     if (n_tensors > 0) {
-        result->score = (double)result->n_found / (double)n_witnesses * (double)facts.count / (double)n_tensors;
+        result->score = (double)result->n_found / (double)n_witnesses * (double)facts.n_matched / (double)n_tensors;
     }
 done:
     pml_facts_deinit(&facts);

@@ -63,8 +63,12 @@ static void names_the_line_of_a_fault(void) {
 static const char *const foreign_rules = "emb.W patch_embedding.weight\n" /* stored [in][out] already */
                                          "emb.b patch_embedding.bias\n"
                                          "pos position reshape(3,4)\n"
-                                         "block.{l}.q.W encoder.layer.{l}.attention.q.weight slice(0,0,3);transpose\n"
-                                         "block.{l}.q.b encoder.layer.{l}.attention.q.bias slice(0,0,3)\n"
+                                         "block.{l}.W encoder.layer.{l}.attention.q.weight slice(0,0,3);transpose\n"
+                                         "block.{l}.W encoder.layer.{l}.attention.k.weight slice(0,1,3);transpose\n"
+                                         "block.{l}.W encoder.layer.{l}.attention.v.weight slice(0,2,3);transpose\n"
+                                         "block.{l}.b encoder.layer.{l}.attention.q.bias slice(0,0,3)\n"
+                                         "block.{l}.b encoder.layer.{l}.attention.k.bias slice(0,1,3)\n"
+                                         "block.{l}.b encoder.layer.{l}.attention.v.bias slice(0,2,3)\n"
                                          "junk.{k} -\n";
 
 static void foreign_checkpoint(synthetic *s) {
@@ -76,9 +80,13 @@ static void foreign_checkpoint(synthetic *s) {
     t = synthetic_find(s, "model.encoder.positional_encoder.position_enc");
     *t = (synthetic_tensor){"pos", "F32", 3, {1, 3, 4}};
     t = synthetic_find(s, "model.encoder.layers.0.self_attn.q_proj.weight");
-    *t = (synthetic_tensor){"block.0.q.W", "F32", 2, {12, 4}};
+    *t = (synthetic_tensor){"block.0.W", "F32", 2, {12, 4}};
     t = synthetic_find(s, "model.encoder.layers.0.self_attn.q_proj.bias");
-    *t = (synthetic_tensor){"block.0.q.b", "F32", 1, {12}};
+    *t = (synthetic_tensor){"block.0.b", "F32", 1, {12}};
+    synthetic_remove(s, "model.encoder.layers.0.self_attn.k_proj.weight");
+    synthetic_remove(s, "model.encoder.layers.0.self_attn.k_proj.bias");
+    synthetic_remove(s, "model.encoder.layers.0.self_attn.v_proj.weight");
+    synthetic_remove(s, "model.encoder.layers.0.self_attn.v_proj.bias");
     synthetic_add(s, "junk.0", 1, 3, 0);
     synthetic_add(s, "junk.1", 1, 3, 0)->dtype = "I64";
 }
@@ -102,10 +110,15 @@ static void maps_a_checkpoint_with_other_names(void) {
     pml_mapping *mapping = NULL;
     PML_ASSERT_OK(map_with(foreign_rules, SYNTHETIC_CONFIG(""), &mapping, &source, &rules, &n, &error), &error);
     if (mapping != NULL) {
-        const pml_weight_instance *w = pml_weight_list_find(&mapping->weights, "encoder.layer.0.attention.q.weight");
-        const pml_mapped_weight *m = &mapping->mapped[w - mapping->weights.items];
-        CU_ASSERT_STRING_EQUAL(m->transform, "slice(0,0,3);transpose");
-        CU_ASSERT_STRING_EQUAL(m->parts[0].source->name, "block.0.q.W");
+        for (unsigned i = 0; i < 3; i++) { /* one tensor fills three weights */
+            const pml_weight_instance *w =
+                pml_weight_list_find(&mapping->weights, pml_test_path("encoder.layer.0.attention.%c.weight", "qkv"[i]));
+            const pml_mapped_weight *m = &mapping->mapped[w - mapping->weights.items];
+            CU_ASSERT_STRING_EQUAL(m->transform, pml_test_path("slice(0,%u,3);transpose", i));
+            CU_ASSERT_STRING_EQUAL(m->parts[0].source->name, "block.0.W");
+        }
+        CU_ASSERT_EQUAL(mapping->detection.n_matched, pml_source_n_tensors(source.map.tensors));
+        CU_ASSERT_EQUAL(mapping->detection.score, 1.0);
         CU_ASSERT_EQUAL(mapping->n_dropped, 4); /* two counters, two of ours */
     }
     pml_mapping_destroy(mapping);
@@ -163,6 +176,34 @@ static void survives_failing_allocations(void) {
     CU_ASSERT(n > 5 && n < 100);
 }
 
+/* A part of a fused tensor that no rule takes, or that two take, is not dropped in silence. */
+static void slices_are_the_whole_tensor(void) {
+    static const struct {
+        const char *rule, *instead;
+        const char *part;
+    } cases[] = {{"block.{l}.b encoder.layer.{l}.attention.v.bias slice(0,2,3)\n", "",
+                  "block.0.b [12]: its slices are not all of it"},
+                 {"k.bias slice(0,1,3)", "k.bias slice(0,0,3)", "block.0.b [12]: its slices are not all of it"},
+                 {"k.bias slice(0,1,3)", "k.bias slice(0,1,2)", "block.0.b [12] gives [6]"},
+                 {"attention.v.weight slice(0,2,3);transpose", "attention.out.weight slice(0,2,3);transpose",
+                  "missing: encoder.layer.0.attention.v.weight"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        synthetic_source source;
+        pml_map_rule *rules;
+        size_t n;
+        pml_error error;
+        pml_mapping *mapping = NULL;
+        const char *at = strstr(foreign_rules, cases[i].rule);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+        const char *text = pml_test_path("%.*s%s%s", (int)(at - foreign_rules), foreign_rules, cases[i].instead,
+                                         at + strlen(cases[i].rule));
+        PML_ASSERT_FAILS(map_with(text, SYNTHETIC_CONFIG(""), &mapping, &source, &rules, &n, &error), PML_E_FORMAT,
+                         &error, cases[i].part);
+        synthetic_source_deinit(&source);
+        pml_map_rules_destroy(rules, n);
+    }
+}
+
 PML_TESTS("mappers/map_file", PML_TEST(reads_rules), PML_TEST(survives_failing_allocations),
           PML_TEST(names_the_line_of_a_fault), PML_TEST(maps_a_checkpoint_with_other_names),
-          PML_TEST(checks_targets_and_leftovers))
+          PML_TEST(checks_targets_and_leftovers), PML_TEST(slices_are_the_whole_tensor))

@@ -9,34 +9,22 @@
  * intermediate results to stay in the caches. */
 #define BLOCK_ROWS 512u
 
-static size_t sum(size_t a_bytes, size_t b_bytes) {
-    return pml_context_bytes_sum(a_bytes, b_bytes);
-}
-
-/* Bytes of [n_rows, n_columns] floats; saturating. */
-static size_t floats(size_t n_rows, size_t n_columns) {
-    return n_columns > SIZE_MAX / 8 / n_rows ? SIZE_MAX : pml_context_bytes(n_rows * n_columns, sizeof(float));
-}
-
 /* Storage of one forward: the pack, and the encoder's state h beside the greediest of its phases. */
 static size_t forward_bytes(const bert *net, size_t n_sequences, size_t n_tokens) {
     if (n_tokens > SIZE_MAX / 64 / n_sequences) {
         return SIZE_MAX;
     }
-    const size_t n_rows = n_sequences * n_tokens, hidden = floats(n_rows, net->d_model);
-    size_t pack = sum(floats(1, n_sequences), pml_context_bytes(n_sequences + 1, sizeof(size_t)));
-    for (int i = 0; i < 3; i++) {
-        pack = sum(pack, floats(1, n_rows));
-    }
-    size_t attention = floats(1, pml_attention_work(n_rows, net->d_model / net->n_heads));
-    for (int i = 0; i < 7; i++) { /* h, q, k, v, attention, out, norm; or three look-ups, two sums, norm */
-        attention = sum(attention, hidden);
-    }
-    const size_t ffn = sum(sum(hidden, hidden), sum(hidden, floats(n_rows, net->ffn_dim)));
-    const size_t head = sum(hidden, pml_bert_head_bytes(net, n_rows, n_sequences));
+    const size_t n_rows = n_sequences * n_tokens, hidden = PML_FLOATS(n_rows, net->d_model);
+    const size_t pack = PML_SUM(PML_FLOATS(n_sequences), pml_context_bytes(n_sequences + 1, sizeof(size_t)),
+                                PML_FLOATS(n_rows), PML_FLOATS(n_rows), PML_FLOATS(n_rows));
+    /* h, q, k, v, attention, out, norm; or three look-ups, two sums, norm */
+    const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_rows, net->d_model / net->n_heads)), hidden,
+                                     hidden, hidden, hidden, hidden, hidden, hidden);
+    const size_t ffn = PML_SUM(hidden, hidden, hidden, PML_FLOATS(n_rows, net->ffn_dim));
+    const size_t head = PML_SUM(hidden, pml_bert_head_bytes(net, n_rows, n_sequences));
     size_t greatest = attention > ffn ? attention : ffn;
     greatest = head > greatest ? head : greatest;
-    return sum(pack, greatest);
+    return PML_SUM(pack, greatest);
 }
 
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
@@ -127,11 +115,6 @@ done:
 }
 
 /* ---- the encoder ---- */
-static pml_status linear(pml_context *context, const pml_tensor *x, const bert_linear *weights,
-                         pml_activation activation, const pml_tensor *residual, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &weights->weight, &weights->bias, activation, residual, y, error);
-}
-
 /* h [R, D] = norm(token + type + position). The workspace from `base` on holds h alone afterwards. */
 static pml_status embed(pml_context *context, const bert *net, const bert_pack *pack, size_t base, pml_tensor *h,
                         pml_error *error) {
@@ -161,11 +144,11 @@ static pml_status attend(pml_context *context, const bert *net, const bert_pack 
         options.n_sequences = pack->count;
     }
     pml_tensor q, k, v, y, result;
-    PML_TRY(linear(context, h, &layer->q, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(linear(context, &seen, &layer->k, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(linear(context, &seen, &layer->v, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    PML_TRY(pml_linear_run(context, &layer->q, h, PML_ACTIVATION_IDENTITY, NULL, &q, error));
+    PML_TRY(pml_linear_run(context, &layer->k, &seen, PML_ACTIVATION_IDENTITY, NULL, &k, error));
+    PML_TRY(pml_linear_run(context, &layer->v, &seen, PML_ACTIVATION_IDENTITY, NULL, &v, error));
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
-    PML_TRY(linear(context, &y, &layer->out, PML_ACTIVATION_IDENTITY, h, &result, error));
+    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm1, h, error));
     pml_context_release(context, base, h);
 
@@ -177,8 +160,8 @@ static pml_status feed_forward(pml_context *context, const bert *net, const bert
                                pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_tensor up, result;
-    PML_TRY(linear(context, h, &layer->up, net->activation, NULL, &up, error));
-    PML_TRY(linear(context, &up, &layer->down, PML_ACTIVATION_IDENTITY, h, &result, error));
+    PML_TRY(pml_linear_run(context, &layer->up, h, net->activation, NULL, &up, error));
+    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm2, h, error));
     pml_context_release(context, base, h);
 

@@ -157,14 +157,9 @@ static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *err
     size_t step_bytes = model->plan.step_bytes;
     size_t shape[PML_MAX_RANK];
     for (size_t i = 0; i < model->n_outputs; i++) {
-        size_t count = 1;
         output_shape(model, &model->outputs[i], batch, shape);
-        for (unsigned axis = 0; axis < model->outputs[i].rank; axis++) {
-            uint64_t product = UINT64_MAX;
-            count = pml_ck_mul(count, shape[axis], &product) ? (size_t)product : SIZE_MAX;
-        }
-        step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(count, sizeof(float)));
-        step_bytes = pml_context_bytes_sum(step_bytes, pml_context_bytes(1, sizeof(pml_buffer)));
+        step_bytes = PML_SUM(step_bytes, pml_context_floats(shape, model->outputs[i].rank),
+                             pml_context_bytes(1, sizeof(pml_buffer)));
     }
     PML_TRY(pml_context_step_begin(&model->context, model->plan.workspace_bytes, step_bytes, error));
     for (size_t i = 0; i < model->n_outputs; i++) {

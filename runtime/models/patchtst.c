@@ -7,27 +7,16 @@
 #define STD_FLOOR 1e-5   /* added to the variance of a window */
 #define MEAN_FLOOR 1e-10 /* least mean magnitude of a window */
 
-static size_t sum(size_t a_bytes, size_t b_bytes) {
-    return pml_context_bytes_sum(a_bytes, b_bytes);
-}
-
-/* Bytes of `n_samples` x `elements` floats; saturating, like the helpers it uses. */
-static size_t floats(size_t n_samples, size_t elements) {
-    return elements > SIZE_MAX / 8 / n_samples ? SIZE_MAX : pml_context_bytes(n_samples * elements, sizeof(float));
-}
-
 /* Storage of one forward. */
 static size_t forward_bytes(const patchtst *net, size_t n_samples) {
     size_t encoder = pml_patchtst_encoder_bytes(net, n_samples);
-    size_t hidden = floats(n_samples, net->n_channels * net->n_tokens * net->d_model);
-    size_t head = sum(hidden, pml_patchtst_head_bytes(net, n_samples));
+    size_t hidden = PML_FLOATS(n_samples, net->n_channels, net->n_tokens, net->d_model);
+    size_t head = PML_SUM(hidden, pml_patchtst_head_bytes(net, n_samples));
     size_t bytes = head > encoder ? head : encoder;
     if (net->decomposition_kernel > 0) { /* the trend, its negative, the remainder; two forecasts and their sum */
-        size_t window = floats(n_samples, net->context_length * net->n_channels);
-        size_t forecast = floats(n_samples, net->horizon * net->n_channels);
-        for (int i = 0; i < 3; i++) {
-            bytes = sum(bytes, sum(window, forecast));
-        }
+        size_t window = PML_FLOATS(n_samples, net->context_length, net->n_channels);
+        size_t forecast = PML_FLOATS(n_samples, net->horizon, net->n_channels);
+        bytes = PML_SUM(bytes, window, window, window, forecast, forecast, forecast);
     }
     return bytes;
 }
@@ -44,9 +33,8 @@ static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *res
     /* loc, scale, and the weights that they are computed with: of the batch, or of both parts of every block */
     size_t rows = net->decomposition_kernel > 0 ? result->block : batch;
     size_t n_tensors = net->decomposition_kernel > 0 ? 6 * n_blocks : 3;
-    size_t statistics =
-        net->n_channels > SIZE_MAX / 8 / rows ? SIZE_MAX : pml_context_bytes(net->n_channels * rows, sizeof(double));
-    size_t each = sum(statistics, pml_context_bytes(1, sizeof(pml_buffer)));
+    size_t statistics = PML_FLOATS(net->n_channels, rows, sizeof(double) / sizeof(float));
+    size_t each = PML_SUM(statistics, pml_context_bytes(1, sizeof(pml_buffer)));
     result->step_bytes = each > SIZE_MAX / n_tensors ? SIZE_MAX : each * n_tensors;
     return PML_OK;
 }

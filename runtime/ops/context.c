@@ -41,14 +41,28 @@ size_t pml_context_bytes(size_t count, size_t each_bytes) {
     return (size_t)bytes;
 }
 
-size_t pml_context_bytes_sum(size_t a_bytes, size_t b_bytes) {
-    return a_bytes > SIZE_MAX - b_bytes ? SIZE_MAX : a_bytes + b_bytes;
+size_t pml_context_floats(const size_t *shape, size_t rank) {
+    uint64_t count = 1;
+    for (size_t i = 0; i < rank; i++) {
+        if (!pml_ck_mul(count, shape[i], &count)) {
+            return SIZE_MAX;
+        }
+    }
+    return pml_context_bytes((size_t)count, sizeof(float));
+}
+
+size_t pml_context_sum(const size_t *parts_bytes, size_t n_parts) {
+    size_t sum_bytes = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        sum_bytes = parts_bytes[i] > SIZE_MAX - sum_bytes ? SIZE_MAX : sum_bytes + parts_bytes[i];
+    }
+    return sum_bytes;
 }
 
 pml_status pml_context_step_begin(pml_context *context, size_t workspace_bytes, size_t other_bytes, pml_error *error) {
     pml_status status = PML_OK;
     size_t slab_bytes = pml_context_bytes(workspace_bytes, 1);
-    size_t total_bytes = pml_context_bytes_sum(slab_bytes, pml_context_bytes(other_bytes, 1));
+    size_t total_bytes = PML_SUM(slab_bytes, pml_context_bytes(other_bytes, 1));
     context->workspace = (pml_buffer){0};
     context->workspace_used_bytes = 0;
     context->workspace_peak_bytes = 0;

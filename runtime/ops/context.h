@@ -45,7 +45,12 @@ pml_status pml_context_step_begin(pml_context *context, size_t workspace_bytes, 
 
 /* What an allocation of `count` elements adds to a workspace or an arena; SIZE_MAX on overflow, which sums keep. */
 size_t pml_context_bytes(size_t count, size_t each_bytes);
-size_t pml_context_bytes_sum(size_t a_bytes, size_t b_bytes);
+/* The same of floats [a, b, ...] and of several allocations: PML_FLOATS(n_rows, n_columns), PML_SUM(a, b, c). */
+#define PML_FLOATS(...) pml_context_floats(PML_SIZES(__VA_ARGS__))
+#define PML_SUM(...) pml_context_sum(PML_SIZES(__VA_ARGS__))
+#define PML_SIZES(...) (const size_t[]){__VA_ARGS__}, sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t)
+size_t pml_context_floats(const size_t *shape, size_t rank);
+size_t pml_context_sum(const size_t *parts_bytes, size_t n_parts);
 
 /* A row-major tensor in the workspace, not initialised. Errors: MEMORY, ARGUMENT (rank). */
 pml_status pml_context_tensor(pml_context *context, pml_dtype dtype, const size_t *shape, unsigned rank,

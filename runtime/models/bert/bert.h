@@ -3,14 +3,10 @@
 #ifndef PML_RUNTIME_MODELS_BERT_BERT_H
 #define PML_RUNTIME_MODELS_BERT_BERT_H
 
-#include "runtime/models/model.h"
-
-typedef struct bert_linear {
-    pml_tensor weight, bias;
-} bert_linear;
+#include "runtime/models/layers.h"
 
 typedef struct bert_layer {
-    bert_linear q, k, v, out, up, down;
+    pml_linear q, k, v, out, up, down;
     pml_norm norm1, norm2;
 } bert_layer;
 
@@ -37,7 +33,7 @@ typedef struct bert {
     pml_tensor tokens, positions, types;
     pml_norm embedding_norm;
     bert_layer *layers; /* in the model arena */
-    bert_linear pooler, transform, decoder, seq_relationship, classifier, span;
+    pml_linear pooler, transform, decoder, seq_relationship, classifier, span;
     pml_norm transform_norm;
 } bert;
 

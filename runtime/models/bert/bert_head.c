@@ -16,25 +16,14 @@ static size_t chunk_rows(const bert *net, size_t n_rows) {
 }
 
 size_t pml_bert_head_bytes(const bert *net, size_t n_rows, size_t n_sequences) {
-    size_t bytes = 0;
-    for (int i = 0; i < 5; i++) { /* first tokens and pooler; embeddings before and after; scores */
-        bytes = pml_context_bytes_sum(bytes, pml_context_bytes(n_sequences * net->d_model, sizeof(float)));
-    }
+    const size_t n = chunk_rows(net, n_rows), each = PML_FLOATS(n_sequences, net->d_model);
+    const size_t transform = PML_FLOATS(n, net->d_model); /* before and after its norm */
+    size_t bytes = PML_SUM(transform, transform, PML_FLOATS(n, net->n_per_token), pml_context_bytes(2, 64));
+    bytes = PML_SUM(bytes, each, each, each, each, each); /* first tokens and pooler; embeddings; scores */
     if (net->head == BERT_HEAD_SEQUENCE) {
-        bytes = pml_context_bytes_sum(
-            bytes, pml_context_bytes(n_sequences, pml_tensor_columns(&net->classifier.weight) * sizeof(float)));
+        bytes = PML_SUM(bytes, PML_FLOATS(n_sequences, pml_tensor_columns(&net->classifier.weight)));
     }
-    const size_t n = chunk_rows(net, n_rows);
-    size_t per_token = pml_context_bytes(n, net->n_per_token * sizeof(float));
-    for (int i = 0; i < 2; i++) { /* the transform before and after its norm */
-        per_token = pml_context_bytes_sum(per_token, pml_context_bytes(n * net->d_model, sizeof(float)));
-    }
-    return pml_context_bytes_sum(bytes, pml_context_bytes_sum(per_token, pml_context_bytes(2, 64)));
-}
-
-static pml_status linear(pml_context *context, const pml_tensor *x, const bert_linear *weights,
-                         pml_activation activation, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &weights->weight, &weights->bias, activation, NULL, y, error);
+    return bytes;
 }
 
 /* ---- from packed rows to outputs ---- */
@@ -115,13 +104,14 @@ static pml_status run_pooler(pml_model *model, const pml_model_step *step, const
     const bert *net = pml_model_data(model);
     pml_tensor first, pooled, scores;
     PML_TRY(pml_op_lookup(context, h, PML_LOOKUP_ROWS, &pack->first_rows, &first, error));
-    PML_TRY(linear(context, &first, &net->pooler, PML_ACTIVATION_TANH, &pooled, error));
+    PML_TRY(pml_linear_run(context, &net->pooler, &first, PML_ACTIVATION_TANH, NULL, &pooled, error));
     store_sequences(model, step, pack, "pooler_output", &pooled);
     if (net->head == BERT_HEAD_PRETRAINING) {
-        PML_TRY(linear(context, &pooled, &net->seq_relationship, PML_ACTIVATION_IDENTITY, &scores, error));
+        PML_TRY(
+            pml_linear_run(context, &net->seq_relationship, &pooled, PML_ACTIVATION_IDENTITY, NULL, &scores, error));
         store_sequences(model, step, pack, "seq_relationship_logits", &scores);
     } else if (net->head == BERT_HEAD_SEQUENCE) {
-        PML_TRY(linear(context, &pooled, &net->classifier, PML_ACTIVATION_IDENTITY, &scores, error));
+        PML_TRY(pml_linear_run(context, &net->classifier, &pooled, PML_ACTIVATION_IDENTITY, NULL, &scores, error));
         store_sequences(model, step, pack, "logits", &scores);
     }
 
@@ -136,13 +126,13 @@ static pml_status score_rows(pml_context *context, const bert *net, const pml_te
     pml_status status = PML_OK;
     pml_tensor x, transformed;
     if (net->head == BERT_HEAD_TOKEN) {
-        PML_TRY(linear(context, rows, &net->classifier, PML_ACTIVATION_IDENTITY, scores, error));
+        PML_TRY(pml_linear_run(context, &net->classifier, rows, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     } else if (net->head == BERT_HEAD_QUESTION) {
-        PML_TRY(linear(context, rows, &net->span, PML_ACTIVATION_IDENTITY, scores, error));
+        PML_TRY(pml_linear_run(context, &net->span, rows, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     } else {
-        PML_TRY(linear(context, rows, &net->transform, net->activation, &x, error));
+        PML_TRY(pml_linear_run(context, &net->transform, rows, net->activation, NULL, &x, error));
         PML_TRY(pml_op_norm(context, &x, &net->transform_norm, &transformed, error));
-        PML_TRY(linear(context, &transformed, &net->decoder, PML_ACTIVATION_IDENTITY, scores, error));
+        PML_TRY(pml_linear_run(context, &net->decoder, &transformed, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     }
 
 done:

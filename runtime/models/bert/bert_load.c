@@ -38,43 +38,23 @@ done:
     return status;
 }
 
-static pml_status load_linear(pml_model *model, const char *name, bert_linear *linear, pml_error *error) {
-    pml_status status = PML_OK;
-    PML_TRY(pml_model_weight(model, &linear->weight, error, "%s.weight", name));
-    PML_TRY(pml_model_weight(model, &linear->bias, error, "%s.bias", name));
-
-done:
-    return status;
-}
-
-static pml_status load_norm(pml_model *model, const bert *net, const char *name, pml_norm *norm, pml_error *error) {
-    pml_status status = PML_OK;
-    norm->kind = PML_NORM_LAYER;
-    norm->eps = net->norm_eps;
-    PML_TRY(pml_model_weight(model, &norm->weight, error, "%s.weight", name));
-    PML_TRY(pml_model_weight(model, &norm->bias, error, "%s.bias", name));
-
-done:
-    return status;
-}
-
 static pml_status load_layer(pml_model *model, const bert *net, size_t i_layer, bert_layer *layer, pml_error *error) {
     pml_status status = PML_OK;
     *layer = (bert_layer){0};
     const struct {
         const char *name;
-        bert_linear *linear;
+        pml_linear *linear;
     } linears[] = {{"attention.q", &layer->q},     {"attention.k", &layer->k}, {"attention.v", &layer->v},
                    {"attention.out", &layer->out}, {"ffn.up", &layer->up},     {"ffn.down", &layer->down}};
     char name[96];
     for (size_t i = 0; i < sizeof linears / sizeof linears[0]; i++) {
         snprintf(name, sizeof name, "encoder.layer.%zu.%s", i_layer, linears[i].name);
-        PML_TRY(load_linear(model, name, linears[i].linear, error));
+        PML_TRY(pml_linear_load(model, name, true, linears[i].linear, error));
     }
     snprintf(name, sizeof name, "encoder.layer.%zu.norm1", i_layer);
-    PML_TRY(load_norm(model, net, name, &layer->norm1, error));
+    PML_TRY(pml_norm_load(model, name, PML_NORM_LAYER, net->norm_eps, &layer->norm1, error));
     snprintf(name, sizeof name, "encoder.layer.%zu.norm2", i_layer);
-    PML_TRY(load_norm(model, net, name, &layer->norm2, error));
+    PML_TRY(pml_norm_load(model, name, PML_NORM_LAYER, net->norm_eps, &layer->norm2, error));
 
 done:
     return status;
@@ -83,28 +63,29 @@ done:
 static pml_status load_head(pml_model *model, bert *net, pml_error *error) {
     pml_status status = PML_OK;
     if (net->has_pooler) {
-        PML_TRY(load_linear(model, "pooler", &net->pooler, error));
+        PML_TRY(pml_linear_load(model, "pooler", true, &net->pooler, error));
     }
     switch (net->head) {
     case BERT_HEAD_MASKED_LM:
     case BERT_HEAD_PRETRAINING:
-        PML_TRY(load_linear(model, "transform", &net->transform, error));
-        PML_TRY(load_norm(model, net, "transform.norm", &net->transform_norm, error));
+        PML_TRY(pml_linear_load(model, "transform", true, &net->transform, error));
+        PML_TRY(pml_norm_load(model, "transform.norm", PML_NORM_LAYER, net->norm_eps, &net->transform_norm, error));
         PML_TRY(pml_model_weight(model, &net->decoder.bias, error, "decoder.bias"));
+        net->decoder.has_bias = true;
         net->decoder.weight = net->tokens;
         if (!net->is_tied) {
             PML_TRY(pml_model_weight(model, &net->decoder.weight, error, "decoder.weight"));
         }
         if (net->head == BERT_HEAD_PRETRAINING) {
-            PML_TRY(load_linear(model, "seq_relationship", &net->seq_relationship, error));
+            PML_TRY(pml_linear_load(model, "seq_relationship", true, &net->seq_relationship, error));
         }
         break;
     case BERT_HEAD_SEQUENCE:
     case BERT_HEAD_TOKEN:
-        PML_TRY(load_linear(model, "classifier", &net->classifier, error));
+        PML_TRY(pml_linear_load(model, "classifier", true, &net->classifier, error));
         break;
     case BERT_HEAD_QUESTION:
-        PML_TRY(load_linear(model, "span", &net->span, error));
+        PML_TRY(pml_linear_load(model, "span", true, &net->span, error));
         break;
     case BERT_HEAD_NONE:
         break;
@@ -121,7 +102,7 @@ pml_status pml_bert_load(pml_model *model, pml_error *error) {
     PML_TRY(pml_model_weight(model, &net->tokens, error, "embedding.token.weight"));
     PML_TRY(pml_model_weight(model, &net->positions, error, "embedding.position.weight"));
     PML_TRY(pml_model_weight(model, &net->types, error, "embedding.type.weight"));
-    PML_TRY(load_norm(model, net, "embedding.norm", &net->embedding_norm, error));
+    PML_TRY(pml_norm_load(model, "embedding.norm", PML_NORM_LAYER, net->norm_eps, &net->embedding_norm, error));
     PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *net->layers, &net->layers, error));
     for (size_t i = 0; i < net->n_layers; i++) {
         PML_TRY(load_layer(model, net, i, &net->layers[i], error));

@@ -3,15 +3,10 @@
 #ifndef PML_RUNTIME_MODELS_PATCHTST_PATCHTST_H
 #define PML_RUNTIME_MODELS_PATCHTST_PATCHTST_H
 
-#include "runtime/models/model.h"
-
-typedef struct patchtst_linear {
-    pml_tensor weight, bias;
-    bool has_bias;
-} patchtst_linear;
+#include "runtime/models/layers.h"
 
 typedef struct patchtst_layer {
-    patchtst_linear q, k, v, out, up, down;
+    pml_linear q, k, v, out, up, down;
     pml_norm norm1, norm2, norm3; /* norm2 only with channel attention */
     float attention_scale;        /* of q.k */
 } patchtst_layer;
@@ -42,12 +37,12 @@ typedef enum patchtst_pooling {
 
 /* The weights of one way from a window to an output. A decomposed window takes two, each for its part. */
 typedef struct patchtst_network {
-    patchtst_linear embedding;
+    pml_linear embedding;
     pml_tensor position, cls_token;
     patchtst_layer *layers;                  /* in the model arena */
     pml_norm final_norm;                     /* only if has_final_norm */
     pml_tensor scaling_weight, scaling_bias; /* [C], only if scaling_affine */
-    patchtst_linear heads[PATCHTST_MAX_ARGUMENTS];
+    pml_linear heads[PATCHTST_MAX_ARGUMENTS];
 } patchtst_network;
 
 typedef struct patchtst {

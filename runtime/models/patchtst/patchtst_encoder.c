@@ -4,57 +4,29 @@
 
 #include "runtime/models/patchtst/patchtst.h"
 
-static size_t sum(size_t a_bytes, size_t b_bytes) {
-    return pml_context_bytes_sum(a_bytes, b_bytes);
-}
-
-/* Bytes of `n_samples` x `elements` floats; saturating, like the helpers it uses. */
-static size_t floats(size_t n_samples, size_t elements) {
-    return elements > SIZE_MAX / 8 / n_samples ? SIZE_MAX : pml_context_bytes(n_samples * elements, sizeof(float));
-}
-
-/* Elements of the scores that one sample's layers hand on; SIZE_MAX / 16 when they cannot be counted. */
-static size_t score_elements(const patchtst *net) {
-    size_t count = net->n_channels;
-    const size_t factors[] = {net->n_heads, net->n_tokens, net->n_tokens};
-    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
-        count = count > SIZE_MAX / 16 / factors[i] ? SIZE_MAX / 16 : count * factors[i];
-    }
-    return count;
-}
-
 size_t pml_patchtst_encoder_bytes(const patchtst *net, size_t n_samples) {
-    size_t series = net->n_channels, rows = series * net->n_tokens;
-    size_t hidden = floats(n_samples, rows * net->d_model);
-    size_t patches = floats(n_samples, series * net->n_patches * net->patch_length);
-    size_t window = floats(n_samples, (net->context_length + net->n_padding) * series);
-    size_t embed = sum(window, patches);
-    for (int i = 0; i < 3 && (net->scaling_affine || net->n_padding > 0 || net->starts_aligned); i++) {
-        embed = sum(embed, window); /* shifted; extended; cut */
+    const size_t n_series = net->n_channels, depth = net->d_model / net->n_heads;
+    size_t hidden = PML_FLOATS(n_samples, n_series, net->n_tokens, net->d_model);
+    size_t patches = PML_FLOATS(n_samples, n_series, net->n_patches, net->patch_length);
+    size_t window = PML_FLOATS(n_samples, net->context_length + net->n_padding, n_series);
+    size_t embed = PML_SUM(window, patches, hidden, PML_FLOATS(n_samples, n_series, net->n_patches, net->d_model));
+    if (net->scaling_affine || net->n_padding > 0 || net->starts_aligned) {
+        embed = PML_SUM(embed, window, window, window); /* shifted; extended; cut */
     }
-    embed = sum(embed, net->do_mask_input ? patches : 0);
-    embed = sum(embed, net->patches_first ? sum(patches, window) : 0);
-    embed = sum(embed, sum(floats(n_samples, series * net->n_patches * net->d_model), hidden));
-    size_t depth = net->d_model / net->n_heads;
-    size_t work = pml_attention_work(net->n_tokens, depth), work_channels = pml_attention_work(series, depth);
-    size_t attention = floats(1, work > work_channels || !net->channel_attention ? work : work_channels);
-    for (int i = 0; i < 7; i++) { /* h; norm, q, k, v, attention, out */
-        attention = sum(attention, hidden);
-    }
-    size_t ffn = sum(sum(hidden, hidden), sum(hidden, floats(n_samples, rows * net->ffn_dim)));
+    embed = PML_SUM(embed, net->do_mask_input ? patches : 0);
+    embed = PML_SUM(embed, net->patches_first ? PML_SUM(patches, window) : 0);
+    size_t work = pml_attention_work(net->n_tokens, depth), work_channels = pml_attention_work(n_series, depth);
+    size_t attention = PML_FLOATS(work > work_channels || !net->channel_attention ? work : work_channels);
+    /* h; norm, q, k, v, attention, out */
+    attention = PML_SUM(attention, hidden, hidden, hidden, hidden, hidden, hidden, hidden);
+    size_t ffn = PML_SUM(hidden, hidden, hidden, PML_FLOATS(n_samples, n_series, net->n_tokens, net->ffn_dim));
     size_t greatest = embed > attention ? embed : attention;
     greatest = ffn > greatest ? ffn : greatest;
-    if (net->residual_attention) {
-        size_t scores = floats(n_samples, score_elements(net)); /* those handed on, and those being computed */
-        greatest = sum(greatest, sum(scores, scores));
+    if (net->residual_attention) { /* scores handed on, and those being computed */
+        size_t scores = PML_FLOATS(n_samples, n_series, net->n_heads, net->n_tokens, net->n_tokens);
+        greatest = PML_SUM(greatest, scores, scores);
     }
     return greatest;
-}
-
-static pml_status linear(pml_context *context, const pml_tensor *x, const patchtst_linear *weights,
-                         pml_activation activation, const pml_tensor *residual, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &weights->weight, weights->has_bias ? &weights->bias : NULL, activation, residual,
-                         y, error);
 }
 
 /* patches [b, C, N, P] of the scaled window. */
@@ -116,7 +88,8 @@ static pml_status embed(pml_model *model, const pml_model_step *step, const patc
         patches = masked;
         pml_context_show(context, "masked_patches", step->first, &patches);
     }
-    PML_TRY(linear(context, &patches, &pass->network->embedding, PML_ACTIVATION_IDENTITY, NULL, &embedded, error));
+    PML_TRY(
+        pml_linear_run(context, &pass->network->embedding, &patches, PML_ACTIVATION_IDENTITY, NULL, &embedded, error));
     PML_TRY(pml_op_tokens(context, &embedded, net->use_cls_token ? &pass->network->cls_token : NULL,
                           &pass->network->position, h, error));
     pml_context_release(context, base, h);
@@ -145,9 +118,9 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     if (net->pre_norm) {
         PML_TRY(pml_op_norm(context, h, norm, &x, error));
     }
-    PML_TRY(linear(context, &x, &layer->q, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(linear(context, &x, &layer->k, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(linear(context, &x, &layer->v, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    PML_TRY(pml_linear_run(context, &layer->q, &x, PML_ACTIVATION_IDENTITY, NULL, &q, error));
+    PML_TRY(pml_linear_run(context, &layer->k, &x, PML_ACTIVATION_IDENTITY, NULL, &k, error));
+    PML_TRY(pml_linear_run(context, &layer->v, &x, PML_ACTIVATION_IDENTITY, NULL, &v, error));
     if (held != NULL && !is_first) {
         scores = *held;
     }
@@ -159,7 +132,8 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     if (held != NULL) {
         hand_on(context, &scores, held);
     }
-    PML_TRY(linear(context, &y, &layer->out, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result, error));
+    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result,
+                           error));
     if (!net->pre_norm) {
         pml_tensor normed;
         PML_TRY(pml_op_norm(context, &result, norm, &normed, error));
@@ -179,8 +153,9 @@ static pml_status feed_forward(pml_context *context, const patchtst *net, const 
     if (net->pre_norm) {
         PML_TRY(pml_op_norm(context, h, &layer->norm3, &x, error));
     }
-    PML_TRY(linear(context, &x, &layer->up, net->activation, NULL, &up, error));
-    PML_TRY(linear(context, &up, &layer->down, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result, error));
+    PML_TRY(pml_linear_run(context, &layer->up, &x, net->activation, NULL, &up, error));
+    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result,
+                           error));
     if (!net->pre_norm) {
         pml_tensor normed;
         PML_TRY(pml_op_norm(context, &result, &layer->norm3, &normed, error));

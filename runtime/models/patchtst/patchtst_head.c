@@ -25,40 +25,30 @@ static const argument arguments[][PATCHTST_MAX_ARGUMENTS] = {
     [PATCHTST_NEGATIVE_BINOMIAL] = {{"dist_loc", DOMAIN_COUNT}, {"dist_scale", DOMAIN_REAL}},
 };
 
-/* Elements of the head's result for one sample. */
-static size_t result_elements(const patchtst *net) {
+/* Storage of the result of one projection. */
+static size_t result_bytes(const patchtst *net, size_t n_samples) {
     switch (net->head) {
     case PATCHTST_HEAD_PREDICTION:
-        return net->horizon * net->n_channels;
+        return PML_FLOATS(n_samples, net->horizon, net->n_channels);
     case PATCHTST_HEAD_PRETRAINING:
-        return net->n_channels * net->n_patches * net->patch_length;
+        return PML_FLOATS(n_samples, net->n_channels, net->n_patches, net->patch_length);
     case PATCHTST_HEAD_CLASSIFICATION:
     case PATCHTST_HEAD_REGRESSION:
-        return net->n_targets;
+        return PML_FLOATS(n_samples, net->n_targets);
     default:
         return 0;
     }
 }
 
 size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples) {
-    size_t limit = SIZE_MAX / 64 / n_samples;
-    size_t state = net->n_channels * net->n_tokens * net->d_model, result = result_elements(net);
-    if (state > limit || result > limit) {
-        return SIZE_MAX;
-    }
     /* What is pooled or cut out of h; per projection its result, mapped and transposed; the forecast, or what comes
      * of it before its scale. */
-    size_t bytes = pml_context_bytes(n_samples * state, sizeof(float));
-    size_t each = pml_context_bytes(n_samples * result, sizeof(float));
+    size_t bytes = PML_FLOATS(n_samples, net->n_channels, net->n_tokens, net->d_model);
+    const size_t each = result_bytes(net, n_samples);
     for (size_t i = 0; i < 3 * net->n_head_outputs + 2; i++) {
-        bytes = pml_context_bytes_sum(bytes, each);
+        bytes = PML_SUM(bytes, each);
     }
     return bytes;
-}
-
-static pml_status project(pml_context *context, const patchtst_linear *head, const pml_tensor *x,
-                          pml_activation activation, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &head->weight, head->has_bias ? &head->bias : NULL, activation, NULL, y, error);
 }
 
 /* y [b, C, features]: the first token, the pooled tokens, or all of them side by side (token-major). */
@@ -136,7 +126,8 @@ static pml_status run_prediction(pml_model *model, const pml_model_step *step, c
     PML_TRY(reduce_tokens(context, net, h, &features, error));
     for (size_t i = 0; i < net->n_head_outputs; i++) {
         pml_tensor projected; /* [b, C, S] */
-        PML_TRY(project(context, &pass->network->heads[i], &features, PML_ACTIVATION_IDENTITY, &projected, error));
+        PML_TRY(pml_linear_run(context, &pass->network->heads[i], &features, PML_ACTIVATION_IDENTITY, NULL, &projected,
+                               error));
         PML_TRY(pml_op_transpose(context, &projected, &results[i], error));
         if (net->distribution != PATCHTST_POINT) {
             PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &results[i], error));
@@ -171,7 +162,7 @@ static pml_status run_pretraining(pml_model *model, const pml_model_step *step, 
     if (net->use_cls_token) {
         PML_TRY(pml_op_slice(context, h, 1, net->n_patches, &tokens, error));
     }
-    PML_TRY(project(context, &pass->network->heads[0], &tokens, PML_ACTIVATION_IDENTITY, &patches, error));
+    PML_TRY(pml_linear_run(context, &pass->network->heads[0], &tokens, PML_ACTIVATION_IDENTITY, NULL, &patches, error));
     if (net->patches_first) {
         pml_tensor swapped;
         PML_TRY(pml_op_swap_axes(context, &patches, 1, &swapped, error));
@@ -196,18 +187,20 @@ static pml_status run_targets(pml_model *model, const pml_model_step *step, cons
     const bool is_regression = net->head == PATCHTST_HEAD_REGRESSION;
     if (net->distribution != PATCHTST_POINT) {
         for (size_t i = 0; i < net->n_head_outputs; i++) {
-            PML_TRY(project(context, &pass->network->heads[i], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+            PML_TRY(pml_linear_run(context, &pass->network->heads[i], &flat, PML_ACTIVATION_IDENTITY, NULL, &result,
+                                   error));
             PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &result, error));
             PML_TRY(pml_model_step_store(model, step, arguments[net->distribution][i].port, &result, error));
         }
     } else if (is_regression && net->has_output_range) {
         pml_tensor unit;
-        PML_TRY(project(context, &pass->network->heads[0], &flat, PML_ACTIVATION_SIGMOID, &unit, error));
+        PML_TRY(pml_linear_run(context, &pass->network->heads[0], &flat, PML_ACTIVATION_SIGMOID, NULL, &unit, error));
         PML_TRY(pml_op_affine(context, &unit, net->output_range[1] - net->output_range[0], net->output_range[0],
                               &result, error));
         PML_TRY(pml_model_step_store(model, step, "regression_outputs", &result, error));
     } else {
-        PML_TRY(project(context, &pass->network->heads[0], &flat, PML_ACTIVATION_IDENTITY, &result, error));
+        PML_TRY(
+            pml_linear_run(context, &pass->network->heads[0], &flat, PML_ACTIVATION_IDENTITY, NULL, &result, error));
         PML_TRY(pml_model_step_store(model, step, is_regression ? "regression_outputs" : "prediction_logits", &result,
                                      error));
     }

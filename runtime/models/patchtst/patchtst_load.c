@@ -114,42 +114,13 @@ done:
     return status;
 }
 
-static pml_status load_linear(pml_model *model, const char *name, bool has_bias, patchtst_linear *linear,
-                              pml_error *error) {
-    pml_status status = PML_OK;
-    linear->has_bias = has_bias;
-    PML_TRY(pml_model_weight(model, &linear->weight, error, "%s.weight", name));
-    if (has_bias) {
-        PML_TRY(pml_model_weight(model, &linear->bias, error, "%s.bias", name));
-    }
-
-done:
-    return status;
-}
-
-static pml_status load_norm(pml_model *model, const patchtst *net, pml_norm_kind kind, const char *name, pml_norm *norm,
-                            pml_error *error) {
-    pml_status status = PML_OK;
-    norm->kind = kind;
-    norm->eps = net->norm_eps;
-    PML_TRY(pml_model_weight(model, &norm->weight, error, "%s.weight", name));
-    PML_TRY(pml_model_weight(model, &norm->bias, error, "%s.bias", name));
-    if (kind == PML_NORM_BATCH) {
-        PML_TRY(pml_model_weight(model, &norm->mean, error, "%s.mean", name));
-        PML_TRY(pml_model_weight(model, &norm->variance, error, "%s.var", name));
-    }
-
-done:
-    return status;
-}
-
 static pml_status load_layer(pml_model *model, const patchtst *net, const char *prefix, size_t i_layer, bool ffn_bias,
                              patchtst_layer *layer, pml_error *error) {
     pml_status status = PML_OK;
     *layer = (patchtst_layer){.attention_scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads)))};
     const struct {
         const char *name;
-        patchtst_linear *linear;
+        pml_linear *linear;
         bool has_bias;
     } linears[] = {{"attention.q", &layer->q, true}, {"attention.k", &layer->k, true},
                    {"attention.v", &layer->v, true}, {"attention.out", &layer->out, true},
@@ -164,12 +135,12 @@ static pml_status load_layer(pml_model *model, const patchtst *net, const char *
     char name[96];
     for (size_t i = 0; i < sizeof linears / sizeof linears[0]; i++) {
         snprintf(name, sizeof name, "%sencoder.layer.%zu.%s", prefix, i_layer, linears[i].name);
-        PML_TRY(load_linear(model, name, linears[i].has_bias, linears[i].linear, error));
+        PML_TRY(pml_linear_load(model, name, linears[i].has_bias, linears[i].linear, error));
     }
     for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) {
         if (norms[i].exists) {
             snprintf(name, sizeof name, "%sencoder.layer.%zu.%s", prefix, i_layer, norms[i].name);
-            PML_TRY(load_norm(model, net, net->norm_kind, name, norms[i].norm, error));
+            PML_TRY(pml_norm_load(model, name, net->norm_kind, net->norm_eps, norms[i].norm, error));
         }
     }
     snprintf(name, sizeof name, "%sencoder.layer.%zu.attention.scale", prefix, i_layer);
@@ -225,7 +196,7 @@ static pml_status load_network(pml_model *model, const patchtst *net, const char
     PML_TRY(load_flag(model, "!no_embedding_bias", &has_bias, error));
     PML_TRY(load_flag(model, "final_norm == 'batchnorm'", &is_batch_norm, error));
     snprintf(name, sizeof name, "%spatch_embedding", prefix);
-    PML_TRY(load_linear(model, name, has_bias, &network->embedding, error));
+    PML_TRY(pml_linear_load(model, name, has_bias, &network->embedding, error));
     PML_TRY(load_position(model, net, prefix, &network->position, error));
     if (net->use_cls_token) {
         PML_TRY(pml_model_weight(model, &network->cls_token, error, "%scls_token", prefix));
@@ -236,8 +207,8 @@ static pml_status load_network(pml_model *model, const patchtst *net, const char
     }
     if (net->has_final_norm) {
         snprintf(name, sizeof name, "%sencoder.norm", prefix);
-        PML_TRY(
-            load_norm(model, net, is_batch_norm ? PML_NORM_BATCH : PML_NORM_LAYER, name, &network->final_norm, error));
+        PML_TRY(pml_norm_load(model, name, is_batch_norm ? PML_NORM_BATCH : PML_NORM_LAYER, net->norm_eps,
+                              &network->final_norm, error));
     }
     PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *network->layers, &network->layers,
                             error));
@@ -246,7 +217,7 @@ static pml_status load_network(pml_model *model, const patchtst *net, const char
     }
     for (size_t i = 0; i < net->n_head_outputs; i++) {
         snprintf(name, sizeof name, "%shead.%zu", prefix, i);
-        PML_TRY(load_linear(model, name, true, &network->heads[i], error));
+        PML_TRY(pml_linear_load(model, name, true, &network->heads[i], error));
     }
 
 done:

@@ -62,7 +62,9 @@ static void sizes_that_overflow_are_refused(void) {
     PML_ASSERT_FAILS(pml_context_tensor(&context, PML_DTYPE_F32, SHAPE(SIZE_MAX / 4, 1), &tensor, &error), PML_E_MEMORY,
                      &error, "overflow");
     PML_ASSERT_FAILS(pml_context_step_begin(&context, SIZE_MAX, 1, &error), PML_E_MEMORY, &error, "step");
-    CU_ASSERT_EQUAL(pml_context_bytes_sum(SIZE_MAX, 64), SIZE_MAX);
+    CU_ASSERT(PML_SUM(SIZE_MAX, 64) == SIZE_MAX && PML_SUM(64, 64, 128) == 256);
+    CU_ASSERT(PML_FLOATS(2, 3, 5) == 128 && PML_FLOATS(0) == 0);
+    CU_ASSERT(PML_FLOATS(SIZE_MAX / 2, 2, 2) == SIZE_MAX && PML_FLOATS(SIZE_MAX / 4 + 1) == SIZE_MAX);
     CU_ASSERT_EQUAL(pml_context_bytes(3, 4), 64);
     end_test();
 }

@@ -1,0 +1,25 @@
+/* Layers that families share: their weights by name, and their application. */
+#ifndef PML_RUNTIME_MODELS_LAYERS_H
+#define PML_RUNTIME_MODELS_LAYERS_H
+
+#include "runtime/models/model.h"
+
+typedef struct pml_linear {
+    pml_tensor weight, bias;
+    bool has_bias;
+} pml_linear;
+
+/* "<name>.weight" and, if it has one, "<name>.bias". Errors: FORMAT, naming the tensor. */
+pml_status pml_linear_load(pml_model *model, const char *name, bool has_bias, pml_linear *linear,
+                           pml_error *error) PML_WARN_UNUSED;
+/* "<name>.weight" and "<name>.bias", with batch norms "<name>.mean" and "<name>.var" too. Errors: FORMAT, naming the
+ * tensor. */
+pml_status pml_norm_load(pml_model *model, const char *name, pml_norm_kind kind, double eps, pml_norm *norm,
+                         pml_error *error) PML_WARN_UNUSED;
+
+/* y = activation(linear(x)) + residual (NULL: none). Errors: those of pml_op_linear. */
+pml_status pml_linear_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
+                          pml_activation activation, const pml_tensor *residual, pml_tensor *y,
+                          pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -60,34 +60,13 @@ static const char *const witnesses[] = {"embedding.token.weight",
                                         "encoder.layer.0.norm1.weight",
                                         "encoder.layer.0.ffn.up.weight",
                                         "encoder.layer.0.ffn.down.weight",
-                                        "encoder.layer.0.norm2.weight"};
-static const size_t n_witnesses = sizeof witnesses / sizeof witnesses[0];
+                                        "encoder.layer.0.norm2.weight",
+                                        NULL};
 
 static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
-    pml_status status = PML_OK;
-    pml_facts facts = {0};
-    size_t n_found = 0;
-    const char *absent = NULL;
-    d->dialect = HF;
-    PML_TRY(pml_facts_collect(source, d->mapper, HF, &facts, error));
-    for (size_t i = 0; i < n_witnesses; i++) {
-        const bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
-        n_found += is_found;
-        absent = is_found || absent != NULL ? absent : witnesses[i];
-    }
-    const size_t n_tensors = pml_source_n_tensors(source->tensors);
-    d->n_matched = facts.n_matched;
-    if (n_tensors > 0) {
-        d->score = (double)n_found / (double)n_witnesses * (double)facts.n_matched / (double)n_tensors;
-    }
-    d->accepted = d->score >= 0.5;
-    PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
-                              "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
-                              facts.n_matched, n_tensors, HF, n_found, n_witnesses,
-                              absent != NULL ? ", first absent: " : "", absent != NULL ? absent : ""));
-done:
-    pml_facts_deinit(&facts);
-    return status;
+    pml_fit fit;
+    const pml_status status = pml_fit_measure(source, d->mapper, HF, &fit, error);
+    return status != PML_OK ? status : pml_fit_report(source, &fit, d, error);
 }
 
 static const char *const model_types[] = {"bert", NULL};
@@ -154,6 +133,7 @@ const pml_mapper pml_mapper_bert = {
     .detect = detect,
     .config = pml_bert_config,
     .rules = rules,
+    .witnesses = witnesses,
     .model_types = model_types,
     .refusals = refusals,
     .side_files = side_files,

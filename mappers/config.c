@@ -366,7 +366,7 @@ static pml_status store(pml_config_reader *r, const pml_config_key *key, const c
 }
 
 /* ---- the tensors' word ---- */
-static const pml_config_evidence *find_evidence(const pml_config_reader *r, const char *key) {
+const pml_config_evidence *pml_config_evidence_find(const pml_config_reader *r, const char *key) {
     for (size_t i = 0; i < r->n_evidence; i++) {
         if (strcmp(r->evidence[i].key, key) == 0) {
             return &r->evidence[i];
@@ -457,7 +457,7 @@ static pml_status read_rule(pml_config_reader *r, const pml_config_rule *rule, a
     pml_status status = PML_OK;
     char *text = NULL;
     const pml_config_key *key = pml_schema_key(r->schema, rule->key);
-    const pml_config_evidence *e = find_evidence(r, rule->key);
+    const pml_config_evidence *e = pml_config_evidence_find(r, rule->key);
     given g = find(r, rule);
     int64_t has_effect = 1;
     /* A condition over keys that must still be asked for counts as met, but then nothing is known to be wrong. */

@@ -67,6 +67,9 @@ pml_status pml_config_settle(pml_config_reader *reader, const pml_config_rule *r
 pml_status pml_config_get(pml_config_reader *reader, const pml_config_rule *rule, pml_config_type type, char **text,
                           pml_error *error) PML_WARN_UNUSED;
 
+/* What the tensors say about `key`; NULL: nothing. */
+const pml_config_evidence *pml_config_evidence_find(const pml_config_reader *reader, const char *key);
+
 /* UNSUPPORTED when the config file sets one of these keys (NULL-terminated) to anything but null. */
 pml_status pml_config_refuse(const pml_map_source *source, const char *const *keys, const char *reason,
                              pml_error *error) PML_WARN_UNUSED;

@@ -155,6 +155,42 @@ uint32_t pml_facts_count(const pml_facts *facts, const char *target_pattern, cha
     return count;
 }
 
+/* ---- how well names fit ---- */
+pml_status pml_fit_measure(const pml_map_source *source, const pml_mapper *mapper, const char *dialect, pml_fit *fit,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    pml_facts facts = {0};
+    const size_t n_tensors = pml_source_n_tensors(source->tensors);
+    *fit = (pml_fit){.dialect = dialect};
+    PML_TRY(pml_facts_collect(source, mapper, dialect, &facts, error));
+    for (const char *const *witness = mapper->witnesses; *witness != NULL; witness++) {
+        const bool is_found = pml_facts_find(&facts, *witness) != NULL;
+        fit->n_witnesses++;
+        fit->n_found += is_found;
+        fit->absent = is_found || fit->absent != NULL ? fit->absent : *witness;
+    }
+    fit->n_matched = facts.n_matched;
+    if (n_tensors > 0) {
+        fit->score = (double)fit->n_found / (double)fit->n_witnesses * (double)fit->n_matched / (double)n_tensors;
+    }
+done:
+    pml_facts_deinit(&facts);
+    return status;
+}
+
+pml_status pml_fit_report(const pml_map_source *source, const pml_fit *fit, pml_detection *detection,
+                          pml_error *error) {
+    detection->dialect = fit->dialect;
+    detection->n_matched = fit->n_matched;
+    detection->score = fit->score;
+    detection->accepted = fit->score >= 0.5;
+    return pml_detection_add(&detection->reasons, &detection->n_reasons, error,
+                             "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
+                             fit->n_matched, pml_source_n_tensors(source->tensors), fit->dialect, fit->n_found,
+                             fit->n_witnesses, fit->absent != NULL ? ", first absent: " : "",
+                             fit->absent != NULL ? fit->absent : "");
+}
+
 /* ---- report lines ---- */
 static pml_status format_text(char **text, pml_error *error, const char *format, va_list arguments) {
     char line[1200];

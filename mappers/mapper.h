@@ -90,6 +90,8 @@ typedef struct pml_mapper {
     pml_status (*config)(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
                          pml_error *error);
     const pml_map_rule *rules;       /* ends with a NULL pattern */
+    const char *const *witnesses;    /* weights without which no model of the family computes, NULL-terminated; read
+                                      * by pml_fit_measure alone: NULL where `detect` does without */
     const char *const *model_types;  /* values of "model_type" that claim this family, NULL-terminated; NULL: none */
     const pml_map_refusal *refusals; /* ends with a NULL name; NULL: none */
     const pml_schema *schema;        /* NULL: the registered schema of that name */

@@ -47,6 +47,21 @@ const pml_fact *pml_facts_find(const pml_facts *facts, const char *target);
 /* One past the greatest capture `letter` among facts whose target fits the pattern, 0 if none. */
 uint32_t pml_facts_count(const pml_facts *facts, const char *target_pattern, char letter);
 
+/* ---- detection by names: how well those of a dialect fit ---- */
+typedef struct pml_fit {
+    const char *dialect;
+    const char *absent; /* the first witness that is not there; NULL: all are */
+    size_t n_witnesses, n_found, n_matched;
+    double score; /* share of witnesses that are there times share of tensors that rules take */
+} pml_fit;
+
+/* Errors: MEMORY. */
+pml_status pml_fit_measure(const pml_map_source *source, const pml_mapper *mapper, const char *dialect, pml_fit *fit,
+                           pml_error *error) PML_WARN_UNUSED;
+/* Makes it the detection's result, with one line of reasons; accepted from a score of one half on. Errors: MEMORY. */
+pml_status pml_fit_report(const pml_map_source *source, const pml_fit *fit, pml_detection *detection,
+                          pml_error *error) PML_WARN_UNUSED;
+
 /* ---- detection reports ---- */
 /* Appends a formatted line to one of the lists of a detection: pml_detection_add(&d->reasons, &d->n_reasons, …). */
 pml_status pml_detection_add(char ***lines, size_t *n_lines, pml_error *error, const char *format, ...)

@@ -144,8 +144,8 @@ static const char *const witnesses[] = {"patch_embedding.weight",
                                         "encoder.layer.0.ffn.up.weight",
                                         "encoder.layer.0.ffn.down.weight",
                                         "encoder.layer.0.norm1.weight",
-                                        "encoder.layer.0.norm3.weight"};
-static const size_t n_witnesses = sizeof witnesses / sizeof witnesses[0];
+                                        "encoder.layer.0.norm3.weight",
+                                        NULL};
 
 static const struct {
     const char *name;
@@ -158,40 +158,12 @@ static const struct {
                 {"neuralforecast", pml_patchtst_config_research}};
 static const size_t n_dialects = sizeof dialects / sizeof dialects[0];
 
-/* How well the names of one dialect fit. */
-typedef struct fit {
-    const char *dialect, *absent; /* absent: the first witness that is not there */
-    size_t n_matched, n_found;
-    double score;
-} fit;
-
-static pml_status measure(const pml_map_source *source, const pml_mapper *mapper, const char *dialect, fit *result,
-                          pml_error *error) {
-    pml_status status = PML_OK;
-    pml_facts facts = {0};
-    *result = (fit){.dialect = dialect};
-    PML_TRY(pml_facts_collect(source, mapper, dialect, &facts, error));
-    for (size_t i = 0; i < n_witnesses; i++) {
-        bool is_found = pml_facts_find(&facts, witnesses[i]) != NULL;
-        result->n_found += is_found;
-        result->absent = is_found || result->absent != NULL ? result->absent : witnesses[i];
-    }
-    result->n_matched = facts.n_matched;
-    size_t n_tensors = pml_source_n_tensors(source->tensors);
-    if (n_tensors > 0) {
-        result->score = (double)result->n_found / (double)n_witnesses * (double)facts.n_matched / (double)n_tensors;
-    }
-done:
-    pml_facts_deinit(&facts);
-    return status;
-}
-
 static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
     pml_status status = PML_OK;
-    fit best = {.dialect = HF};
+    pml_fit best = {.dialect = HF};
     for (size_t i = 0; i < n_dialects; i++) {
-        fit other;
-        PML_TRY(measure(source, d->mapper, dialects[i].name, &other, error));
+        pml_fit other;
+        PML_TRY(pml_fit_measure(source, d->mapper, dialects[i].name, &other, error));
         /* neuralforecast kept the official names: its own arguments tell it apart. */
         bool is_twin = strcmp(dialects[i].name, "neuralforecast") == 0;
         bool is_better = is_twin
@@ -199,15 +171,7 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
                              : other.score > best.score;
         best = is_better || i == 0 ? other : best;
     }
-    d->dialect = best.dialect;
-    d->n_matched = best.n_matched;
-    d->score = best.score;
-    d->accepted = d->score >= 0.5;
-    PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error,
-                              "%zu of %zu tensors have names of dialect %s, %zu of %zu witnesses are there%s%s",
-                              best.n_matched, pml_source_n_tensors(source->tensors), best.dialect, best.n_found,
-                              n_witnesses, best.absent != NULL ? ", first absent: " : "",
-                              best.absent != NULL ? best.absent : ""));
+    PML_TRY(pml_fit_report(source, &best, d, error));
     const char *model_type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "model_type"));
     if (model_type != NULL) {
         PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error, "%s says model_type %.64s", source->config_name,
@@ -240,6 +204,7 @@ const pml_mapper pml_mapper_patchtst = {
     .detect = detect,
     .config = read_config,
     .rules = rules,
+    .witnesses = witnesses,
     .model_types = model_types,
     .refusals = refusals,
     .config_attribute = "hyper_parameters", /* of neuralforecast */

@@ -6,16 +6,13 @@
 #include <string.h>
 
 #include "mappers/bert/bert_sentence.h"
-#include "mappers/config.h"
-#include "mappers/mapping.h"
+#include "mappers/evidence.h"
 #include "runtime/base/alloc.h"
-
-#define MAX_EVIDENCE 16u
 
 typedef struct bert_reader {
     pml_config_reader base; /* first: `derive` is handed its address */
     bert_sentence sentence;
-    pml_config_evidence evidence[MAX_EVIDENCE];
+    pml_evidence evidence;
 } bert_reader;
 
 static pml_status derive_head(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
@@ -70,15 +67,6 @@ static pml_status copy_text(const char *value, char **text, pml_error *error) {
     return pml_string_copy(value, strlen(value), text, error);
 }
 
-static const pml_config_evidence *evidence_of(const pml_config_reader *r, const char *key) {
-    for (size_t i = 0; i < r->n_evidence; i++) {
-        if (strcmp(r->evidence[i].key, key) == 0) {
-            return &r->evidence[i];
-        }
-    }
-    return NULL;
-}
-
 /* A checkpoint with both heads is one for pretraining, even where its configuration says masked language model: that is
  * how the first published files are. Nothing that is in the file is left out. */
 static pml_status derive_head(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error) {
@@ -86,7 +74,7 @@ static pml_status derive_head(pml_config_reader *r, const pml_config_rule *rule,
     pml_config_rule plain = *rule;
     plain.derive = NULL;
     PML_TRY(pml_config_get(r, &plain, PML_CONFIG_CHOICE, text, error));
-    const pml_config_evidence *e = evidence_of(r, "head");
+    const pml_config_evidence *e = pml_config_evidence_find(r, "head");
     if (*text != NULL && strcmp(*text, "masked_lm") == 0 && e != NULL && strcmp(e->value, "pretraining") == 0) {
         pml_free(*text);
         *text = NULL;
@@ -162,46 +150,37 @@ done:
 }
 
 /* ---- what the tensors say ---- */
-static void add_word(bert_reader *r, const char *key, const char *value, const pml_fact *fact, const char *absent) {
-    pml_config_evidence *item = &r->evidence[r->base.n_evidence++];
-    *item = (pml_config_evidence){.key = key, .tensor = fact != NULL ? fact->source : NULL, .absent = absent};
-    (void)snprintf(item->value, sizeof item->value, "%s", value);
-}
-
 /* The size of an axis of the tensor that fills `target`, where it has rank 2. */
-static void add_size(bert_reader *r, const pml_facts *facts, const char *key, const char *target, unsigned axis) {
+static void add_size(pml_evidence *e, const pml_facts *facts, const char *key, const char *target, unsigned axis) {
     const pml_fact *fact = pml_facts_find(facts, target);
     if (fact != NULL && fact->source->rank == 2) {
-        char text[32];
-        (void)snprintf(text, sizeof text, "%" PRIu64, fact->source->shape[axis]);
-        add_word(r, key, text, fact, NULL);
+        pml_evidence_add_number(e, key, fact, fact->source->shape[axis]);
     }
 }
 
-static void examine_head(bert_reader *r, const pml_facts *facts) {
+static void examine_head(pml_evidence *e, const pml_facts *facts) {
     const pml_fact *pooler = pml_facts_find(facts, "pooler.weight");
     const pml_fact *predictions = pml_facts_find(facts, "transform.weight");
     const pml_fact *relationship = pml_facts_find(facts, "seq_relationship.weight");
     const pml_fact *classifier = pml_facts_find(facts, "classifier.weight");
     const pml_fact *span = pml_facts_find(facts, "span.weight");
-    add_word(r, "has_pooler", pooler != NULL ? "true" : "false", pooler, "pooler.dense.weight");
+    pml_evidence_add_presence(e, "has_pooler", pooler, "true", "pooler.dense.weight", "false");
     if (predictions != NULL) {
-        add_word(r, "head", relationship != NULL ? "pretraining" : "masked_lm",
-                 relationship != NULL ? relationship : predictions, NULL);
+        (void)pml_evidence_add(e, "head", relationship != NULL ? relationship : predictions,
+                               relationship != NULL ? "pretraining" : "masked_lm");
     } else if (classifier != NULL) {
-        add_word(r, "head", pooler != NULL ? "sequence_classification" : "token_classification", classifier, NULL);
-        r->evidence[r->base.n_evidence - 1].is_soft = true; /* token classifiers of old have a pooler, unused */
+        const char *head = pooler != NULL ? "sequence_classification" : "token_classification";
+        pml_evidence_add(e, "head", classifier, head)->is_soft = true; /* old token classifiers have an unused pooler */
     } else if (span != NULL) {
-        add_word(r, "head", "question_answering", span, NULL);
+        (void)pml_evidence_add(e, "head", span, "question_answering");
     } else {
-        add_word(r, "head", "none", NULL,
-                 "cls.predictions.transform.dense.weight, classifier.weight or qa_outputs.weight");
+        pml_evidence_add_absent(
+            e, "head", "cls.predictions.transform.dense.weight, classifier.weight or qa_outputs.weight", "none");
     }
 }
 
 /* Whether the decoder of the file is the token table: then it is stored once. */
 static pml_status examine_decoder(bert_reader *r, const pml_facts *facts, pml_error *error) {
-    static const char name[] = "cls.predictions.decoder.weight";
     pml_status status = PML_OK;
     const pml_fact *decoder = pml_facts_find(facts, "decoder.weight");
     const pml_fact *tokens = pml_facts_find(facts, "embedding.token.weight");
@@ -214,27 +193,24 @@ static pml_status examine_decoder(bert_reader *r, const pml_facts *facts, pml_er
         PML_TRY(pml_source_tensor_view(r->base.source->tensors, tokens->source, &b, error));
         is_tied = memcmp(a, b, (size_t)tokens->source->size_bytes) == 0;
     }
-    add_word(r, "tied_decoder", is_tied ? "true" : "false", decoder,
-             has_head ? name : "cls.predictions.transform.dense.weight");
+    const char *value = is_tied ? "true" : "false";
+    pml_evidence_add_presence(&r->evidence, "tied_decoder", decoder, value,
+                              has_head ? "cls.predictions.decoder.weight" : "cls.predictions.transform.dense.weight",
+                              value);
 done:
     return status;
 }
 
 static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *error) {
-    char text[32];
-    const pml_fact *layer = pml_facts_find(facts, "encoder.layer.0.attention.q.weight");
-    add_size(r, facts, "vocab_size", "embedding.token.weight", 0);
-    add_size(r, facts, "d_model", "embedding.token.weight", 1);
-    add_size(r, facts, "max_positions", "embedding.position.weight", 0);
-    add_size(r, facts, "type_vocab_size", "embedding.type.weight", 0);
-    add_size(r, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight", 0);
-    add_size(r, facts, "num_labels", "classifier.weight", 0);
-    if (layer != NULL) {
-        (void)snprintf(text, sizeof text, "%" PRIu32,
-                       pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l'));
-        add_word(r, "num_hidden_layers", text, layer, NULL);
-    }
-    examine_head(r, facts);
+    pml_evidence *e = &r->evidence;
+    add_size(e, facts, "vocab_size", "embedding.token.weight", 0);
+    add_size(e, facts, "d_model", "embedding.token.weight", 1);
+    add_size(e, facts, "max_positions", "embedding.position.weight", 0);
+    add_size(e, facts, "type_vocab_size", "embedding.type.weight", 0);
+    add_size(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight", 0);
+    add_size(e, facts, "num_labels", "classifier.weight", 0);
+    pml_evidence_add_layers(e, facts);
+    examine_head(e, facts);
     return examine_decoder(r, facts, error);
 }
 
@@ -250,7 +226,7 @@ static pml_status check_tie(pml_config_reader *r, pml_error *error) {
     pml_status status = PML_OK;
     char *text = NULL;
     PML_TRY(pml_config_get(r, &rule, PML_CONFIG_BOOL, &text, error));
-    const pml_config_evidence *e = evidence_of(r, "tied_decoder");
+    const pml_config_evidence *e = pml_config_evidence_find(r, "tied_decoder");
     if (text != NULL && strcmp(text, "false") == 0 && is_true(r, "is_tied") && e != NULL && e->tensor == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: tie_word_embeddings is false, but there is no tensor %s",
                          r->source->config_name, e->absent));
@@ -363,11 +339,12 @@ pml_status pml_bert_config(const pml_map_source *source, pml_detection *detectio
                               .detection = detection,
                               .config = config,
                               .other_keys = other_keys}};
-    r.base.evidence = r.evidence;
     PML_TRY(refuse_variants(&r.base, error));
     PML_TRY(pml_bert_sentence_read(source, &r.sentence, error));
     PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
     PML_TRY(examine(&r, &facts, error));
+    r.base.evidence = r.evidence.items;
+    r.base.n_evidence = r.evidence.count;
     PML_TRY(pml_config_read(&r.base, table, error));
     PML_TRY(pml_config_blame(source, pml_schema_check_config(r.base.schema, config, error), error));
     PML_TRY(pml_config_settle(&r.base, table, error));

@@ -3,13 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "mappers/config.h"
-#include "mappers/mapping.h"
+#include "mappers/evidence.h"
 #include "runtime/base/alloc.h"
-
-#define MAX_EVIDENCE 24u
 
 static pml_status derive_distribution(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
 static pml_status derive_masking(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
@@ -202,8 +200,7 @@ done:
 
 /* ---- what the tensors say ---- */
 typedef struct evidence {
-    pml_config_evidence items[MAX_EVIDENCE];
-    size_t count;
+    pml_evidence said;
     const pml_fact *position, *head; /* NULL: absent, or of a rank that makes no sense */
     uint64_t n_patches;              /* 0: unknown */
     uint64_t d_model, patch_length;  /* 0: unknown */
@@ -215,27 +212,6 @@ typedef struct evidence {
     char doubt[192]; /* what the head would be over another number of channels */
 } evidence;
 
-static pml_config_evidence *add_word(evidence *e, const char *key, const char *value, const pml_fact *fact) {
-    pml_config_evidence *item = &e->items[e->count++];
-    *item = (pml_config_evidence){.key = key, .tensor = fact->source};
-    (void)snprintf(item->value, sizeof item->value, "%s", value);
-    return item;
-}
-
-static void add_number(evidence *e, const char *key, uint64_t value, const pml_fact *fact) {
-    char text[32];
-    (void)snprintf(text, sizeof text, "%" PRIu64, value);
-    add_word(e, key, text, fact);
-}
-
-/* One value when the tensor is there, another when it is not. */
-static void add_presence(evidence *e, const char *key, const pml_fact *fact, const char *present, const char *absent,
-                         const char *name) {
-    pml_config_evidence *item = &e->items[e->count++];
-    *item = (pml_config_evidence){.key = key, .tensor = fact != NULL ? fact->source : NULL, .absent = name};
-    (void)snprintf(item->value, sizeof item->value, "%s", fact != NULL ? present : absent);
-}
-
 static const pml_fact *find_ranked(const pml_facts *facts, const char *target, unsigned rank) {
     const pml_fact *fact = pml_facts_find(facts, target);
     return fact != NULL && fact->has_view && fact->view.rank == rank ? fact : NULL;
@@ -245,38 +221,34 @@ static void examine_body(const pml_facts *facts, evidence *e) {
     const pml_fact *embedding = find_ranked(facts, "patch_embedding.weight", 2);
     const pml_fact *cls = pml_facts_find(facts, "cls_token");
     const pml_fact *up = find_ranked(facts, "encoder.layer.0.ffn.up.weight", 2);
-    uint32_t n_layers = pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l');
     e->position = find_ranked(facts, "position", 2);
     e->has_cls_token = cls != NULL;
-    add_presence(e, "use_cls_token", cls, "true", "false", "encoder.positional_encoder.cls_token");
+    pml_evidence_add_presence(&e->said, "use_cls_token", cls, "true", "encoder.positional_encoder.cls_token", "false");
     if (embedding != NULL) {
         e->patch_length = embedding->view.shape[0];
         e->d_model = embedding->view.shape[1];
-        add_number(e, "patch_length", e->patch_length, embedding);
-        add_number(e, "d_model", e->d_model, embedding);
-        add_word(e, "share_embedding", embedding->view.is_stacked ? "false" : "true", embedding);
+        pml_evidence_add_number(&e->said, "patch_length", embedding, e->patch_length);
+        pml_evidence_add_number(&e->said, "d_model", embedding, e->d_model);
+        pml_evidence_add(&e->said, "share_embedding", embedding, embedding->view.is_stacked ? "false" : "true");
         if (embedding->view.is_stacked) {
-            add_number(e, "num_input_channels", pml_facts_count(facts, "patch_embedding.weight", 'c'), embedding);
+            pml_evidence_add_number(&e->said, "num_input_channels", embedding,
+                                    pml_facts_count(facts, "patch_embedding.weight", 'c'));
         }
     }
     if (e->position != NULL) {
         e->n_patches = e->position->view.shape[0] - (cls != NULL ? 1 : 0);
     }
-    if (n_layers > 0) {
-        char name[64];
-        (void)snprintf(name, sizeof name, "encoder.layer.%u.attention.q.weight", (unsigned)(n_layers - 1));
-        add_number(e, "num_hidden_layers", n_layers, pml_facts_find(facts, name));
-    }
+    pml_evidence_add_layers(&e->said, facts);
     if (up != NULL) {
-        add_number(e, "ffn_dim", up->view.shape[1], up);
-        add_presence(e, "ffn_bias", pml_facts_find(facts, "encoder.layer.0.ffn.up.bias"), "true", "false",
-                     "encoder.layers.0.ff.0.bias");
+        pml_evidence_add_number(&e->said, "ffn_dim", up, up->view.shape[1]);
+        pml_evidence_add_presence(&e->said, "ffn_bias", pml_facts_find(facts, "encoder.layer.0.ffn.up.bias"), "true",
+                                  "encoder.layers.0.ff.0.bias", "false");
     }
     if (pml_facts_find(facts, "encoder.layer.0.norm1.weight") != NULL) {
-        add_presence(e, "channel_attention", pml_facts_find(facts, "encoder.layer.0.norm2.weight"), "true", "false",
-                     "encoder.layers.0.norm_sublayer2");
-        add_presence(e, "norm_type", pml_facts_find(facts, "encoder.layer.0.norm1.mean"), "batchnorm", "layernorm",
-                     "encoder.layers.0.norm_sublayer1.batchnorm.running_mean");
+        pml_evidence_add_presence(&e->said, "channel_attention", pml_facts_find(facts, "encoder.layer.0.norm2.weight"),
+                                  "true", "encoder.layers.0.norm_sublayer2", "false");
+        pml_evidence_add_presence(&e->said, "norm_type", pml_facts_find(facts, "encoder.layer.0.norm1.mean"),
+                                  "batchnorm", "encoder.layers.0.norm_sublayer1.batchnorm.running_mean", "layernorm");
     }
 }
 
@@ -287,7 +259,7 @@ static void assume_head(evidence *e, const char *head, const char *other) {
     (void)snprintf(e->doubt, sizeof e->doubt, "if num_input_channels is %" PRIu64 ", also --set head=%s|%s%s%s",
                    n_channels, head, other, e->has_cls_token ? "" : " --set pooling=none|mean|max",
                    is_plain_regression ? " --set output_range=X,Y|none" : "");
-    pml_config_evidence *item = add_word(e, "head", head, e->head);
+    pml_config_evidence *item = pml_evidence_add(&e->said, "head", e->head, head);
     item->is_soft = true;
     item->doubt = e->doubt;
 }
@@ -309,7 +281,7 @@ static void examine_head_kind(evidence *e) {
         takes_channels = is_targets || !is_horizon;
     }
     if (fits != takes_channels) {
-        add_word(e, "head", fits ? over_tokens : over_channels, e->head);
+        pml_evidence_add(&e->said, "head", e->head, fits ? over_tokens : over_channels);
     } else if (fits && e->n_channels == 0) {
         assume_head(e, over_tokens, over_channels);
     }
@@ -319,7 +291,7 @@ static void examine_head(const pml_facts *facts, evidence *e) {
     const pml_fact *any = pml_facts_find(facts, "head.0.weight");
     e->n_head_outputs = pml_facts_count(facts, "head.{k}.weight", 'k');
     if (any == NULL && e->n_head_outputs == 0) {
-        add_presence(e, "head", NULL, "", "none", "head.projection.weight or head.linear.weight");
+        pml_evidence_add_absent(&e->said, "head", "head.projection.weight or head.linear.weight", "none");
         return;
     }
     e->head = find_ranked(facts, "head.0.weight", 2);
@@ -340,24 +312,24 @@ static void examine_head_sizes(evidence *e, const char *head) {
     }
     uint64_t in = e->head->view.shape[0], out = e->head->view.shape[1];
     if (e->n_head_outputs == 1) {
-        add_word(e, "distribution", "none", e->head);
+        pml_evidence_add(&e->said, "distribution", e->head, "none");
     } else if (e->n_head_outputs == 3) {
-        add_word(e, "distribution", "student_t", e->head);
+        pml_evidence_add(&e->said, "distribution", e->head, "student_t");
     }
-    add_number(e, "prediction_length", out, e->head);
-    add_number(e, "num_targets", out, e->head);
+    pml_evidence_add_number(&e->said, "prediction_length", e->head, out);
+    pml_evidence_add_number(&e->said, "num_targets", e->head, out);
     bool takes_channels = head != NULL && (strcmp(head, "classification") == 0 || strcmp(head, "regression") == 0);
     if (takes_channels && e->d_model > 0 && in % e->d_model == 0) {
-        add_number(e, "num_input_channels", in / e->d_model, e->head);
+        pml_evidence_add_number(&e->said, "num_input_channels", e->head, in / e->d_model);
     }
-    add_word(e, "share_projection", e->head->view.is_stacked ? "false" : "true", e->head);
+    pml_evidence_add(&e->said, "share_projection", e->head, e->head->view.is_stacked ? "false" : "true");
     if (takes_channels) {
         return; /* such heads are never flattened, even where N patches look like C channels */
     }
     if (head != NULL && e->n_patches > 1 && in == e->n_patches * e->d_model) {
-        add_word(e, "pooling", "none", e->head);
+        pml_evidence_add(&e->said, "pooling", e->head, "none");
     } else if (e->n_patches == 1) {
-        add_word(e, "pooling", "mean", e->head)->is_soft = true; /* of one token, whatever its kind */
+        pml_evidence_add(&e->said, "pooling", e->head, "mean")->is_soft = true; /* of one token, whatever its kind */
     }
 }
 
@@ -482,33 +454,41 @@ done:
     return status;
 }
 
-/* The number that user or file give, or else `otherwise`. */
-static pml_status get_number(pml_config_reader *r, const pml_config_rule *rule, uint64_t otherwise, uint64_t *number,
-                             pml_error *error) {
+/* 0: no number from 1 to 1000000. */
+static uint64_t count_of(const char *text) {
+    const long long value = text != NULL ? strtoll(text, NULL, 10) : 0;
+    return value > 0 && value <= 1000000 ? (uint64_t)value : 0;
+}
+
+/* What user or file give, else what `evidence` says (NULL: nothing), else the class default that goes with a file;
+ * 0: unknown. */
+static pml_status get_number(pml_config_reader *r, const pml_config_rule *rule, const pml_config_evidence *evidence,
+                             uint64_t *number, pml_error *error) {
     char *text = NULL;
-    int64_t value;
-    pml_status status = pml_config_get(r, rule, PML_CONFIG_INT, &text, error);
-    bool is_sane = text != NULL && sscanf(text, "%" SCNd64, &value) == 1 && value > 0 && value <= 1000000;
-    *number = is_sane ? (uint64_t)value : otherwise;
+    const pml_status status = pml_config_get(r, rule, PML_CONFIG_INT, &text, error);
+    *number = count_of(text);
+    if (*number == 0 && evidence != NULL) {
+        *number = count_of(evidence->value);
+    }
+    if (*number == 0 && r->source->config != NULL) {
+        *number = count_of(rule->fallback);
+    }
     pml_free(text);
     return status;
 }
 
 static pml_status find_numbers(pml_config_reader *r, evidence *e, pml_error *error) {
     pml_status status = PML_OK;
-    const bool has_config = r->source->config != NULL;
-    uint64_t n_channels = has_config ? 1 : 0;
-    for (size_t i = 0; i < e->count; i++) { /* one embedding per channel */
-        if (strcmp(e->items[i].key, "num_input_channels") == 0) {
-            (void)sscanf(e->items[i].value, "%" SCNu64, &n_channels);
-        }
+    const pml_config_evidence *channels = NULL; /* one embedding for each */
+    for (size_t i = 0; i < e->said.count; i++) {
+        channels = strcmp(e->said.items[i].key, "num_input_channels") == 0 ? &e->said.items[i] : channels;
     }
-    PML_TRY(get_number(r, &channels_rule, n_channels, &e->n_channels, error));
+    PML_TRY(get_number(r, &channels_rule, channels, &e->n_channels, error));
     for (const pml_config_rule *rule = rest; rule->key != NULL; rule++) {
         if (strcmp(rule->key, "prediction_length") == 0) {
-            PML_TRY(get_number(r, rule, has_config ? 24 : 0, &e->horizon, error));
+            PML_TRY(get_number(r, rule, NULL, &e->horizon, error));
         } else if (strcmp(rule->key, "num_targets") == 0) {
-            PML_TRY(get_number(r, rule, has_config ? 1 : 0, &e->n_targets, error));
+            PML_TRY(get_number(r, rule, NULL, &e->n_targets, error));
         }
     }
 done:
@@ -519,7 +499,7 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
                                   pml_error *error) {
     pml_status status = PML_OK;
     pml_facts facts = {0};
-    evidence e = {.count = 0};
+    evidence e = {.n_patches = 0};
     char *head = NULL;
     pml_config_rule table[2 + N_REST];
     table[0] = head_rule;
@@ -537,12 +517,12 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     PML_TRY(find_numbers(&r, &e, error));
     examine_head(&facts, &e);
     const char *kind = head;
-    for (size_t i = 0; i < e.count && kind == NULL; i++) {
-        kind = strcmp(e.items[i].key, "head") == 0 ? e.items[i].value : NULL;
+    for (size_t i = 0; i < e.said.count && kind == NULL; i++) {
+        kind = strcmp(e.said.items[i].key, "head") == 0 ? e.said.items[i].value : NULL;
     }
     examine_head_sizes(&e, kind);
-    r.evidence = e.items;
-    r.n_evidence = e.count;
+    r.evidence = e.said.items;
+    r.n_evidence = e.said.count;
     PML_TRY(pml_config_read(&r, table, error));
     PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
     PML_TRY(pml_config_settle(&r, table, error));

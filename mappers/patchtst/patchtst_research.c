@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mappers/mapping.h"
+#include "mappers/evidence.h"
 #include "mappers/patchtst/patchtst_arguments.h"
 #include "mappers/patchtst/patchtst_config.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/quote.h"
-
-#define MAX_EVIDENCE 24u
 
 #define MAX_RULES 48u
 
@@ -70,30 +68,10 @@ static pml_status check_window_scaler(const pml_map_source *source, pml_error *e
 
 /* ---- what the tensors say ---- */
 typedef struct evidence {
-    pml_config_evidence items[MAX_EVIDENCE];
-    size_t count;
+    pml_evidence said;
     const pml_source_tensor *position; /* one row per patch; NULL: a table for any number of them */
     bool has_trend;
 } evidence;
-
-static pml_config_evidence *add(evidence *e, const char *key, const pml_fact *fact, const char *value) {
-    pml_config_evidence *item = &e->items[e->count++];
-    *item = (pml_config_evidence){.key = key, .tensor = fact->source};
-    (void)snprintf(item->value, sizeof item->value, "%s", value);
-    return item;
-}
-
-static void add_number(evidence *e, const char *key, uint64_t value, const pml_fact *fact) {
-    char text[24];
-    (void)snprintf(text, sizeof text, "%" PRIu64, value);
-    (void)add(e, key, fact, text);
-}
-
-static void add_absent(evidence *e, const char *key, const char *name, const char *value) {
-    pml_config_evidence *item = &e->items[e->count++];
-    *item = (pml_config_evidence){.key = key, .absent = name};
-    (void)snprintf(item->value, sizeof item->value, "%s", value);
-}
 
 static bool is_stacked(const pml_fact *fact) {
     return fact->rule->transform != NULL && strstr(fact->rule->transform, "stack(") != NULL;
@@ -111,48 +89,42 @@ static void examine_body(const pml_facts *facts, const char *dialect, evidence *
     const pml_fact *norm = pml_facts_find(facts, "encoder.layer.0.norm1.weight");
     const pml_fact *mean = pml_facts_find(facts, "encoder.layer.0.norm1.mean");
     const pml_fact *affine = find_ranked(facts, "scaling.weight", 1);
-    uint32_t n_layers = pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l');
     if (embedding != NULL) {
-        add_number(e, "d_model", embedding->source->shape[0], embedding);
-        add_number(e, "patch_length", embedding->source->shape[1], embedding);
-        (void)add(e, "share_embedding", embedding, is_stacked(embedding) ? "false" : "true");
+        pml_evidence_add_number(&e->said, "d_model", embedding, embedding->source->shape[0]);
+        pml_evidence_add_number(&e->said, "patch_length", embedding, embedding->source->shape[1]);
+        (void)pml_evidence_add(&e->said, "share_embedding", embedding, is_stacked(embedding) ? "false" : "true");
         if (is_stacked(embedding)) {
-            add_number(e, "num_input_channels", pml_facts_count(facts, "patch_embedding.weight", 'c'), embedding);
+            pml_evidence_add_number(&e->said, "num_input_channels", embedding,
+                                    pml_facts_count(facts, "patch_embedding.weight", 'c'));
         }
     }
     if (position != NULL) {
         e->position = position->source;
         if (embedding != NULL && position->source->shape[1] == 1 && embedding->source->shape[0] > 1) {
-            (void)add(e, "scalar_position", position, "true");
+            (void)pml_evidence_add(&e->said, "scalar_position", position, "true");
         }
     }
-    if (n_layers > 0) {
-        char name[64];
-        (void)snprintf(name, sizeof name, "encoder.layer.%u.attention.q.weight", (unsigned)(n_layers - 1));
-        const pml_fact *last = pml_facts_find(facts, name);
-        if (last != NULL) {
-            add_number(e, "num_hidden_layers", n_layers, last);
-        }
-    }
+    pml_evidence_add_layers(&e->said, facts);
     if (up != NULL && up->source->rank >= 2) {
-        add_number(e, "ffn_dim", up->source->shape[0], up);
+        pml_evidence_add_number(&e->said, "ffn_dim", up, up->source->shape[0]);
     }
     if (norm != NULL) {
-        (void)add(e, "norm_type", mean != NULL ? mean : norm, mean != NULL ? "batchnorm" : "layernorm");
+        (void)pml_evidence_add(&e->said, "norm_type", mean != NULL ? mean : norm,
+                               mean != NULL ? "batchnorm" : "layernorm");
     }
     if (affine != NULL) {
-        (void)add(e, "scaling_affine", affine, "true");
+        (void)pml_evidence_add(&e->said, "scaling_affine", affine, "true");
         if (!is_stacked(embedding != NULL ? embedding : affine)) {
-            add_number(e, "num_input_channels", affine->source->shape[0], affine);
+            pml_evidence_add_number(&e->said, "num_input_channels", affine, affine->source->shape[0]);
         }
     } else {
-        add_absent(e, "scaling_affine", "revin_layer.affine_weight", "false");
+        pml_evidence_add_absent(&e->said, "scaling_affine", "revin_layer.affine_weight", "false");
     }
     if (strcmp(dialect, "tsl") == 0) {
         const pml_fact *final = pml_facts_find(facts, "encoder.norm.weight");
         bool is_batch = pml_facts_find(facts, "encoder.norm.mean") != NULL;
         if (final != NULL) {
-            (void)add(e, "final_norm", final, is_batch ? "batchnorm" : "layernorm");
+            (void)pml_evidence_add(&e->said, "final_norm", final, is_batch ? "batchnorm" : "layernorm");
         }
     }
     e->has_trend = pml_facts_find(facts, "trend.patch_embedding.weight") != NULL;
@@ -174,7 +146,7 @@ static pml_status examine_scale(const pml_map_source *source, const pml_facts *f
     double width = (double)embedding->source->shape[0], heads = round(width * (double)value * (double)value);
     if (heads >= 1 && heads <= width && fmod(width, heads) == 0 &&
         fabs(sqrt(heads / width) - (double)value) <= 1e-6 * fabs((double)value)) {
-        add_number(e, "num_attention_heads", (uint64_t)heads, scale);
+        pml_evidence_add_number(&e->said, "num_attention_heads", scale, (uint64_t)heads);
     }
 done:
     return status;
@@ -189,18 +161,19 @@ static void examine_head(const pml_facts *facts, const char *dialect, evidence *
     uint64_t out = head->source->shape[0], in = head->source->shape[1];
     uint64_t d_model = embedding->source->shape[0];
     bool is_projection = strncmp(head->rule->pattern, "projection.", 11) == 0;
-    add_number(e, "prediction_length", out, head);
-    add_number(e, "num_targets", out, head);
-    (void)add(e, "share_projection", head, is_stacked(head) ? "false" : "true");
+    pml_evidence_add_number(&e->said, "prediction_length", head, out);
+    pml_evidence_add_number(&e->said, "num_targets", head, out);
+    (void)pml_evidence_add(&e->said, "share_projection", head, is_stacked(head) ? "false" : "true");
     if (is_stacked(head)) {
-        (void)add(e, "head", head, "prediction");
+        (void)pml_evidence_add(&e->said, "head", head, "prediction");
         if (!is_stacked(embedding) && pml_facts_find(facts, "scaling.weight") == NULL) {
-            add_number(e, "num_input_channels", pml_facts_count(facts, "head.0.weight", 'c'), head);
+            pml_evidence_add_number(&e->said, "num_input_channels", head, pml_facts_count(facts, "head.0.weight", 'c'));
         }
     } else if (strcmp(dialect, "tsl") == 0) {
-        (void)add(e, "head", head, is_projection ? "classification" : "prediction");
+        (void)pml_evidence_add(&e->said, "head", head, is_projection ? "classification" : "prediction");
     } else if (in == d_model && out == embedding->source->shape[1]) {
-        add(e, "head", head, "pretraining")->is_soft = true; /* so has a univariate classifier with P classes */
+        pml_evidence_add(&e->said, "head", head, "pretraining")->is_soft =
+            true; /* so has a univariate classifier with P classes */
     }
 }
 
@@ -241,12 +214,8 @@ done:
 }
 
 static bool has_trend(const pml_config_reader *r) {
-    for (size_t i = 0; i < r->n_evidence; i++) {
-        if (strcmp(r->evidence[i].key, "decomposition") == 0) {
-            return strcmp(r->evidence[i].value, "true") == 0;
-        }
-    }
-    return false;
+    const pml_config_evidence *e = pml_config_evidence_find(r, "decomposition");
+    return e != NULL && strcmp(e->value, "true") == 0;
 }
 
 /* The kernel counts only where there are two networks. */
@@ -374,7 +343,7 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
                                         pml_error *error) {
     pml_status status = PML_OK;
     pml_facts facts = {0};
-    evidence e = {.count = 0};
+    evidence e = {.has_trend = false};
     pml_map_options options;
     pml_map_source expanded = *source;
     const char **settings = NULL;
@@ -393,7 +362,8 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
     examine_body(&facts, detection->dialect, &e);
     examine_head(&facts, detection->dialect, &e);
     PML_TRY(examine_scale(source, &facts, &e, error));
-    add_absent(&e, "decomposition", "model_trend.backbone.W_P.weight", e.has_trend ? "true" : "false");
+    pml_evidence_add_absent(&e.said, "decomposition", "model_trend.backbone.W_P.weight",
+                            e.has_trend ? "true" : "false");
     for (pml_config_rule *rule = rules; rule->key != NULL; rule++) {
         rule->must_ask = rule->must_ask || (e.has_trend && strcmp(rule->key, "decomposition_kernel") == 0);
     }
@@ -401,8 +371,8 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
                            .schema = pml_schema_find("patchtst"),
                            .detection = detection,
                            .config = config,
-                           .evidence = e.items,
-                           .n_evidence = e.count,
+                           .evidence = e.said.items,
+                           .n_evidence = e.said.count,
                            .other_keys = other_keys};
     PML_TRY(pml_config_read(&r, rules, error));
     PML_TRY(complete_head(&r, error));

@@ -460,15 +460,15 @@ static uint64_t count_of(const char *text) {
     return value > 0 && value <= 1000000 ? (uint64_t)value : 0;
 }
 
-/* What user or file give, else what `evidence` says (NULL: nothing), else the class default that goes with a file;
+/* What user or file give, else what `hint` says (NULL: nothing), else the class default that goes with a file;
  * 0: unknown. */
-static pml_status get_number(pml_config_reader *r, const pml_config_rule *rule, const pml_config_evidence *evidence,
+static pml_status get_number(pml_config_reader *r, const pml_config_rule *rule, const pml_config_evidence *hint,
                              uint64_t *number, pml_error *error) {
     char *text = NULL;
     const pml_status status = pml_config_get(r, rule, PML_CONFIG_INT, &text, error);
     *number = count_of(text);
-    if (*number == 0 && evidence != NULL) {
-        *number = count_of(evidence->value);
+    if (*number == 0 && hint != NULL) {
+        *number = count_of(hint->value);
     }
     if (*number == 0 && r->source->config != NULL) {
         *number = count_of(rule->fallback);

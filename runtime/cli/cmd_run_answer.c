@@ -20,7 +20,7 @@ typedef struct answer_options {
 } answer_options;
 
 static const pml_option option_table[] = {
-    {"question", 'q', PML_OPTION_TEXT, "TEXT", NULL, "what is asked (required)", offsetof(answer_options, question)},
+    {"question", 0, PML_OPTION_TEXT, "TEXT", NULL, "what is asked (required)", offsetof(answer_options, question)},
     {"context", 0, PML_OPTION_TEXT, "TEXT", NULL, "where the answer stands (default: each line of --file)",
      offsetof(answer_options, context)},
     PML_TEXT_FILE_ROW(answer_options),
@@ -37,7 +37,6 @@ typedef struct span {
 } span;
 
 typedef struct span_answers {
-    const pml_text_item *items; /* of the window */
     size_t most, max_answer;
     bool json;
     span *spans; /* [PML_TEXT_WINDOW][most] */
@@ -97,10 +96,9 @@ done:
     return status;
 }
 
-static pml_status print_answers(const span_answers *a, size_t i, pml_error *error) {
+static pml_status print_answers(const span_answers *a, size_t i, const char *context, pml_error *error) {
     pml_status status = PML_OK;
     const span *spans = a->spans + i * a->most;
-    const char *context = a->items[i].pair;
     pml_json_writer w;
     if (!a->json) {
         for (size_t k = 0; k < a->n_spans[i]; k++) {
@@ -125,6 +123,15 @@ static pml_status print_answers(const span_answers *a, size_t i, pml_error *erro
     pml_json_bool(&w, "truncated", a->is_truncated[i]);
     pml_json_end_object(&w);
     PML_TRY(pml_json_finish(&w, error));
+done:
+    return status;
+}
+
+static pml_status print_window(void *user, const pml_text_item *items, size_t n_items, pml_error *error) {
+    pml_status status = PML_OK;
+    for (size_t i = 0; i < n_items; i++) {
+        PML_TRY(print_answers(user, i, items[i].pair, error));
+    }
 done:
     return status;
 }
@@ -175,14 +182,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--top-k is 1 to %d, --max-answer at least 1", MOST_TOP));
     }
     PML_TRY(pml_alloc(PML_TEXT_WINDOW * a->most, sizeof *a->spans, &a->spans, error));
-    for (size_t first = 0; first < s.texts.count; first += PML_TEXT_WINDOW) {
-        const size_t rest = s.texts.count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
-        a->items = s.texts.items + first;
-        PML_TRY(pml_text_model_run(&s.text, a->items, n, &request, keep, a, error));
-        for (size_t i = 0; i < n; i++) {
-            PML_TRY(print_answers(a, i, error));
-        }
-    }
+    PML_TRY(pml_text_session_run(&s, &request, keep, print_window, a, error));
 done:
     if (a != NULL) {
         pml_free(a->spans);
@@ -197,7 +197,7 @@ const pml_command pml_cmd_run_answer = {
     .operands = "FILE",
     .summary = "Find the answer to a question in a context.",
     .examples = "pml-run answer model.pml --question 'Who wrote it?' --context 'It was written by Ada.'\n"
-                "pml-run answer model.pml -q 'Where?' --file contexts.txt --top-k 3 --json",
+                "pml-run answer model.pml --question 'Where?' --file contexts.txt --top-k 3 --json",
     .options = option_table,
     .options_bytes = sizeof(answer_options),
     .least_operands = 1,

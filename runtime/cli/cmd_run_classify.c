@@ -25,7 +25,9 @@ static const pml_option option_table[] = {PML_TEXT_FILE_ROW(classify_options),
                                           PML_OPTION_ROWS_END};
 
 typedef struct answers { /* of one window */
-    float *scores;       /* [PML_TEXT_WINDOW][n] */
+    const classify_options *options;
+    const pml_text_model *model;
+    float *scores; /* [PML_TEXT_WINDOW][n] */
     size_t n;
     size_t n_tokens[PML_TEXT_WINDOW];
     bool is_truncated[PML_TEXT_WINDOW];
@@ -55,8 +57,8 @@ static void print_plain(const pml_text_model *model, const float *scores, const 
     (void)putchar('\n');
 }
 
-static pml_status print_json(const pml_text_model *model, const answers *a, size_t i, const size_t *top, size_t n_top,
-                             pml_error *error) {
+static pml_status print_json(const answers *a, size_t i, const size_t *top, size_t n_top, pml_error *error) {
+    const pml_text_model *model = a->model;
     pml_json_writer w;
     char text[32];
     const float *scores = a->scores + i * a->n;
@@ -78,19 +80,21 @@ static pml_status print_json(const pml_text_model *model, const answers *a, size
     return pml_json_finish(&w, error);
 }
 
-static pml_status print_window(const classify_options *o, const pml_text_model *model, const answers *a, size_t n,
-                               pml_error *error) {
+static pml_status print_window(void *user, const pml_text_item *items, size_t n_items, pml_error *error) {
     pml_status status = PML_OK;
+    const answers *a = user;
+    const classify_options *o = a->options;
     size_t *top = NULL, n_top;
+    (void)items;
     size_t most = o->top_k.is_set && o->top_k.value < a->n ? (size_t)o->top_k.value : o->top_k.is_set ? a->n : 1;
     most = most == 0 ? 1 : most;
     PML_TRY(pml_alloc(most, sizeof *top, &top, error));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n_items; i++) {
         pml_text_top(a->scores + i * a->n, a->n, most, top, &n_top);
         if (o->common.json) {
-            PML_TRY(print_json(model, a, i, top, n_top, error));
+            PML_TRY(print_json(a, i, top, n_top, error));
         } else {
-            print_plain(model, a->scores + i * a->n, top, n_top);
+            print_plain(a->model, a->scores + i * a->n, top, n_top);
         }
     }
 done:
@@ -107,13 +111,11 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
     PML_TRY(pml_text_need_head(&s, "classify", "sequence_classification", error));
     PML_TRY(pml_alloc(1, sizeof *a, &a, error));
+    a->options = o;
+    a->model = &s.text;
     a->n = pml_model_find_output(s.loaded.model, "logits")->shape[1];
     PML_TRY(pml_alloc(PML_TEXT_WINDOW * a->n, sizeof *a->scores, &a->scores, error));
-    for (size_t first = 0; first < s.texts.count; first += PML_TEXT_WINDOW) {
-        const size_t rest = s.texts.count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
-        PML_TRY(pml_text_model_run(&s.text, s.texts.items + first, n, &request, keep, a, error));
-        PML_TRY(print_window(o, &s.text, a, n, error));
-    }
+    PML_TRY(pml_text_session_run(&s, &request, keep, print_window, a, error));
 done:
     if (a != NULL) {
         pml_free(a->scores);

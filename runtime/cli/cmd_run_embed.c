@@ -35,7 +35,8 @@ static const pml_option option_table[] = {
 
 typedef struct vectors {
     float *values; /* [count][width] */
-    size_t count, width, first;
+    size_t count, width;
+    size_t first;        /* of the window that is run */
     const char *pooling; /* NULL: the model pools */
     bool normalize;
     bool *is_truncated;
@@ -76,6 +77,14 @@ static pml_status keep(void *user, const pml_text_result *result, pml_error *err
         vector[d] = (float)(vector[d] / length);
     }
     v->is_truncated[v->first + result->i_item] = result->encoding->is_truncated;
+    return PML_OK;
+}
+
+static pml_status next_window(void *user, const pml_text_item *items, size_t n_items, pml_error *error) {
+    vectors *v = user;
+    (void)items;
+    (void)error;
+    v->first += n_items;
     return PML_OK;
 }
 
@@ -202,10 +211,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     v.count = s.texts.count;
     PML_TRY(pml_alloc(v.count, v.width * sizeof *v.values, &v.values, error));
     PML_TRY(pml_alloc(v.count, sizeof *v.is_truncated, &v.is_truncated, error));
-    for (v.first = 0; v.first < v.count; v.first += PML_TEXT_WINDOW) {
-        const size_t rest = v.count - v.first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
-        PML_TRY(pml_text_model_run(&s.text, s.texts.items + v.first, n, &request, keep, &v, error));
-    }
+    PML_TRY(pml_text_session_run(&s, &request, keep, next_window, &v, error));
     if (o->out != NULL) {
         PML_TRY(write_npy(o->out, &v, error));
     }

@@ -30,6 +30,7 @@ typedef struct fill_mask { /* one mask of one text */
 } fill_mask;
 
 typedef struct fill_answers {
+    bool json;
     const pml_tokenizer_spec *spec;
     size_t most, n_values;
     float *scores; /* [n_values], of the mask that is looked at */
@@ -123,28 +124,31 @@ done:
     return status;
 }
 
-static pml_status print_window(const fill_options *o, const fill_answers *a, size_t n, pml_error *error) {
-    pml_status status = PML_OK;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t m = 0; !o->common.json && m < a->n_masks; m++) {
-            if (a->masks[m].i_item == i) {
-                print_plain(a, &a->masks[m]);
-            }
-        }
-        if (o->common.json) {
-            PML_TRY(print_json(a, i, error));
-        }
-    }
-done:
-    return status;
-}
-
 static void forget_masks(fill_answers *a) {
     for (size_t m = 0; m < a->n_masks; m++) {
         pml_free(a->masks[m].top);
         pml_free(a->masks[m].scores);
     }
     a->n_masks = 0;
+}
+
+static pml_status print_window(void *user, const pml_text_item *items, size_t n_items, pml_error *error) {
+    pml_status status = PML_OK;
+    fill_answers *a = user;
+    (void)items;
+    for (size_t i = 0; i < n_items; i++) {
+        for (size_t m = 0; !a->json && m < a->n_masks; m++) {
+            if (a->masks[m].i_item == i) {
+                print_plain(a, &a->masks[m]);
+            }
+        }
+        if (a->json) {
+            PML_TRY(print_json(a, i, error));
+        }
+    }
+    forget_masks(a);
+done:
+    return status;
 }
 
 static pml_status choose_output(const pml_text_session *s, pml_text_run *request, fill_answers *a, pml_error *error) {
@@ -169,18 +173,14 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
     PML_TRY(pml_alloc(1, sizeof *a, &a, error));
     PML_TRY(choose_output(&s, &request, a, error));
+    a->json = o->common.json;
     a->n_values = pml_model_find_output(s.loaded.model, request.output)->shape[2];
     a->most = o->top_k.is_set ? (size_t)o->top_k.value : DEFAULT_TOP;
     if (a->most == 0 || a->most > MOST_TOP) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--top-k is 1 to %d", MOST_TOP));
     }
     PML_TRY(pml_alloc(a->n_values, sizeof *a->scores, &a->scores, error));
-    for (size_t first = 0; first < s.texts.count; first += PML_TEXT_WINDOW) {
-        const size_t rest = s.texts.count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
-        PML_TRY(pml_text_model_run(&s.text, s.texts.items + first, n, &request, keep, a, error));
-        PML_TRY(print_window(o, a, n, error));
-        forget_masks(a);
-    }
+    PML_TRY(pml_text_session_run(&s, &request, keep, print_window, a, error));
 done:
     if (a != NULL) {
         forget_masks(a);

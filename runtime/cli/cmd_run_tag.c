@@ -35,6 +35,7 @@ typedef struct tags { /* of one text */
 } tags;
 
 typedef struct tag_answers {
+    const tag_options *options;
     const pml_text_model *model;
     size_t n_labels;
     float *scores; /* [n_labels] */
@@ -97,9 +98,9 @@ static size_t join_spans(const pml_text_model *model, tag *items, size_t count) 
     return n;
 }
 
-static pml_status print_json(const tag_options *o, const tag_answers *a, const tags *t, const pml_text_item *item,
-                             pml_error *error) {
+static pml_status print_json(const tag_answers *a, const tags *t, const pml_text_item *item, pml_error *error) {
     pml_status status = PML_OK;
+    const tag_options *o = a->options;
     const pml_tokenizer_spec *spec = pml_tokenizer_get_spec(a->model->tokenizer);
     pml_json_writer w;
     char text[32];
@@ -129,7 +130,8 @@ done:
     return status;
 }
 
-static void print_plain(const tag_options *o, const tag_answers *a, const tags *t, const pml_text_item *item) {
+static void print_plain(const tag_answers *a, const tags *t, const pml_text_item *item) {
+    const tag_options *o = a->options;
     const pml_tokenizer_spec *spec = pml_tokenizer_get_spec(a->model->tokenizer);
     char text[32];
     for (size_t i = 0; i < t->count; i++) {
@@ -145,29 +147,31 @@ static void print_plain(const tag_options *o, const tag_answers *a, const tags *
     (void)putchar('\n'); /* an empty line ends each text */
 }
 
-static pml_status print_window(const tag_options *o, tag_answers *a, const pml_text_item *items, size_t n,
-                               pml_error *error) {
-    pml_status status = PML_OK;
-    for (size_t i = 0; i < n; i++) {
-        tags *t = &a->texts[i];
-        if (!o->tokens) {
-            t->count = join_spans(a->model, t->items, t->count);
-        }
-        if (o->common.json) {
-            PML_TRY(print_json(o, a, t, &items[i], error));
-        } else {
-            print_plain(o, a, t, &items[i]);
-        }
-    }
-done:
-    return status;
-}
-
 static void forget(tag_answers *a) {
     for (size_t i = 0; a->texts != NULL && i < PML_TEXT_WINDOW; i++) {
         pml_free(a->texts[i].items);
         a->texts[i] = (tags){0};
     }
+}
+
+static pml_status print_window(void *user, const pml_text_item *items, size_t n_items, pml_error *error) {
+    pml_status status = PML_OK;
+    tag_answers *a = user;
+    const tag_options *o = a->options;
+    for (size_t i = 0; i < n_items; i++) {
+        tags *t = &a->texts[i];
+        if (!o->tokens) {
+            t->count = join_spans(a->model, t->items, t->count);
+        }
+        if (o->common.json) {
+            PML_TRY(print_json(a, t, &items[i], error));
+        } else {
+            print_plain(a, t, &items[i]);
+        }
+    }
+    forget(a);
+done:
+    return status;
 }
 
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
@@ -179,16 +183,12 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         .max_tokens = (size_t)o->text.max_tokens.value, .output = "logits", .per_token = true};
     PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
     PML_TRY(pml_text_need_head(&s, "tag", "token_classification", error));
+    a.options = o;
     a.model = &s.text;
     a.n_labels = pml_model_find_output(s.loaded.model, "logits")->shape[2];
     PML_TRY(pml_alloc(a.n_labels, sizeof *a.scores, &a.scores, error));
     PML_TRY(pml_alloc(PML_TEXT_WINDOW, sizeof *a.texts, &a.texts, error));
-    for (size_t first = 0; first < s.texts.count; first += PML_TEXT_WINDOW) {
-        const size_t rest = s.texts.count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
-        PML_TRY(pml_text_model_run(&s.text, s.texts.items + first, n, &request, keep, &a, error));
-        PML_TRY(print_window(o, &a, s.texts.items + first, n, error));
-        forget(&a);
-    }
+    PML_TRY(pml_text_session_run(&s, &request, keep, print_window, &a, error));
 done:
     forget(&a);
     pml_free(a.texts);

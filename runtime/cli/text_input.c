@@ -7,6 +7,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/input.h"
 
 #define MOST_BYTES 1073741824u
 
@@ -47,7 +48,7 @@ static pml_status read_lines(const char *file, pml_texts *texts, pml_error *erro
     const bool is_stdin = file == NULL || strcmp(file, "-") == 0;
     FILE *stream = is_stdin ? stdin : fopen(file, "rb");
     if (stream == NULL) {
-        PML_TRY(PML_FAIL(error, errno == ENOENT ? PML_E_NOT_FOUND : PML_E_IO, "%s: %s", file, strerror(errno)));
+        PML_TRY(pml_input_failure(file, errno, error));
     }
     PML_TRY(read_all(stream, is_stdin ? "standard input" : file, texts, error));
     PML_TRY(split_lines(texts, error));
@@ -100,6 +101,19 @@ void pml_text_session_close(pml_text_session *session) {
     pml_texts_free(&session->texts);
     pml_text_model_close(&session->text);
     pml_unload(&session->loaded);
+}
+
+pml_status pml_text_session_run(const pml_text_session *session, const pml_text_run *request, pml_text_result_fn *keep,
+                                pml_text_window_fn *show, void *user, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_texts *texts = &session->texts;
+    for (size_t first = 0; first < texts->count; first += PML_TEXT_WINDOW) {
+        const size_t rest = texts->count - first, n = rest < PML_TEXT_WINDOW ? rest : PML_TEXT_WINDOW;
+        PML_TRY(pml_text_model_run(&session->text, texts->items + first, n, request, keep, user, error));
+        PML_TRY(show(user, texts->items + first, n, error));
+    }
+done:
+    return status;
 }
 
 pml_status pml_text_need_head(const pml_text_session *session, const char *command, const char *head,

@@ -44,10 +44,18 @@ typedef struct pml_text_session { /* zero = safe to close */
     pml_texts texts;
 } pml_text_session;
 
-/* Loads the model of operands[0] with its tokenizer and reads the texts. */
+/* Loads the model of operands[0] with its tokenizer and reads the texts. Errors: those of pml_load,
+ * pml_text_model_open, pml_texts_read. The caller closes the session also on failure. */
 pml_status pml_text_session_open(const pml_model_options *model, const pml_text_options *options, char **operands,
                                  unsigned n_operands, pml_text_session *session, pml_error *error) PML_WARN_UNUSED;
 void pml_text_session_close(pml_text_session *session);
+
+/* Sees a window of texts once all their results were handed over, in their order. */
+typedef pml_status pml_text_window_fn(void *user, const pml_text_item *items, size_t n_items, pml_error *error);
+/* Runs the model on all texts, PML_TEXT_WINDOW at a time: each result goes to `keep`, its i_item counted from the
+ * window's first, then the window to `show`. Errors: those of pml_text_model_run and `show`. */
+pml_status pml_text_session_run(const pml_text_session *session, const pml_text_run *request, pml_text_result_fn *keep,
+                                pml_text_window_fn *show, void *user, pml_error *error) PML_WARN_UNUSED;
 
 /* UNSUPPORTED unless the model's head is `head`; the message says what `command` needs. */
 pml_status pml_text_need_head(const pml_text_session *session, const char *command, const char *head,

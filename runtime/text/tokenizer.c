@@ -110,9 +110,5 @@ const pml_tokenizer_spec *pml_tokenizer_get_spec(const pml_tokenizer *tokenizer)
 }
 
 uint32_t pml_tokenizer_find(const pml_tokenizer *tokenizer, const char *text, size_t size_bytes) {
-    uint64_t hash = tokenizer->vocabulary.seed;
-    for (size_t i = 0; i < size_bytes; i++) {
-        hash = pml_vocabulary_hash(&tokenizer->vocabulary, hash, (uint8_t)text[i]);
-    }
-    return pml_vocabulary_find(&tokenizer->vocabulary, hash, false, (const uint8_t *)text, size_bytes);
+    return pml_vocabulary_find_text(&tokenizer->vocabulary, text, size_bytes);
 }

@@ -59,12 +59,9 @@ const pml_tokenizer_spec *pml_tokenizer_get_spec(const pml_tokenizer *tokenizer)
 /* The id of the token with exactly that text, or PML_NO_TOKEN. */
 uint32_t pml_tokenizer_find(const pml_tokenizer *tokenizer, const char *text, size_t size_bytes);
 
-typedef enum pml_truncation {                       /* what a limit cuts */
-                              PML_TRUNCATE_LONGEST, /* the longer of a pair; when both must give way, half each, the
-                                                       second one more if odd */
-                              PML_TRUNCATE_FIRST,
-                              PML_TRUNCATE_SECOND
-} pml_truncation;
+/* What a limit cuts: the longer of a pair (when both must give way, half each, the second one more if odd), or only
+ * one of them. */
+typedef enum pml_truncation { PML_TRUNCATE_LONGEST, PML_TRUNCATE_FIRST, PML_TRUNCATE_SECOND } pml_truncation;
 
 typedef struct pml_token {
     uint32_t id;

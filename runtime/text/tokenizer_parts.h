@@ -38,6 +38,9 @@ static inline uint64_t pml_vocabulary_hash(const pml_vocabulary *vocabulary, uin
 uint32_t pml_vocabulary_find(const pml_vocabulary *vocabulary, uint64_t hash, bool continues, const uint8_t *bytes,
                              size_t size_bytes);
 
+/* The token of exactly that text, or PML_NO_TOKEN. */
+uint32_t pml_vocabulary_find_text(const pml_vocabulary *vocabulary, const char *text, size_t size_bytes);
+
 struct pml_tokenizer {
     pml_tokenizer_spec spec;
     pml_token_text *tokens;

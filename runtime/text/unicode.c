@@ -141,17 +141,12 @@ static size_t ill_formed_length(const uint8_t *bytes, size_t size_bytes) {
 }
 
 size_t pml_unicode_decode(const uint8_t *bytes, size_t size_bytes, uint32_t *code) {
-    static const uint8_t first_bits[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     const size_t length = pml_utf8_length(bytes, size_bytes);
     if (length == 0) {
         *code = PML_REPLACEMENT;
         return ill_formed_length(bytes, size_bytes);
     }
-    uint32_t value = bytes[0] & first_bits[length];
-    for (size_t i = 1; i < length; i++) {
-        value = value << 6 | (bytes[i] & 0x3fu);
-    }
-    *code = value;
+    *code = pml_utf8_code(bytes, length);
     return length;
 }
 

@@ -39,6 +39,10 @@ static uint64_t hash_text(const pml_vocabulary *v, const char *bytes, size_t siz
     return hash;
 }
 
+uint32_t pml_vocabulary_find_text(const pml_vocabulary *v, const char *text, size_t size_bytes) {
+    return pml_vocabulary_find(v, hash_text(v, text, size_bytes), false, (const uint8_t *)text, size_bytes);
+}
+
 static pml_status insert(pml_vocabulary *v, uint32_t id, pml_error *error) {
     const pml_token_text *token = &v->tokens[id];
     const uint64_t hash = hash_text(v, token->bytes, token->size_bytes);

@@ -84,9 +84,9 @@ static void heads_of_all_kinds(void) {
     RUNS("\"spans\":[", "tag '%s' --json 'the cat sat'", tag);
     RUNS("cat\t", "tag '%s' --tokens 'the cat sat'", tag);
     EXITS(65, "token_classification", "tag '%s' x", mask);
-    RUNS("\"answers\":[{\"answer\":", "answer '%s' --json -q 'the cat' --context 'the dog ran fast'", answer);
+    RUNS("\"answers\":[{\"answer\":", "answer '%s' --json --question 'the cat' --context 'the dog ran fast'", answer);
     EXITS(2, "--question", "answer '%s' --context x", answer);
-    EXITS(65, "question_answering", "answer '%s' -q x --context y", mask);
+    EXITS(65, "question_answering", "answer '%s' --question x --context y", mask);
     RUNS("\t0.", "classify '%s' 'the cat sat'", classify);
     RUNS("\"truncated\":true", "classify '%s' --json --max-tokens 3 'the cat sat'", classify);
     EXITS(65, "sequence_classification", "classify '%s' x", mask);

@@ -1,6 +1,7 @@
 #include "mappers/mapper.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,23 +188,52 @@ void pml_detect_report_deinit(pml_detect_report *report) {
 }
 
 /* ---- choosing ---- */
-static const char *first_reason(const pml_detection *d) {
-    return d->failed != NULL ? d->failed : d->n_reasons > 0 ? d->reasons[0] : "no evidence";
+/* Why a candidate is none, as its own detection says: a configuration is read for reports even where tensors hardly
+ * fit, but what is wrong with it then is beside the point. */
+static const char *first_reason(const candidate *c) {
+    const pml_detection *d = &c->detection;
+    return c->mapping == NULL && d->failed != NULL ? d->failed : d->n_reasons > 0 ? d->reasons[0] : "no evidence";
+}
+
+static bool is_recognized(const candidate *c) { /* and refused */
+    return c->mapping == NULL && c->detection.failed != NULL;
+}
+
+/* "bert, patchtst" */
+static void list_names(const candidates *all, char *text, size_t text_bytes) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < all->count && used < text_bytes; i++) {
+        int n =
+            snprintf(text + used, text_bytes - used, "%s%s", i > 0 ? ", " : "", all->items[i].detection.mapper->name);
+        used += n < 0 ? 0 : (size_t)n;
+    }
 }
 
 static pml_status fail_nothing_fits(const pml_map_source *source, const candidates *all, pml_error *error) {
     const char *first =
         pml_source_n_tensors(source->tensors) > 0 ? pml_source_tensor_at(source->tensors, 0)->name : "no tensor at all";
-    if (all->count == 0) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "no model family fits (first tensor: %.120s)", first);
+    const char *key, *claim = pml_map_claim(source, &key);
+    char said[192] = "", names[192];
+    if (claim != NULL) {
+        (void)snprintf(said, sizeof said, "; %.64s says %s '%.64s'", source->config_name, key, claim);
     }
-    const pml_detection *nearest = &all->items[0].detection;
-    if (nearest->failed != NULL) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s", nearest->failed);
+    if (all->count == 0) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "no model family fits (first tensor: %.120s%s)", first, said);
+    }
+    const candidate *nearest = &all->items[0];
+    if (is_recognized(nearest)) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s", nearest->detection.failed);
+    }
+    if (nearest->detection.score == 0 && all->count > 1) {
+        list_names(all, names, sizeof names);
+        return PML_FAIL(error, PML_E_UNSUPPORTED,
+                        "no model family fits (first tensor: %.120s%s): the tensors are not those of %s", first, said,
+                        names);
     }
     return PML_FAIL(error, PML_E_UNSUPPORTED,
-                    "no model family fits (first tensor: %.120s); the nearest is %s with score %.2f: %.300s", first,
-                    nearest->mapper->name, nearest->score, first_reason(nearest));
+                    "no model family fits (first tensor: %.120s%s); the nearest is %s with score %.2f: %.300s", first,
+                    said, nearest->detection.mapper->name, nearest->detection.score, first_reason(nearest));
 }
 
 static const pml_mapper *claimed_by(const pml_mapper *const *mappers, const char *model_type) {
@@ -221,8 +251,8 @@ static const pml_mapper *claimed_by(const pml_mapper *const *mappers, const char
 /* Picks the candidate that tensors and config agree on. */
 static pml_status choose(const pml_mapper *const *mappers, const pml_map_source *source, candidates *all,
                          candidate **chosen, pml_error *error) {
-    const char *model_type = pml_map_model_type(source);
-    const pml_mapper *claimed = model_type != NULL ? claimed_by(mappers, model_type) : NULL;
+    const char *key, *claim = pml_map_claim(source, &key);
+    const pml_mapper *claimed = claim != NULL ? claimed_by(mappers, claim) : NULL;
     candidate *best = NULL, *second = NULL;
     for (size_t i = 0; i < all->count; i++) {
         candidate *c = &all->items[i];
@@ -239,20 +269,19 @@ static pml_status choose(const pml_mapper *const *mappers, const pml_map_source 
             second = c;
         }
     }
-    if (model_type != NULL && best != NULL) {
-        return PML_FAIL(error, PML_E_CONFIG,
-                        "%s says model_type '%.64s', but the tensors are those of %s (score %.2f: %.300s)",
-                        source->config_name, model_type, best->detection.mapper->name, best->detection.score,
+    if (claim != NULL && best != NULL) {
+        return PML_FAIL(error, PML_E_CONFIG, "%s says %s '%.64s', but the tensors are those of %s (score %.2f: %.300s)",
+                        source->config_name, key, claim, best->detection.mapper->name, best->detection.score,
                         best->detection.n_reasons > 0 ? best->detection.reasons[0] : "");
     }
-    if (claimed != NULL && (all->count == 0 || all->items[0].detection.failed == NULL)) {
+    if (claimed != NULL && (all->count == 0 || !is_recognized(&all->items[0]))) {
         const candidate *c = NULL;
         for (size_t i = 0; i < all->count; i++) {
             c = all->items[i].detection.mapper == claimed ? &all->items[i] : c;
         }
-        return PML_FAIL(error, PML_E_CONFIG, "%s says model_type '%.64s', but the tensors do not fit family %s: %.400s",
-                        source->config_name, model_type, claimed->name,
-                        c != NULL ? first_reason(&c->detection) : "it is excluded by --arch");
+        return PML_FAIL(error, PML_E_CONFIG, "%s says %s '%.64s', but the tensors do not fit family %s: %.400s",
+                        source->config_name, key, claim, claimed->name,
+                        c != NULL ? first_reason(c) : "it is excluded by --arch");
     }
     if (best == NULL) {
         return fail_nothing_fits(source, all, error);

@@ -92,7 +92,8 @@ typedef struct pml_mapper {
     const pml_map_rule *rules;       /* ends with a NULL pattern */
     const char *const *witnesses;    /* weights without which no model of the family computes, NULL-terminated; read
                                       * by pml_fit_measure alone: NULL where `detect` does without */
-    const char *const *model_types;  /* values of "model_type" that claim this family, NULL-terminated; NULL: none */
+    const char *const *model_types;  /* values of "model_type" (of "model", in research code) that claim it,
+                                        NULL-terminated; NULL: none */
     const pml_map_refusal *refusals; /* ends with a NULL name; NULL: none */
     const pml_schema *schema;        /* NULL: the registered schema of that name */
     /* JSON files beside the tensors that this family reads, relative to their directory, at most one folder deep;

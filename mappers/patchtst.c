@@ -6,6 +6,7 @@
 
 #include "mappers/mapping.h"
 #include "mappers/patchtst/patchtst_config.h"
+#include "mappers/refusal.h"
 
 #define HF "hf"
 #define TSL "tsl"
@@ -164,6 +165,10 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
     for (size_t i = 0; i < n_dialects; i++) {
         pml_fit other;
         PML_TRY(pml_fit_measure(source, d->mapper, dialects[i].name, &other, error));
+        /* All encoders of that library share the names of their layers; patches are what makes one a PatchTST. */
+        if (strcmp(dialects[i].name, TSL) == 0 && other.absent != NULL && strcmp(other.absent, witnesses[0]) == 0) {
+            other.score = 0;
+        }
         /* neuralforecast kept the official names: its own arguments tell it apart. */
         bool is_twin = strcmp(dialects[i].name, "neuralforecast") == 0;
         bool is_better = is_twin
@@ -172,7 +177,7 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
         best = is_better || i == 0 ? other : best;
     }
     PML_TRY(pml_fit_report(source, &best, d, error));
-    const char *model_type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "model_type"));
+    const char *model_type = pml_map_model_type(source);
     if (model_type != NULL) {
         PML_TRY(pml_detection_add(&d->reasons, &d->n_reasons, error, "%s says model_type %.64s", source->config_name,
                                   model_type));
@@ -181,8 +186,33 @@ done:
     return status;
 }
 
+/* Each code base has its own arguments, which mean nothing to the others' networks. */
+static pml_status check_arguments(const pml_map_source *source, const char *dialect, pml_error *error) {
+    static const char *const research[] = {"seq_len", "patch_len", "context_points", "input_size"};
+    bool is_hf = strcmp(dialect, HF) == 0;
+    const char *model_type = pml_map_model_type(source);
+    if (!is_hf && model_type != NULL) {
+        return PML_FAIL(error, PML_E_CONFIG,
+                        "%s has model_type '%.64s', as Hugging Face writes it, but the tensors are those of dialect "
+                        "%s: the arguments of that run are needed",
+                        source->config_name, model_type, dialect);
+    }
+    for (size_t i = 0; i < sizeof research / sizeof research[0] && is_hf && model_type == NULL; i++) {
+        if (cJSON_GetObjectItemCaseSensitive(source->config, research[i]) != NULL) {
+            return PML_FAIL(error, PML_E_CONFIG,
+                            "%s holds arguments of research code (%s), but the tensors are those of dialect %s",
+                            source->config_name, research[i], dialect);
+        }
+    }
+    return PML_OK;
+}
+
 static pml_status read_config(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
                               pml_error *error) {
+    pml_status status = check_arguments(source, detection->dialect, error);
+    if (status != PML_OK) {
+        return status;
+    }
     size_t i = 0;
     while (i + 1 < n_dialects && strcmp(dialects[i].name, detection->dialect) != 0) {
         i++;
@@ -190,7 +220,7 @@ static pml_status read_config(const pml_map_source *source, pml_detection *detec
     return dialects[i].config(source, detection, config, error);
 }
 
-static const char *const model_types[] = {"patchtst", NULL};
+static const char *const model_types[] = {"patchtst", "PatchTST", NULL};
 
 static const pml_map_refusal refusals[] = {
     {"patchtst_fm", "PatchTST-FM is another architecture under a similar name"},

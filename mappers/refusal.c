@@ -27,6 +27,16 @@ const char *pml_map_model_type(const pml_map_source *source) {
     return text_of(source->config, "model_type");
 }
 
+const char *pml_map_claim(const pml_map_source *source, const char **key) {
+    const char *model_type = pml_map_model_type(source);
+    *key = "model_type";
+    if (model_type != NULL || cJSON_GetObjectItemCaseSensitive(source->config, "architectures") != NULL) {
+        return model_type;
+    }
+    *key = "model";
+    return text_of(source->config, *key);
+}
+
 pml_status pml_map_check_quantized(const pml_map_source *source, pml_error *error) {
     const cJSON *settings = cJSON_GetObjectItemCaseSensitive(source->config, "quantization_config");
     if (cJSON_IsObject(settings)) {

@@ -411,7 +411,7 @@ static void a_few_bytes_cannot_ask_for_much(void) {
     (void)synthetic_write(&s, pml_test_path("%s/model.safetensors", folder), NULL);
     pml_test_write_file(pml_test_path("%s/config.json", folder), config, strlen(config));
     const char *const convert[] = {"pml-convert", folder, "-o", out, NULL};
-    (void)refused(convert, 0, 65, "config.json", "the configuration calls for more than 6144 weights");
+    (void)refused(convert, 0, 78, "config.json", "do not fit family patchtst: 5 of 5 tensors");
 }
 
 /* Files of a mebibyte that pml-run accepts, filled with what costs most to take in. */

@@ -96,6 +96,15 @@ static void claims_are_compared_with_tensors(void) {
     judge("a", "delta", NULL, PML_E_ARGUMENT, "no family 'delta'");
     judge("b", NULL, "{\"model_type\":\"betamax\"}", PML_E_UNSUPPORTED, "betamax is not supported: it lost");
     judge("b", NULL, "{\"architectures\":[\"betamax\"]}", PML_E_UNSUPPORTED, "betamax");
+    /* The arguments of research code name the network, too. */
+    judge("a", NULL, "{\"model\":\"beta\"}", PML_E_CONFIG, "says model 'beta', but the tensors are those of alpha");
+    judge("a", NULL, "{\"model\":\"DLinear\"}", PML_E_CONFIG,
+          "says model 'DLinear', but the tensors are those of alpha");
+    judge("a", NULL, "{\"model\":\"alpha\"}", PML_OK, "alpha");
+    judge("a", NULL, "{\"model\":\"beta\",\"model_type\":\"alpha\"}", PML_OK, "alpha");
+    judge("a", NULL, "{\"model\":\"beta\",\"architectures\":[\"A\"]}", PML_OK, "alpha");
+    judge("x", NULL, "{\"model\":\"gamma\"}", PML_E_UNSUPPORTED,
+          "first tensor: x; config.json says model 'gamma'): the tensors are not those of alpha, beta");
 }
 
 static void transforms_take_expressions(void) {
@@ -169,6 +178,36 @@ static void families_of_others_are_not_ours(void) {
     synthetic_expect(&s, "{\"model_type\":\"bert\"}", PML_E_CONFIG, "the tensors are those of patchtst");
 }
 
+/* The encoder that all models of the Time-Series-Library share: only patches make it a PatchTST. */
+static void a_shared_encoder_is_no_family(void) {
+    static const char *const parts[] = {"attention.query_projection",
+                                        "attention.key_projection",
+                                        "attention.value_projection",
+                                        "attention.out_projection",
+                                        "conv1",
+                                        "conv2",
+                                        "norm1",
+                                        "norm2"};
+    synthetic s = {.count = 0};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *name = pml_test_path("encoder.attn_layers.0.%s", parts[i]);
+        (void)synthetic_add(&s, pml_test_path("%s.weight", name), i < 6 ? 2 : 1, 4, 4);
+        (void)synthetic_add(&s, pml_test_path("%s.bias", name), 1, 4, 0);
+    }
+    (void)synthetic_add(&s, "enc_embedding.value_embedding.weight", 2, 4, 4);
+    synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "the tensors are not those of");
+    synthetic_expect(&s, "{\"model\":\"PatchTST\"}", PML_E_CONFIG, "do not fit family patchtst");
+}
+
+/* Few tensors of a family: what is said is that they are few, not what their configuration lacks. */
+static void low_scores_are_the_reason(void) {
+    synthetic s = {.count = 0};
+    (void)synthetic_add(&s, "encoder.layers.0.self_attn.q_proj.weight", 2, 4, 4);
+    (void)synthetic_add(&s, "decoder.layers.0.self_attn.q_proj.weight", 2, 4, 4);
+    synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "the nearest is patchtst with score 0.05: 1 of 2 tensors");
+}
+
 PML_TESTS("mappers/mapper", PML_TEST(chooses_among_families), PML_TEST(ties_name_both),
           PML_TEST(claims_are_compared_with_tensors), PML_TEST(transforms_take_expressions),
-          PML_TEST(reports_every_candidate), PML_TEST(detects_a_real_family), PML_TEST(families_of_others_are_not_ours))
+          PML_TEST(reports_every_candidate), PML_TEST(detects_a_real_family), PML_TEST(families_of_others_are_not_ours),
+          PML_TEST(a_shared_encoder_is_no_family), PML_TEST(low_scores_are_the_reason))

@@ -538,6 +538,28 @@ static void names_what_is_wrong_with_the_tensors(void) {
     synthetic_expect(&s, SYNTHETIC_CONFIG(""), PML_E_FORMAT, "ff.0.bias is I8");
 }
 
+/* Of two code bases, configuration and tensors do not belong together, whatever keys they share. */
+static void arguments_belong_to_their_tensors(void) {
+    synthetic s;
+    synthetic_patchtst(&s);
+    synthetic_expect(&s, "{\"model\":\"PatchTST\",\"seq_len\":15,\"patch_len\":5,\"d_model\":4}", PML_E_CONFIG,
+                     "arguments of research code (seq_len), but the tensors are those of dialect hf");
+    s.count = 0;
+    static const char *const names[] = {"W_P.weight", "W_P.bias", "W_pos"};
+    static const char *const layer[] = {"self_attn.W_Q", "self_attn.W_K", "self_attn.W_V", "self_attn.to_out.0",
+                                        "ff.0",          "ff.3",          "norm_attn.1",   "norm_ffn.1"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)synthetic_add(&s, pml_test_path("model.backbone.%s", names[i]), i == 1 ? 1 : 2, 4, 4);
+    }
+    for (size_t i = 0; i < sizeof layer / sizeof layer[0]; i++) {
+        (void)synthetic_add(&s, pml_test_path("model.backbone.encoder.layers.0.%s.weight", layer[i]), i < 6 ? 2 : 1, 4,
+                            4);
+        (void)synthetic_add(&s, pml_test_path("model.backbone.encoder.layers.0.%s.bias", layer[i]), 1, 4, 0);
+    }
+    synthetic_expect(&s, SYNTHETIC_CONFIG(""), PML_E_CONFIG,
+                     "as Hugging Face writes it, but the tensors are those of dialect official-supervised");
+}
+
 static void strips_wrapper_prefixes(void) {
     static const char *const prefixes[] = {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.module."};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
@@ -560,4 +582,5 @@ PML_TESTS("mappers/patchtst", PML_TEST(maps_every_golden), PML_TEST(maps_every_g
           PML_TEST(asks_for_heads_that_shapes_leave_open), PML_TEST(configurations_without_architectures_name_the_head),
           PML_TEST(keys_without_effect_make_no_difference), PML_TEST(pooled_heads_are_never_flattened),
           PML_TEST(stacks_unshared_parts), PML_TEST(refuses_a_head_per_channel), PML_TEST(maps_distributions),
-          PML_TEST(names_what_is_wrong_with_the_tensors), PML_TEST(strips_wrapper_prefixes))
+          PML_TEST(names_what_is_wrong_with_the_tensors), PML_TEST(strips_wrapper_prefixes),
+          PML_TEST(arguments_belong_to_their_tensors))

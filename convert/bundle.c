@@ -1,6 +1,5 @@
 #include "convert/bundle.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 
 #include "formats/json_document.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/input.h"
+#include "runtime/base/limits.h"
 
 #define PATH_BYTES 4096u
 #define HUB_PREFIX "models--"
@@ -18,41 +17,36 @@ static const char *base_name(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
-/* Reads, hashes and (unless `root` is NULL) parses one side file. */
-static pml_status load_side_file(const char *path, pml_side_file *file, cJSON **root, pml_error *error) {
+static pml_status parse_side_file(const pml_side_file *file, cJSON **root, pml_error *error) {
+    return file->name != NULL ? pml_json_document_parse(file->text, file->size_bytes, file->path, root, error) : PML_OK;
+}
+
+/* config.json, or what the user names instead, and scaler.json. */
+static pml_status load_configuration(pml_bundle *bundle, const char *config_path, pml_error *error) {
     pml_status status = PML_OK;
-    char *bytes = NULL;
-    size_t size_bytes;
-    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_CONFIG_BYTES, &bytes, &size_bytes, error));
-    PML_TRY(pml_hash_bytes(bytes, size_bytes, file->sha256, error));
-    if (root != NULL) {
-        PML_TRY(pml_json_document_parse(bytes, size_bytes, path, root, error));
-    }
-    PML_TRY(pml_string_copy(base_name(path), strlen(base_name(path)), &file->name, error));
-    file->size_bytes = size_bytes;
-done:
-    if (status == PML_OK && root != NULL) {
-        file->text = bytes;
+    const char *directory = pml_source_directory(bundle->tensors);
+    if (config_path != NULL) {
+        PML_TRY(pml_side_file_read(config_path, PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
     } else {
-        pml_free(bytes);
+        PML_TRY(pml_side_file_find(directory, "config.json", PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
     }
+    PML_TRY(pml_side_file_find(directory, "scaler.json", PML_MAX_CONFIG_BYTES, &bundle->scaler_file, error));
+    PML_TRY(parse_side_file(&bundle->config_file, &bundle->config, error));
+    PML_TRY(parse_side_file(&bundle->scaler_file, &bundle->scaler, error));
+done:
     return status;
 }
 
-/* A file of that name beside the tensors, if there is one. */
-static pml_status load_neighbour(const pml_bundle *bundle, const char *name, pml_side_file *file, cJSON **root,
-                                 pml_error *error) {
-    char path[PATH_BYTES];
-    const int n = snprintf(path, sizeof path, "%s/%s", pml_source_directory(bundle->tensors), name);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", pml_source_directory(bundle->tensors));
-    }
-    /* A link to nowhere is a repository that is not whole, not a repository without that file. */
-    struct stat info;
-    if (lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        return PML_OK;
-    }
-    return load_side_file(path, file, root, error);
+static pml_status load_rules(pml_bundle *bundle, const char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_side_file_read(path, PML_MAX_CONFIG_BYTES, &bundle->map_file, error));
+    PML_TRY(pml_map_rules_parse(bundle->map_file.text, bundle->map_file.size_bytes, path, &bundle->rules,
+                                &bundle->n_rules, error));
+    pml_side_file_forget_text(&bundle->map_file);
+    bundle->map_options.extra_rules = bundle->rules;
+    bundle->map_options.n_extra_rules = bundle->n_rules;
+done:
+    return status;
 }
 
 /* The configuration that the container itself holds, if some family looks for one there. Its text stays the source's.
@@ -191,18 +185,10 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
     PML_TRY(divide_settings(opened, options, error));
     opened->map_options.arch = options->arch;
     if (options->map_path != NULL) {
-        PML_TRY(load_side_file(options->map_path, &opened->map_file, NULL, error));
-        PML_TRY(pml_map_rules_load(options->map_path, &opened->rules, &opened->n_rules, error));
-        opened->map_options.extra_rules = opened->rules;
-        opened->map_options.n_extra_rules = opened->n_rules;
+        PML_TRY(load_rules(opened, options->map_path, error));
     }
     PML_TRY(pml_source_open(path, &opened->tensors, error));
-    if (options->config_path != NULL) {
-        PML_TRY(load_side_file(options->config_path, &opened->config_file, &opened->config, error));
-    } else {
-        PML_TRY(load_neighbour(opened, "config.json", &opened->config_file, &opened->config, error));
-    }
-    PML_TRY(load_neighbour(opened, "scaler.json", &opened->scaler_file, &opened->scaler, error));
+    PML_TRY(load_configuration(opened, options->config_path, error));
     PML_TRY(pml_mapper_files_load(pml_source_directory(opened->tensors), &opened->mapper_files, error));
     PML_TRY(describe_origin(opened, path, error));
     opened->map.tensors = opened->tensors;
@@ -231,11 +217,9 @@ void pml_bundle_close(pml_bundle *bundle) {
     cJSON_Delete(bundle->config);
     cJSON_Delete(bundle->scaler);
     pml_mapper_files_deinit(&bundle->mapper_files);
-    pml_free(bundle->config_file.name);
-    pml_free(bundle->config_file.text);
-    pml_free(bundle->scaler_file.name);
-    pml_free(bundle->scaler_file.text);
-    pml_free(bundle->map_file.name);
+    pml_side_file_deinit(&bundle->config_file);
+    pml_side_file_deinit(&bundle->scaler_file);
+    pml_side_file_deinit(&bundle->map_file);
     pml_free(bundle->name);
     pml_free(bundle->origin);
     pml_free(bundle->mapper_settings);

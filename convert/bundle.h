@@ -3,8 +3,8 @@
 #ifndef PML_CONVERT_BUNDLE_H
 #define PML_CONVERT_BUNDLE_H
 
-#include "convert/hash.h"
 #include "convert/mapper_files.h"
+#include "convert/side_file.h"
 #include "mappers/mapper.h"
 
 typedef struct pml_bundle_options {
@@ -16,13 +16,6 @@ typedef struct pml_bundle_options {
     const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists, else what the
                               * container holds (pml_mapper.config_attribute) */
 } pml_bundle_options;
-
-typedef struct pml_side_file { /* a small file that was read whole: what was parsed is what was hashed */
-    char *name;                /* base name; NULL: there is none */
-    char *text;                /* what it holds, for JSON files; NULL otherwise */
-    uint64_t size_bytes;
-    char sha256[PML_SHA256_TEXT_BYTES];
-} pml_side_file;
 
 typedef struct pml_bundle { /* read-only for callers; pointers are owned by the bundle */
     pml_map_source map;     /* what pml_detect and pml_map take */
@@ -43,8 +36,8 @@ typedef struct pml_bundle { /* read-only for callers; pointers are owned by the 
 } pml_bundle;
 
 /* Opens `path` (as pml_source_open) and its side files. `options` (may be NULL) and its texts are borrowed until close.
- * Errors: those of pml_source_open, pml_json_document_parse, pml_input_read, pml_map_rules_load; ARGUMENT (a setting
- * without '='). */
+ * Errors: those of pml_source_open, pml_json_document_parse, pml_side_file_read, pml_map_rules_parse; ARGUMENT (a
+ * setting without '='). */
 pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, pml_bundle **bundle,
                            pml_error *error) PML_WARN_UNUSED;
 void pml_bundle_close(pml_bundle *bundle); /* NULL is allowed */

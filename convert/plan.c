@@ -331,6 +331,9 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     PML_TRY(plan_tensors(made, error));
     PML_TRY(pml_tokenizer_state_read(pml_source_directory(made->bundle->tensors), made->mapping->config,
                                      &made->tokenizer, error));
+    for (size_t i = 0; !options->writes_nothing && i < made->tokenizer.n_files; i++) {
+        PML_TRY(check_not(made->output, made->tokenizer.files[i].path, error));
+    }
     PML_TRY(plan_metadata(made, error));
     PML_TRY(plan_size(made, error));
     for (size_t i = 0; i < pml_source_n_files(made->bundle->tensors); i++) {

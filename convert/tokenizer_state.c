@@ -1,19 +1,15 @@
 #include "convert/tokenizer_state.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "convert/tokenizer_draft.h"
 #include "formats/json_document.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/input.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/quote.h"
 
-#define PATH_BYTES 4096u
 #define GREATEST_LENGTH 1e9 /* a longer "longest text" means that there is no limit */
 
 enum { N_SPECIAL = 5 };
@@ -22,49 +18,32 @@ static const char *const special_defaults[N_SPECIAL] = {"[UNK]", "[CLS]", "[SEP]
 
 typedef struct sources { /* parsed side files */
     cJSON *config, *map, *added;
-    char *bytes;
-    size_t size_bytes;
+    const pml_side_file *vocabulary; /* NULL: none */
     bool is_json;
 } sources;
 
-/* Reads and hashes a file of the directory, if it is there; *bytes is then the caller's, else NULL. */
-static pml_status read_file(const char *directory, const char *name, pml_tokenizer_state *state, char **bytes,
-                            size_t *size_bytes, pml_error *error) {
-    pml_status status = PML_OK;
-    char path[PATH_BYTES];
-    struct stat info;
-    *bytes = NULL;
-    const int n = snprintf(path, sizeof path, "%s/%s", directory, name);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", directory));
-    }
-    if (lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        goto done;
-    }
-    pml_side_file *file = &state->files[state->n_files];
-    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_JSON_BYTES, bytes, size_bytes, error));
-    PML_TRY(pml_hash_bytes(*bytes, *size_bytes, file->sha256, error));
-    PML_TRY(pml_string_copy(name, strlen(name), &file->name, error));
-    file->size_bytes = *size_bytes;
-    state->n_files++;
-done:
+/* Reads a file of the directory; *file is NULL when it is not there. */
+static pml_status read_file(const char *directory, const char *name, pml_tokenizer_state *state,
+                            const pml_side_file **file, pml_error *error) {
+    pml_side_file *read = &state->files[state->n_files];
+    const pml_status status = pml_side_file_find(directory, name, PML_MAX_JSON_BYTES, read, error);
+    *file = status == PML_OK && read->name != NULL ? read : NULL;
+    state->n_files += *file != NULL;
     return status;
 }
 
 static pml_status read_tree(const char *directory, const char *name, pml_tokenizer_state *state, cJSON **root,
                             pml_error *error) {
     pml_status status = PML_OK;
-    char *bytes = NULL;
-    size_t size_bytes = 0;
-    PML_TRY(read_file(directory, name, state, &bytes, &size_bytes, error));
-    if (bytes != NULL) {
-        PML_TRY(pml_json_document_parse(bytes, size_bytes, name, root, error));
+    const pml_side_file *file;
+    PML_TRY(read_file(directory, name, state, &file, error));
+    if (file != NULL) {
+        PML_TRY(pml_json_document_parse(file->text, file->size_bytes, name, root, error));
         if (!cJSON_IsObject(*root)) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: expected an object", name));
         }
     }
 done:
-    pml_free(bytes);
     return status;
 }
 
@@ -187,12 +166,12 @@ done:
 
 static pml_status open_sources(const char *directory, sources *s, pml_tokenizer_state *state, pml_error *error) {
     pml_status status = PML_OK;
-    PML_TRY(read_file(directory, "tokenizer.json", state, &s->bytes, &s->size_bytes, error));
-    s->is_json = s->bytes != NULL;
-    if (s->bytes == NULL) {
-        PML_TRY(read_file(directory, "vocab.txt", state, &s->bytes, &s->size_bytes, error));
+    PML_TRY(read_file(directory, "tokenizer.json", state, &s->vocabulary, error));
+    s->is_json = s->vocabulary != NULL;
+    if (s->vocabulary == NULL) {
+        PML_TRY(read_file(directory, "vocab.txt", state, &s->vocabulary, error));
     }
-    if (s->bytes != NULL) {
+    if (s->vocabulary != NULL) {
         PML_TRY(read_tree(directory, "tokenizer_config.json", state, &s->config, error));
         PML_TRY(read_tree(directory, "special_tokens_map.json", state, &s->map, error));
         PML_TRY(read_tree(directory, "added_tokens.json", state, &s->added, error));
@@ -203,10 +182,11 @@ done:
 
 static pml_status fill_draft(const sources *s, pml_tokenizer_draft *draft, pml_error *error) {
     pml_status status = PML_OK;
+    const pml_side_file *file = s->vocabulary;
     if (s->is_json) {
-        PML_TRY(pml_draft_read_json(draft, s->bytes, s->size_bytes, "tokenizer.json", error));
+        PML_TRY(pml_draft_read_json(draft, file->text, file->size_bytes, file->name, error));
     } else {
-        PML_TRY(pml_draft_read_vocabulary(draft, s->bytes, s->size_bytes, "vocab.txt", error));
+        PML_TRY(pml_draft_read_vocabulary(draft, file->text, file->size_bytes, file->name, error));
     }
     PML_TRY(override(s->config, "do_lower_case", &draft->lowercase, error));
     PML_TRY(override(s->config, "strip_accents", &draft->strip_accents, error));
@@ -227,10 +207,10 @@ pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *m
     if (pml_metadata_find(metadata, "config.vocab_size") != NULL) {
         PML_TRY(open_sources(directory, &s, state, error));
     }
-    if (s.bytes == NULL) {
+    if (s.vocabulary == NULL) {
         goto done;
     }
-    const char *name = s.is_json ? "tokenizer.json" : "vocab.txt";
+    const char *name = s.vocabulary->name;
     PML_TRY(fill_draft(&s, &draft, error));
     for (size_t i = 0; i < N_SPECIAL; i++) {
         special[i] = special_text(&s, &draft, i);
@@ -242,14 +222,16 @@ done:
     cJSON_Delete(s.config);
     cJSON_Delete(s.map);
     cJSON_Delete(s.added);
-    pml_free(s.bytes);
+    for (size_t i = 0; i < state->n_files; i++) {
+        pml_side_file_forget_text(&state->files[i]);
+    }
     pml_draft_deinit(&draft);
     return status;
 }
 
 void pml_tokenizer_state_deinit(pml_tokenizer_state *state) {
     for (size_t i = 0; i < state->n_files; i++) {
-        pml_free(state->files[i].name);
+        pml_side_file_deinit(&state->files[i]);
     }
     pml_free(state->bytes);
     *state = (pml_tokenizer_state){0};

@@ -4,22 +4,9 @@
 #include "mappers/mapper.h"
 #include "mappers/pattern.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/input.h"
 
 #define MAX_RULES 65536u
 #define SPACE " \t\r"
-
-static pml_status read_file(const char *path, char **text, pml_error *error) {
-    pml_status status;
-    size_t size_bytes = 0;
-    PML_TRY(pml_input_read(path, PML_E_FORMAT, PML_MAX_CONFIG_BYTES, text, &size_bytes, error));
-    const char *zero = memchr(*text, '\0', size_bytes);
-    if (zero != NULL) {
-        PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, zero - *text, "%s: zero byte", path));
-    }
-done:
-    return status;
-}
 
 /* The next word of a line, cut out in place; NULL at its end. */
 static char *next_word(char **at) {
@@ -41,7 +28,7 @@ static pml_status copy_word(const char *word, const char **out, pml_error *error
 }
 
 /* Reads one line into *rule; *is_rule is false for blank lines and comments. */
-static pml_status read_line(char *line, const char *path, size_t n_line, pml_map_rule *rule, bool *is_rule,
+static pml_status read_line(char *line, const char *file_name, size_t n_line, pml_map_rule *rule, bool *is_rule,
                             pml_error *error) {
     pml_status status = PML_OK;
     line[strcspn(line, "#")] = '\0';
@@ -53,13 +40,13 @@ static pml_status read_line(char *line, const char *path, size_t n_line, pml_map
         goto done;
     }
     if (target == NULL || next_word(&line) != NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: pattern, target and at most one transform are expected", path,
-                         n_line));
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: pattern, target and at most one transform are expected",
+                         file_name, n_line));
     }
     bool is_dropped = strcmp(target, "-") == 0;
     if (!pml_pattern_check(pattern) || (!is_dropped && (!pml_pattern_check(target) || strchr(target, '[') != NULL)) ||
         strlen(pattern) > PML_MAX_NAME_BYTES || strlen(target) > PML_MAX_NAME_BYTES) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: malformed pattern or target", path, n_line));
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s:%zu: malformed pattern or target", file_name, n_line));
     }
     PML_TRY(copy_word(pattern, &rule->pattern, error));
     if (!is_dropped) {
@@ -73,13 +60,18 @@ done:
     return status;
 }
 
-pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_rules, pml_error *error) {
+pml_status pml_map_rules_parse(const char *text, size_t size_bytes, const char *file_name, pml_map_rule **rules,
+                               size_t *n_rules, pml_error *error) {
     pml_status status = PML_OK;
-    char *text = NULL;
+    char *copy = NULL;
     pml_map_rule *items = NULL;
     size_t count = 0, capacity = 0, n_line = 0;
-    PML_TRY(read_file(path, &text, error));
-    for (char *line = text; line != NULL;) {
+    const char *zero = memchr(text, '\0', size_bytes);
+    if (zero != NULL) {
+        PML_TRY(PML_FAIL_AT(error, PML_E_FORMAT, zero - text, "%s: zero byte", file_name));
+    }
+    PML_TRY(pml_string_copy(text, size_bytes, &copy, error));
+    for (char *line = copy; line != NULL;) {
         char *end = strchr(line, '\n');
         if (end != NULL) {
             *end = '\0';
@@ -87,11 +79,11 @@ pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_
         n_line++;
         status = pml_grow(&items, &capacity, count + 1, sizeof *items, MAX_RULES, "rules", error);
         if (status != PML_OK) {
-            PML_TRY(pml_error_prefix(error, status, "%s:%zu", path, n_line));
+            PML_TRY(pml_error_prefix(error, status, "%s:%zu", file_name, n_line));
         }
         items[count] = (pml_map_rule){.pattern = NULL};
         bool is_rule = false;
-        status = read_line(line, path, n_line, &items[count], &is_rule, error);
+        status = read_line(line, file_name, n_line, &items[count], &is_rule, error);
         count += is_rule; /* counted even when it failed half way, so that its parts are released */
         PML_TRY(status);
         line = end != NULL ? end + 1 : NULL;
@@ -102,7 +94,7 @@ pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_
     count = 0;
 done:
     pml_map_rules_destroy(items, count);
-    pml_free(text);
+    pml_free(copy);
     return status;
 }
 

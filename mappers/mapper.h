@@ -148,10 +148,10 @@ void pml_detect_report_deinit(pml_detect_report *report);
 pml_status pml_map(const pml_map_source *source, pml_mapping **mapping, pml_error *error) PML_WARN_UNUSED;
 void pml_mapping_destroy(pml_mapping *mapping);
 
-/* --map FILE: lines "pattern target [transform]" (white space between, # comments). *rules is owned by the caller:
- * pml_map_rules_destroy. */
-pml_status pml_map_rules_load(const char *path, pml_map_rule **rules, size_t *n_rules,
-                              pml_error *error) PML_WARN_UNUSED;
+/* What a file of --map holds: lines "pattern target [transform]" (white space between, # comments). *rules is owned by
+ * the caller: pml_map_rules_destroy. Errors: FORMAT (file:line), MEMORY. */
+pml_status pml_map_rules_parse(const char *text, size_t size_bytes, const char *file_name, pml_map_rule **rules,
+                               size_t *n_rules, pml_error *error) PML_WARN_UNUSED;
 void pml_map_rules_destroy(pml_map_rule *rules, size_t n_rules);
 
 #endif

@@ -30,16 +30,22 @@ static void selftest_never_writes_over_its_inputs(void) {
 }
 
 static void a_conversion_never_writes_over_its_sources(void) {
-    const char *source = test_copy_case("patchtst/hf-sharded", "sources");
-    if (source == NULL) {
-        return;
-    }
-    static const char *const names[] = {"model.safetensors.index.json", "model-00001-of-00004.safetensors",
-                                        "config.json"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        TEST_EXITS(2, "is one of the sources", "'%s' --force -o '%s/%s'", source, source, names[i]);
-        CU_ASSERT_TRUE(same_bytes(pml_test_path("%s/%s", source, names[i]),
-                                  pml_test_path("%s/%s", pml_test_golden("patchtst/hf-sharded"), names[i])));
+    static const struct {
+        const char *golden, *name;
+    } cases[] = {{"patchtst/hf-sharded", "model.safetensors.index.json"},
+                 {"patchtst/hf-sharded", "model-00001-of-00004.safetensors"},
+                 {"patchtst/hf-sharded", "config.json"},
+                 {"bert/sentence-transformer", "1_Pooling/config.json"},
+                 {"bert/sentence-transformer", "tokenizer.json"},
+                 {"bert/sentence-transformer", "tokenizer_config.json"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *source = test_copy_case(cases[i].golden, pml_test_path("sources-%zu", i));
+        if (source == NULL) {
+            return;
+        }
+        TEST_EXITS(2, "is one of the sources", "'%s' --force -o '%s/%s'", source, source, cases[i].name);
+        CU_ASSERT_TRUE(same_bytes(pml_test_path("%s/%s", source, cases[i].name),
+                                  pml_test_path("%s/%s", pml_test_golden(cases[i].golden), cases[i].name)));
     }
 }
 

@@ -1,21 +1,16 @@
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "tests/mappers/synthetic.h"
 
-static const char *write_rules(const char *text) {
-    const char *path = pml_test_path("%s/rules.map", pml_test_temporary_dir());
-    pml_test_write_file(path, text, strlen(text));
-    return path;
+static pml_status parse(const char *text, pml_map_rule **rules, size_t *n_rules, pml_error *error) {
+    return pml_map_rules_parse(text, strlen(text), "rules.map", rules, n_rules, error);
 }
 
 static void reads_rules(void) {
     pml_map_rule *rules = NULL;
     size_t n = 0;
     pml_error error;
-    PML_ASSERT_OK(pml_map_rules_load(write_rules("# my names\n\n  enc.{l}.q.w\tencoder.layer.{l}.attention.q.weight  "
-                                                 "transpose # as torch\r\nextra.{k} -\npos position"),
-                                     &rules, &n, &error),
+    PML_ASSERT_OK(parse("# my names\n\n  enc.{l}.q.w\tencoder.layer.{l}.attention.q.weight  "
+                        "transpose # as torch\r\nextra.{k} -\npos position",
+                        &rules, &n, &error),
                   &error);
     CU_ASSERT_EQUAL_FATAL(n, 3);
     CU_ASSERT_STRING_EQUAL(rules[0].pattern, "enc.{l}.q.w");
@@ -26,7 +21,7 @@ static void reads_rules(void) {
     CU_ASSERT_STRING_EQUAL(rules[2].target, "position");
     CU_ASSERT_PTR_NULL(rules[2].transform);
     pml_map_rules_destroy(rules, n);
-    PML_ASSERT_OK(pml_map_rules_load(write_rules(""), &rules, &n, &error), &error);
+    PML_ASSERT_OK(parse("", &rules, &n, &error), &error);
     CU_ASSERT_EQUAL(n, 0);
     pml_map_rules_destroy(rules, n);
 }
@@ -38,25 +33,12 @@ static void names_the_line_of_a_fault(void) {
     size_t n = 0;
     pml_error error;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        PML_ASSERT_FAILS(pml_map_rules_load(write_rules(faults[i]), &rules, &n, &error), PML_E_FORMAT, &error,
-                         "rules.map:2:");
+        PML_ASSERT_FAILS(parse(faults[i], &rules, &n, &error), PML_E_FORMAT, &error, "rules.map:2:");
     }
     CU_ASSERT_PTR_NULL(rules);
-    const char *path = pml_test_path("%s/zero.map", pml_test_temporary_dir());
-    pml_test_write_file(path, "a\0b c", 5);
-    PML_ASSERT_FAILS(pml_map_rules_load(path, &rules, &n, &error), PML_E_FORMAT, &error, "zero byte");
+    PML_ASSERT_FAILS(pml_map_rules_parse("a\0b c", 5, "zero.map", &rules, &n, &error), PML_E_FORMAT, &error,
+                     "zero byte");
     CU_ASSERT_EQUAL(error.offset_bytes, 1);
-    PML_ASSERT_FAILS(pml_map_rules_load(pml_test_path("%s/none.map", pml_test_temporary_dir()), &rules, &n, &error),
-                     PML_E_NOT_FOUND, &error, "none.map");
-    PML_ASSERT_FAILS(pml_map_rules_load(pml_test_temporary_dir(), &rules, &n, &error), PML_E_FORMAT, &error,
-                     "regular file");
-    const char *fifo = pml_test_path("%s/fifo.map", pml_test_temporary_dir());
-    CU_ASSERT_EQUAL_FATAL(mkfifo(fifo, 0600), 0);
-    PML_ASSERT_FAILS(pml_map_rules_load(fifo, &rules, &n, &error), PML_E_FORMAT, &error, "regular file");
-    const char *huge = pml_test_path("%s/huge.map", pml_test_temporary_dir());
-    pml_test_write_file(huge, "a b", 3);
-    CU_ASSERT_EQUAL_FATAL(truncate(huge, (off_t)PML_MAX_CONFIG_BYTES + 1), 0);
-    PML_ASSERT_FAILS(pml_map_rules_load(huge, &rules, &n, &error), PML_E_FORMAT, &error, "at most 16777216 bytes");
 }
 
 /* Other names for the whole checkpoint, and a fused query-key-value matrix that slices take apart. */
@@ -95,7 +77,7 @@ static pml_status map_with(const char *rules_text, const char *config, pml_mappi
                            pml_map_rule **rules, size_t *n, pml_error *error) {
     synthetic s;
     foreign_checkpoint(&s);
-    PML_ASSERT_OK(pml_map_rules_load(write_rules(rules_text), rules, n, error), error);
+    PML_ASSERT_OK(parse(rules_text, rules, n, error), error);
     synthetic_source_init(source, &s, config);
     source->options.extra_rules = *rules;
     source->options.n_extra_rules = *n;
@@ -160,7 +142,7 @@ static void checks_targets_and_leftovers(void) {
 }
 
 static void survives_failing_allocations(void) {
-    const char *path = write_rules("a.{k} b.{k} transpose\nc - \nd e\nf g{ h\n");
+    const char *text = "a.{k} b.{k} transpose\nc - \nd e\nf g{ h\n";
     pml_error error;
     pml_status status = PML_E_MEMORY;
     unsigned long n = 0;
@@ -169,7 +151,7 @@ static void survives_failing_allocations(void) {
         size_t n_rules = 0;
         n++;
         pml_test_fail_allocation(n, n % 2 == 0);
-        status = pml_map_rules_load(path, &rules, &n_rules, &error);
+        status = parse(text, &rules, &n_rules, &error);
         pml_test_fail_allocation(0, false);
         CU_ASSERT(rules == NULL && (status == PML_E_MEMORY || status == PML_E_FORMAT)); /* line 4 is malformed */
     }

@@ -75,7 +75,8 @@ typedef struct pml_file pml_file;
 /* Maps `path` and checks header, metadata and tensor table; tensor bytes are not touched. Costs O(tensors).
  * Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED (newer major version or unknown layout), MEMORY. */
 PML_API pml_status pml_file_open(const char *path, pml_file **file, pml_error *error);
-/* Checks every tensor's and blob's checksum and that padding is zero. Reads the whole file. Errors: MISMATCH. */
+/* Checks every tensor's and blob's checksum and that padding is zero. Reads the whole file. Errors: MISMATCH,
+ * INTERRUPTED. */
 PML_API pml_status pml_file_verify(const pml_file *file, pml_error *error);
 PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
 
@@ -83,7 +84,8 @@ PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
 typedef struct pml_model pml_model;
 /* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at).
  * Its weights are views into the map: `file` must stay open until pml_model_destroy.
- * Errors: UNSUPPORTED, CONFIG, FORMAT, NOT_FOUND (backend), MEMORY. */
+ * Errors: UNSUPPORTED, CONFIG, FORMAT, NUMERIC (a weight that must be finite), NOT_FOUND (backend), ARGUMENT (PML_ISA),
+ * MEMORY. */
 PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
 PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
 
@@ -98,14 +100,15 @@ typedef struct pml_array {
 /* Computes once. `inputs` are borrowed for the call. The outputs stay valid until the next run or destroy; find them
  * with pml_model_output. After the first run with the same shapes nothing is allocated.
  * An output that pml derives from others (the mean of a distribution) has no data when it alone is not finite.
- * Errors: ARGUMENT (missing input, wrong shape), NUMERIC (another output is not finite), MEMORY. */
+ * Errors: ARGUMENT (missing input, wrong shape, no index where one is expected), NUMERIC (an input or another output is
+ * not finite), INTERRUPTED, MEMORY. */
 PML_API pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error);
 PML_API size_t pml_model_n_outputs(const pml_model *model);
 PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);
 PML_API const pml_array *pml_model_output(const pml_model *model, const char *name); /* NULL: no such output */
 
 /* ---- forecasting -------------------------------------------------------------------------------------------- */
-/* Sizes of a forecasting model; PML_E_UNSUPPORTED for models that do not forecast. */
+/* Sizes of a forecasting model. Errors: UNSUPPORTED (the model does not forecast), CONFIG. */
 typedef struct pml_forecast_shape {
     size_t context_length; /* T look-back steps */
     size_t n_channels;     /* C; 0: any number */
@@ -114,7 +117,8 @@ typedef struct pml_forecast_shape {
 PML_API pml_status pml_model_forecast_shape(const pml_model *model, pml_forecast_shape *shape, pml_error *error);
 /* Forecasts `horizon` steps from `context` [T][C], both in the units of the data the file's scaler was fitted on
  * (original units; without a stored scaler values pass unscaled). NaN in `context` = missing, allowed where the model
- * takes an observed mask. `forecast` [S][C] is the caller's. Errors as pml_model_run. */
+ * takes an observed mask. `forecast` [S][C] is the caller's. Errors: those of pml_model_run; UNSUPPORTED (the model
+ * does not forecast), CONFIG (what it gives is no forecast of these sizes; a scaler that cannot scale). */
 PML_API pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
                                       double *forecast, pml_error *error);
 

@@ -6,6 +6,7 @@
 #include "runtime/base/json_writer.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
+#include "runtime/models/series_metadata.h"
 #include "runtime/series/evaluate.h"
 
 typedef struct evaluate_options {

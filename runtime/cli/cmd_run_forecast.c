@@ -7,6 +7,7 @@
 #include "runtime/base/publish.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
+#include "runtime/models/series_metadata.h"
 #include "runtime/series/csv.h"
 #include "runtime/series/series_forecast.h"
 

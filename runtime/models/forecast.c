@@ -4,6 +4,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 #include "runtime/models/model_private.h"
+#include "runtime/models/series_metadata.h"
 
 static pml_status evaluate(const pml_model *model, const char *expression, size_t *value, pml_error *error) {
     int64_t integer = 0;
@@ -38,39 +39,21 @@ done:
 }
 
 /* The stored scaler: two arrays of one value per channel, or NULL both. */
-static pml_status find_scaler(const pml_model *model, size_t n_channels, const double **mean, const double **deviation,
-                              pml_error *error) {
-    pml_status status = PML_OK;
-    const pml_metadata *metadata = pml_file_metadata(model->file);
-    const pml_meta_entry *means = pml_metadata_find(metadata, "series.mean");
-    const pml_meta_entry *deviations = pml_metadata_find(metadata, "series.std");
-    *mean = NULL;
-    *deviation = NULL;
-    if (means == NULL && deviations == NULL) {
-        goto done;
+static pml_status find_scaler(const pml_model *model, size_t n_channels, pml_series_state *state, pml_error *error) {
+    const pml_status status = pml_series_state_get(pml_file_metadata(model->file), state, error);
+    if (status != PML_OK) {
+        return pml_error_prefix(error, status, "%s", pml_file_path(model->file));
     }
-    if (means == NULL || deviations == NULL || means->type != PML_META_F64_ARRAY ||
-        deviations->type != PML_META_F64_ARRAY || means->count != n_channels || deviations->count != n_channels) {
-        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: series.mean and series.std do not both hold %zu numbers",
-                         pml_file_path(model->file), n_channels));
+    if (state->mean != NULL && state->n_scaled != n_channels) {
+        return PML_FAIL(error, PML_E_CONFIG, "%s: its scaler is of %zu channels, not %zu", pml_file_path(model->file),
+                        state->n_scaled, n_channels);
     }
-    for (size_t c = 0; c < n_channels; c++) {
-        if (!isfinite(means->value.f64s[c]) || !isfinite(deviations->value.f64s[c]) || deviations->value.f64s[c] <= 0) {
-            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: series.mean or series.std of column %zu cannot scale",
-                             pml_file_path(model->file), c));
-        }
-    }
-    *mean = means->value.f64s;
-    *deviation = deviations->value.f64s;
-
-done:
-    return status;
+    return PML_OK;
 }
 
 /* Standardised values and the observed mask, both [T, C]. */
 static pml_status standardize(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
-                              const double *mean, const double *deviation, bool takes_mask, bool *any_missing,
-                              pml_error *error) {
+                              const pml_series_state *scaler, bool takes_mask, bool *any_missing, pml_error *error) {
     pml_status status = PML_OK;
     *any_missing = false;
     for (size_t t = 0; t < n_steps; t++) {
@@ -82,7 +65,9 @@ static pml_status standardize(pml_model *model, const double *context, size_t n_
                                  "the value at step %zu of channel %zu is missing, which this model does not accept", t,
                                  c));
             }
-            float scaled = is_missing ? 0.0F : mean == NULL ? (float)value : (float)((value - mean[c]) / deviation[c]);
+            float scaled = is_missing             ? 0.0F
+                           : scaler->mean == NULL ? (float)value
+                                                  : (float)((value - scaler->mean[c]) / scaler->std[c]);
             if (!isfinite(scaled)) {
                 PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the value at step %zu of channel %zu is not finite", t, c));
             }
@@ -112,11 +97,11 @@ pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_
                               double *forecast, pml_error *error) {
     pml_status status = PML_OK;
     pml_forecast_shape shape;
-    const double *mean, *deviation;
+    pml_series_state scaler;
     bool any_missing;
     PML_TRY(pml_model_forecast_shape(model, &shape, error));
     PML_TRY(check_context(&shape, n_steps, n_channels, error));
-    PML_TRY(find_scaler(model, n_channels, &mean, &deviation, error));
+    PML_TRY(find_scaler(model, n_channels, &scaler, error));
     const pml_forecast_spec *spec = model->schema->forecast;
     uint64_t count = 0, count_out = 0;
     if (!pml_ck_mul(n_steps, n_channels, &count) || !pml_ck_mul(shape.horizon, n_channels, &count_out)) {
@@ -132,7 +117,7 @@ pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_
         model->forecast_capacity = (size_t)count;
     }
     bool takes_mask = spec->observed_mask != NULL && pml_model_find_input(model, spec->observed_mask) != NULL;
-    PML_TRY(standardize(model, context, n_steps, n_channels, mean, deviation, takes_mask, &any_missing, error));
+    PML_TRY(standardize(model, context, n_steps, n_channels, &scaler, takes_mask, &any_missing, error));
     const pml_array inputs[] = {
         {.name = spec->input, .data = model->forecast_values, .rank = 3, .shape = {1, n_steps, n_channels}},
         {.name = spec->observed_mask, .data = model->forecast_mask, .rank = 3, .shape = {1, n_steps, n_channels}}};
@@ -146,7 +131,7 @@ pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_
     for (size_t i = 0; i < count_out; i++) {
         size_t c = i % n_channels;
         double value = (double)output->data[i];
-        value = mean == NULL ? value : value * deviation[c] + mean[c];
+        value = scaler.mean == NULL ? value : value * scaler.std[c] + scaler.mean[c];
         if (!isfinite(value)) {
             PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the forecast of step %zu of channel %zu is not finite",
                              i / n_channels, c));

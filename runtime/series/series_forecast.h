@@ -2,21 +2,7 @@
 #ifndef PML_RUNTIME_SERIES_SERIES_FORECAST_H
 #define PML_RUNTIME_SERIES_SERIES_FORECAST_H
 
-#include "runtime/file/metadata.h"
 #include "runtime/series/series.h"
-
-/* What a file's metadata say about the series that its model was fitted on; views into the metadata. */
-typedef struct pml_series_state {
-    const char *const *columns; /* [n_columns]; NULL: the file names none */
-    size_t n_columns;
-    const double *mean, *std; /* [n_scaled]; NULL: the file has no scaler */
-    size_t n_scaled;
-    const char *frequency; /* NULL: not known */
-} pml_series_state;
-
-/* Errors: FORMAT (wrong types, lengths that differ, a deviation that is not a positive number). */
-pml_status pml_series_state_get(const pml_metadata *metadata, pml_series_state *state,
-                                pml_error *error) PML_WARN_UNUSED;
 
 typedef struct pml_series_forecast { /* zero = safe to deinit */
     size_t start_row;                /* of the series: the row that values[0] foretells */

@@ -109,6 +109,15 @@ static void a_forecast_that_overflows_is_an_error(void) {
     close_model(&o);
 }
 
+static void refuses_a_scaler_that_cannot_scale(void) {
+    opened o = open_model(&(build){.has_scaler = true, .drop_key = "series.std"}, NULL);
+    double context[T * C], forecast[S * C];
+    fill_context(context);
+    PML_ASSERT_FAILS(pml_model_forecast(o.model, context, T, C, forecast, &error), PML_E_CONFIG, &error,
+                     "differ in length");
+    close_model(&o);
+}
+
 static void repeated_forecasts_allocate_nothing(void) {
     opened o = open_model(&(build){.has_scaler = true}, NULL);
     double context[T * C], forecast[S * C], again[S * C];
@@ -125,4 +134,5 @@ static void repeated_forecasts_allocate_nothing(void) {
 PML_TESTS("runtime/models/forecast", PML_TEST(works_in_the_units_of_the_data),
           PML_TEST(without_a_scaler_values_pass_as_they_are), PML_TEST(missing_values_are_masked),
           PML_TEST(tells_its_shape), PML_TEST(refuses_what_it_cannot_forecast_from),
-          PML_TEST(a_forecast_that_overflows_is_an_error), PML_TEST(repeated_forecasts_allocate_nothing))
+          PML_TEST(a_forecast_that_overflows_is_an_error), PML_TEST(refuses_a_scaler_that_cannot_scale),
+          PML_TEST(repeated_forecasts_allocate_nothing))

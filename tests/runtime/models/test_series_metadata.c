@@ -1,4 +1,4 @@
-#include "runtime/series/series_forecast.h"
+#include "runtime/models/series_metadata.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,7 +62,7 @@ static void rejects_a_state_that_contradicts_itself(void) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pml_series_state state;
         pml_error error = {0};
-        PML_ASSERT_FAILS(pml_series_state_get(cases[i].m, &state, &error), PML_E_FORMAT, &error, cases[i].part);
+        PML_ASSERT_FAILS(pml_series_state_get(cases[i].m, &state, &error), PML_E_CONFIG, &error, cases[i].part);
         pml_metadata_destroy(cases[i].m);
     }
     static const char *const keys[] = {"series.columns", "series.mean", "series.frequency"};
@@ -71,10 +71,10 @@ static void rejects_a_state_that_contradicts_itself(void) {
         pml_error error = {0};
         pml_metadata *m = metadata_with(NULL, 0, NULL, 0, NULL, 0);
         PML_ASSERT_OK(pml_metadata_set_bool(m, keys[i], true, &error), &error);
-        PML_ASSERT_FAILS(pml_series_state_get(m, &state, &error), PML_E_FORMAT, &error, keys[i]);
+        PML_ASSERT_FAILS(pml_series_state_get(m, &state, &error), PML_E_CONFIG, &error, keys[i]);
         pml_metadata_destroy(m);
     }
 }
 
-PML_TESTS("runtime/series/series_forecast", PML_TEST(reads_the_series_state_of_a_file),
+PML_TESTS("runtime/models/series_metadata", PML_TEST(reads_the_series_state_of_a_file),
           PML_TEST(rejects_a_state_that_contradicts_itself))

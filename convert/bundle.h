@@ -18,7 +18,7 @@ typedef struct pml_bundle_options {
 } pml_bundle_options;
 
 typedef struct pml_bundle { /* read-only for callers; pointers are owned by the bundle */
-    pml_map_source map;     /* what pml_detect and pml_map take */
+    pml_map_source map;     /* what pml_detect_report_fill and pml_mapping_create take */
     pml_source *tensors;    /* == map.tensors */
     cJSON *config;          /* NULL: none */
     cJSON *scaler;          /* NULL: none */

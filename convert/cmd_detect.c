@@ -36,8 +36,8 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
                                          .arch = given->arch,
                                          .map_path = given->map_path};
     PML_TRY(pml_bundle_open(operands[0], &bundle_options, &bundle, error));
-    PML_TRY(pml_detect(&bundle->map, &report, error));
-    pml_status verdict = pml_map(&bundle->map, &mapping, &why);
+    PML_TRY(pml_detect_report_fill(&bundle->map, &report, error));
+    pml_status verdict = pml_mapping_create(&bundle->map, &mapping, &why);
     if (verdict == PML_OK || verdict == PML_E_CONFIG || verdict == PML_E_UNSUPPORTED || verdict == PML_E_FORMAT) {
         PML_TRY(pml_detect_print(bundle->tensors, &report, mapping, verdict == PML_OK ? NULL : why.message,
                                  given->common.json, stdout, error));

@@ -327,7 +327,7 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     if (!options->writes_nothing) {
         PML_TRY(place_output(made, error));
     }
-    PML_TRY(pml_map(&made->bundle->map, &made->mapping, error));
+    PML_TRY(pml_mapping_create(&made->bundle->map, &made->mapping, error));
     PML_TRY(plan_tensors(made, error));
     PML_TRY(pml_tokenizer_state_read(pml_source_directory(made->bundle->tensors), made->mapping->config,
                                      &made->tokenizer, error));

@@ -41,7 +41,7 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
 
 /* Opens and understands the source. `options` is borrowed until destroy. The output can be created, is none of
  * the sources, and does not exist unless `replace`. Errors: ARGUMENT, those of pml_publish_check, pml_bundle_open,
- * pml_map and pml_series_state_read, UNSUPPORTED (dtype), NOT_FOUND (the vectors too). */
+ * pml_mapping_create and pml_series_state_read, UNSUPPORTED (dtype), NOT_FOUND (the vectors too). */
 pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
 void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
 

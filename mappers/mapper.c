@@ -150,8 +150,8 @@ done:
     return status;
 }
 
-pml_status pml_detect_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_detect_report *report,
-                            pml_error *error) {
+pml_status pml_detect_report_fill_among(const pml_mapper *const *mappers, const pml_map_source *source,
+                                        pml_detect_report *report, pml_error *error) {
     pml_status status = PML_OK;
     candidates all = {0};
     pml_detect_report result = {0};
@@ -175,8 +175,8 @@ done:
     return status;
 }
 
-pml_status pml_detect(const pml_map_source *source, pml_detect_report *report, pml_error *error) {
-    return pml_detect_among(pml_mappers, source, report, error);
+pml_status pml_detect_report_fill(const pml_map_source *source, pml_detect_report *report, pml_error *error) {
+    return pml_detect_report_fill_among(pml_mappers, source, report, error);
 }
 
 void pml_detect_report_deinit(pml_detect_report *report) {
@@ -294,8 +294,8 @@ static pml_status choose(const pml_mapper *const *mappers, const pml_map_source 
     return PML_OK;
 }
 
-pml_status pml_map_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_mapping **mapping,
-                         pml_error *error) {
+pml_status pml_mapping_create_among(const pml_mapper *const *mappers, const pml_map_source *source,
+                                    pml_mapping **mapping, pml_error *error) {
     pml_status status = PML_OK;
     candidates all = {0};
     candidate *chosen = NULL;
@@ -318,6 +318,6 @@ done:
     return status;
 }
 
-pml_status pml_map(const pml_map_source *source, pml_mapping **mapping, pml_error *error) {
-    return pml_map_among(pml_mappers, source, mapping, error);
+pml_status pml_mapping_create(const pml_map_source *source, pml_mapping **mapping, pml_error *error) {
+    return pml_mapping_create_among(pml_mappers, source, mapping, error);
 }

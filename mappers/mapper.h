@@ -27,7 +27,7 @@ typedef struct pml_map_rule {
 typedef struct pml_detection { /* one candidate; strings owned by the report */
     const struct pml_mapper *mapper;
     const char *dialect;
-    double score; /* 0 .. 1: share of the evidence that fits, see pml_detect */
+    double score; /* 0 .. 1: share of the evidence that fits, see pml_detect_report_fill */
     bool accepted;
     char *variant; /* "ForPrediction, channel-independent, batchnorm, …" */
     char *failed;  /* the rule that failed, NULL if none */
@@ -138,14 +138,15 @@ typedef struct pml_mapping {
 
 /* Scores every registered family and dialect. Always succeeds on a readable source, possibly with no accepted
  * candidate. A tie of accepted candidates, a config that claims another family than the tensors, and "nothing fits" are
- * told apart by pml_map. */
-pml_status pml_detect(const pml_map_source *source, pml_detect_report *report, pml_error *error) PML_WARN_UNUSED;
+ * told apart by pml_mapping_create. */
+pml_status pml_detect_report_fill(const pml_map_source *source, pml_detect_report *report,
+                                  pml_error *error) PML_WARN_UNUSED;
 void pml_detect_report_deinit(pml_detect_report *report);
 
 /* Detects, reads the config, applies the rules, checks completeness and shapes: every source tensor consumed or dropped
  * with a reason, every weight filled once. Errors: CONFIG, UNSUPPORTED (no family fits; legacy or foreign variant),
  * FORMAT (missing, unexpected, wrong shape: the message names the first tensors and counts the rest), MEMORY. */
-pml_status pml_map(const pml_map_source *source, pml_mapping **mapping, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_mapping_create(const pml_map_source *source, pml_mapping **mapping, pml_error *error) PML_WARN_UNUSED;
 void pml_mapping_destroy(pml_mapping *mapping);
 
 /* What a file of --map holds: lines "pattern target [transform]" (white space between, # comments). *rules is owned by

@@ -82,9 +82,9 @@ pml_status pml_mapping_fill(const pml_map_source *source, pml_mapping *mapping, 
 pml_status pml_mapping_check(const pml_detection *detection, pml_error *error) PML_WARN_UNUSED;
 
 /* ---- the registry's algorithms over any list of mappers (NULL-terminated) ---- */
-pml_status pml_detect_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_detect_report *report,
-                            pml_error *error) PML_WARN_UNUSED;
-pml_status pml_map_among(const pml_mapper *const *mappers, const pml_map_source *source, pml_mapping **mapping,
-                         pml_error *error) PML_WARN_UNUSED;
+pml_status pml_detect_report_fill_among(const pml_mapper *const *mappers, const pml_map_source *source,
+                                        pml_detect_report *report, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_mapping_create_among(const pml_mapper *const *mappers, const pml_map_source *source,
+                                    pml_mapping **mapping, pml_error *error) PML_WARN_UNUSED;
 
 #endif

@@ -170,7 +170,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
                                   .second = "end_logits",
                                   .per_token = true};
     (void)n_operands;
-    PML_TRY(pml_load(operands[0], &o->model, &s.loaded, error));
+    PML_TRY(pml_loaded_open(operands[0], &o->model, &s.loaded, error));
     PML_TRY(pml_text_model_open(s.loaded.file, s.loaded.model, &s.text, error));
     PML_TRY(pml_text_need_head(&s, "answer", "question_answering", error));
     PML_TRY(read_contexts(o, operands, &s.texts, error));

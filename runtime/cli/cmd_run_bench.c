@@ -207,7 +207,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--repetitions must lie between 1 and %d, --warmup below that",
                          MOST_REPEATS));
     }
-    PML_TRY(pml_load(operands[0], &o->model, &loaded, error));
+    PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
     for (size_t i = 0; i < n_batches; i++) {
         results[i].batch = batches[i];
         PML_TRY(time_batch(loaded.model, n_tokens, repeats, warmup, &results[i], error));
@@ -221,7 +221,7 @@ done:
     for (size_t i = 0; i < n_batches; i++) {
         pml_free(results[i].runs_ms);
     }
-    pml_unload(&loaded);
+    pml_loaded_close(&loaded);
     return status;
 }
 

@@ -160,7 +160,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(check_options(o, n_operands, error));
     setup.batch_size = o->batch_size.is_set ? o->batch_size.value : 32;
     if (n_operands == 1) {
-        PML_TRY(pml_load(operands[0], &o->model, &loaded, error));
+        PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
         PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     }
     /* The protocol counts rows; dates play no part. */
@@ -173,7 +173,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     setup.mean = state.mean;
     setup.std = state.std;
     setup.n_scaled = state.n_scaled;
-    PML_TRY(pml_evaluate(series, o->csv, &setup, &result, error));
+    PML_TRY(pml_evaluation_run(series, o->csv, &setup, &result, error));
     pml_progress_destroy(w.progress);
     w.progress = NULL;
     const printed p = {o, n_operands == 1 ? operands[0] : NULL, &setup, &result};
@@ -185,7 +185,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 done:
     pml_progress_destroy(w.progress);
     pml_series_destroy(series);
-    pml_unload(&loaded);
+    pml_loaded_close(&loaded);
     return status;
 }
 

@@ -129,7 +129,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (out != NULL) {
         PML_TRY(pml_cli_check_output("out", out, (const char *const[2]){o->csv, operands[0]}, 2, error));
     }
-    PML_TRY(pml_load(operands[0], &o->model, &loaded, error));
+    PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
     PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     const pml_series_request request = {state.columns, state.n_columns, o->no_dates};
     PML_TRY(pml_series_read(o->csv, &request, &series, error));
@@ -148,7 +148,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 done:
     pml_series_forecast_deinit(&forecast);
     pml_series_destroy(series);
-    pml_unload(&loaded);
+    pml_loaded_close(&loaded);
     return status;
 }
 

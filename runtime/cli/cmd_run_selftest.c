@@ -48,7 +48,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_selftest_report report = {0};
     const char *path = operands[0];
     (void)n_operands;
-    PML_TRY(pml_load(path, &o->model, &loaded, error));
+    PML_TRY(pml_loaded_open(path, &o->model, &loaded, error));
     const pml_file_blob *blob = pml_file_blob_find(loaded.file, "selftest");
     if (blob == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
@@ -71,7 +71,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 done:
     pml_selftest_report_deinit(&report);
     pml_free(vectors);
-    pml_unload(&loaded);
+    pml_loaded_close(&loaded);
     return status;
 }
 

@@ -197,7 +197,7 @@ static int run_command(frame *f, const pml_command *command, bool is_default, in
     pml_parsed parsed = {0};
     bool was_parsed = false;
     pml_status status = PML_OK;
-    PML_TRY(pml_parse(command, argc, argv, &parsed, &error));
+    PML_TRY(pml_parsed_read(command, argc, argv, &parsed, &error));
     was_parsed = true;
     const pml_common_options *common = parsed.options;
     if (common->help) {

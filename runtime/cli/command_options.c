@@ -193,7 +193,7 @@ static size_t meant_row(const pml_command *command, size_t n_own, size_t i_row) 
     return i_row;
 }
 
-pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_parsed *parsed, pml_error *error) {
+pml_status pml_parsed_read(const pml_command *command, int argc, char **argv, pml_parsed *parsed, pml_error *error) {
     pml_status status = PML_OK;
     struct option *table = NULL;
     size_t n_own = count_rows(command->options);

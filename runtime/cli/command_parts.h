@@ -16,8 +16,8 @@ typedef struct pml_parsed {
 
 /* Reads the arguments that follow the command's name (`argv[0]` is skipped; argv is permuted). Operands are counted
  * only when neither help nor version was asked for. Errors: ARGUMENT, naming the option and the nearest known one. */
-pml_status pml_parse(const pml_command *command, int argc, char **argv, pml_parsed *parsed,
-                     pml_error *error) PML_WARN_UNUSED;
+pml_status pml_parsed_read(const pml_command *command, int argc, char **argv, pml_parsed *parsed,
+                           pml_error *error) PML_WARN_UNUSED;
 void pml_parsed_deinit(const pml_command *command, pml_parsed *parsed);
 
 /* The name among `n_names` that `text` most likely meant, or NULL when none is near. */

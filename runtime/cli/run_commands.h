@@ -45,8 +45,8 @@ typedef struct pml_loaded { /* zero = safe to unload */
 
 /* Opens, verifies if asked, prepares the model. Errors: those of pml_file_open, pml_file_verify, pml_model_create;
  * ARGUMENT (no such backend). */
-pml_status pml_load(const char *path, const pml_model_options *options, pml_loaded *loaded,
-                    pml_error *error) PML_WARN_UNUSED;
-void pml_unload(pml_loaded *loaded);
+pml_status pml_loaded_open(const char *path, const pml_model_options *options, pml_loaded *loaded,
+                           pml_error *error) PML_WARN_UNUSED;
+void pml_loaded_close(pml_loaded *loaded);
 
 #endif

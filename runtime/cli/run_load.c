@@ -1,7 +1,7 @@
 /* Opens a file and creates its model, with the options that all commands share. */
 #include "runtime/cli/run_commands.h"
 
-pml_status pml_load(const char *path, const pml_model_options *options, pml_loaded *loaded, pml_error *error) {
+pml_status pml_loaded_open(const char *path, const pml_model_options *options, pml_loaded *loaded, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(pml_cli_check_backend(options->backend, error));
     PML_TRY(pml_file_open(path, &loaded->file, error));
@@ -13,7 +13,7 @@ done:
     return status;
 }
 
-void pml_unload(pml_loaded *loaded) {
+void pml_loaded_close(pml_loaded *loaded) {
     pml_model_destroy(loaded->model);
     pml_file_close(loaded->file);
     *loaded = (pml_loaded){0};

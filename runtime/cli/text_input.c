@@ -90,7 +90,7 @@ void pml_texts_free(pml_texts *texts) {
 pml_status pml_text_session_open(const pml_model_options *model, const pml_text_options *options, char **operands,
                                  unsigned n_operands, pml_text_session *session, pml_error *error) {
     pml_status status = PML_OK;
-    PML_TRY(pml_load(operands[0], model, &session->loaded, error));
+    PML_TRY(pml_loaded_open(operands[0], model, &session->loaded, error));
     PML_TRY(pml_text_model_open(session->loaded.file, session->loaded.model, &session->text, error));
     PML_TRY(pml_texts_read(options, operands, n_operands, &session->texts, error));
 done:
@@ -100,7 +100,7 @@ done:
 void pml_text_session_close(pml_text_session *session) {
     pml_texts_free(&session->texts);
     pml_text_model_close(&session->text);
-    pml_unload(&session->loaded);
+    pml_loaded_close(&session->loaded);
 }
 
 pml_status pml_text_session_run(const pml_text_session *session, const pml_text_run *request, pml_text_result_fn *keep,

@@ -44,7 +44,7 @@ typedef struct pml_text_session { /* zero = safe to close */
     pml_texts texts;
 } pml_text_session;
 
-/* Loads the model of operands[0] with its tokenizer and reads the texts. Errors: those of pml_load,
+/* Loads the model of operands[0] with its tokenizer and reads the texts. Errors: those of pml_loaded_open,
  * pml_text_model_open, pml_texts_read. The caller closes the session also on failure. */
 pml_status pml_text_session_open(const pml_model_options *model, const pml_text_options *options, char **operands,
                                  unsigned n_operands, pml_text_session *session, pml_error *error) PML_WARN_UNUSED;

@@ -312,8 +312,8 @@ done:
     return status;
 }
 
-pml_status pml_evaluate(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
-                        pml_evaluation *evaluation, pml_error *error) {
+pml_status pml_evaluation_run(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
+                              pml_evaluation *evaluation, pml_error *error) {
     pml_status status = PML_OK;
     pml_evaluation made = {0};
     evaluator e = {.options = options,

@@ -40,7 +40,7 @@ typedef struct pml_evaluation {
 
 /* Validation and test windows look back into the part before. Errors: FORMAT (no window fits, number of columns),
  * UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and those of pml_model_run. */
-pml_status pml_evaluate(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
-                        pml_evaluation *evaluation, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_evaluation_run(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
+                              pml_evaluation *evaluation, pml_error *error) PML_WARN_UNUSED;
 
 #endif

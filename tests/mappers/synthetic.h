@@ -170,7 +170,7 @@ static inline void synthetic_expect(const synthetic *s, const char *config, pml_
     pml_error error;
     pml_mapping *mapping = NULL;
     synthetic_source_init(&source, s, config);
-    pml_status status = pml_map(&source.map, &mapping, &error);
+    pml_status status = pml_mapping_create(&source.map, &mapping, &error);
     if (expected == PML_OK) {
         PML_ASSERT_OK(status, &error);
         CU_ASSERT_PTR_NOT_NULL(mapping);

@@ -82,7 +82,7 @@ static void poke(synthetic_source *source, const synthetic *s, const char *name)
 static pml_mapping *map(synthetic_source *source) {
     pml_error error;
     pml_mapping *mapping = NULL;
-    PML_ASSERT_OK(pml_map(&source->map, &mapping, &error), &error);
+    PML_ASSERT_OK(pml_mapping_create(&source->map, &mapping, &error), &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(mapping);
     CU_ASSERT_EQUAL(mapping->detection.score, 1.0);
     return mapping;
@@ -314,7 +314,7 @@ static pml_mapping *map_sentence(const sides *files, pml_status expected, const 
     }
     source.map.sides = list;
     source.map.n_sides = n;
-    pml_status status = pml_map(&source.map, &mapping, &error);
+    pml_status status = pml_mapping_create(&source.map, &mapping, &error);
     if (expected == PML_OK) {
         PML_ASSERT_OK(status, &error);
     } else {

@@ -26,7 +26,7 @@ static pml_status map_with(const char *path, pml_error *error) {
         source.map.config = source.config;
         source.map.config_text = text;
         source.map.config_bytes = size_bytes;
-        status = pml_map(&source.map, &mapping, error);
+        status = pml_mapping_create(&source.map, &mapping, error);
     }
     pml_mapping_destroy(mapping);
     synthetic_source_deinit(&source);
@@ -130,7 +130,7 @@ static void judges_settings(void) {
         pml_mapping *mapping = NULL;
         synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(""));
         source.options = (pml_map_options){.settings = &cases[i].setting, .n_settings = 1};
-        pml_status status = pml_map(&source.map, &mapping, &error);
+        pml_status status = pml_mapping_create(&source.map, &mapping, &error);
         if (cases[i].expected == PML_OK) {
             PML_ASSERT_OK(status, &error);
         } else {
@@ -150,7 +150,7 @@ static void settings_win_and_the_last_one_counts(void) {
     synthetic_patchtst(&s);
     synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(",\"norm_eps\":0.25"));
     source.options = (pml_map_options){.settings = settings, .n_settings = 3};
-    PML_ASSERT_OK(pml_map(&source.map, &mapping, &error), &error);
+    PML_ASSERT_OK(pml_mapping_create(&source.map, &mapping, &error), &error);
     int64_t n_heads = 0;
     double eps = 0;
     PML_ASSERT_OK(pml_metadata_get_i64(mapping->config, "config.num_attention_heads", &n_heads, &error), &error);
@@ -177,7 +177,7 @@ static void lists_what_it_assumes(void) {
     pml_mapping *mapping = NULL;
     synthetic_patchtst(&s);
     synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(",\"scaling\":null"));
-    PML_ASSERT_OK(pml_map(&source.map, &mapping, &error), &error);
+    PML_ASSERT_OK(pml_mapping_create(&source.map, &mapping, &error), &error);
     const pml_detection *d = &mapping->detection;
     CU_ASSERT_TRUE(has_line(d->assumed, d->n_assumed, "activation = gelu (default of activation_function)"));
     CU_ASSERT_TRUE(has_line(d->assumed, d->n_assumed, "pre_norm = true"));
@@ -201,7 +201,7 @@ static void survives_failing_allocations(void) {
         pml_mapping *mapping = NULL;
         pml_error error;
         pml_test_fail_allocation(n, true);
-        status = pml_map(&source.map, &mapping, &error);
+        status = pml_mapping_create(&source.map, &mapping, &error);
         pml_test_fail_allocation(0, false);
         CU_ASSERT_TRUE(status == PML_OK || status == PML_E_MEMORY);
         CU_ASSERT_EQUAL(status == PML_OK, mapping != NULL);

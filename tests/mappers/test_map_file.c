@@ -81,7 +81,7 @@ static pml_status map_with(const char *rules_text, const char *config, pml_mappi
     synthetic_source_init(source, &s, config);
     source->options.extra_rules = *rules;
     source->options.n_extra_rules = *n;
-    return pml_map(&source->map, mapping, error);
+    return pml_mapping_create(&source->map, mapping, error);
 }
 
 static void maps_a_checkpoint_with_other_names(void) {

@@ -61,7 +61,7 @@ static void judge(const char *tensor, const char *arch, const char *config, pml_
     synthetic_add(&s, tensor, 1, 3, 0);
     synthetic_source_init(&source, &s, config);
     source.options.arch = arch;
-    pml_status status = pml_map_among(both, &source.map, &mapping, &error);
+    pml_status status = pml_mapping_create_among(both, &source.map, &mapping, &error);
     if (expected == PML_OK) {
         PML_ASSERT_OK(status, &error);
         CU_ASSERT_PTR_NOT_NULL_FATAL(mapping);
@@ -114,7 +114,7 @@ static void transforms_take_expressions(void) {
     pml_mapping *mapping = NULL;
     synthetic_add(&s, "b", 2, 3, 1);
     synthetic_source_init(&source, &s, NULL);
-    PML_ASSERT_OK(pml_map_among(both, &source.map, &mapping, &error), &error);
+    PML_ASSERT_OK(pml_mapping_create_among(both, &source.map, &mapping, &error), &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(mapping);
     CU_ASSERT_STRING_EQUAL(mapping->mapped[0].transform, "reshape(3)");
     pml_mapping_destroy(mapping);
@@ -131,7 +131,7 @@ static void reports_every_candidate(void) {
     synthetic_add(&s, "b", 1, 3, 0);
     synthetic_add(&s, "extra", 1, 3, 0);
     synthetic_source_init(&source, &s, NULL);
-    PML_ASSERT_OK(pml_detect_among(both, &source.map, &report, &error), &error);
+    PML_ASSERT_OK(pml_detect_report_fill_among(both, &source.map, &report, &error), &error);
     CU_ASSERT_EQUAL_FATAL(report.count, 2);
     const pml_detection *d = &report.candidates[0];
     CU_ASSERT_STRING_EQUAL(d->mapper->name, "beta");
@@ -153,7 +153,7 @@ static void detects_a_real_family(void) {
     pml_detect_report report = {0};
     synthetic_patchtst(&s);
     synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(""));
-    PML_ASSERT_OK(pml_detect(&source.map, &report, &error), &error);
+    PML_ASSERT_OK(pml_detect_report_fill(&source.map, &report, &error), &error);
     const pml_detection *d = &report.candidates[0];
     CU_ASSERT_STRING_EQUAL(d->mapper->name, "patchtst");
     CU_ASSERT_STRING_EQUAL(d->dialect, "hf");

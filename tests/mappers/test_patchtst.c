@@ -95,7 +95,7 @@ static void maps_every_golden(void) {
             continue;
         }
         n_found++;
-        PML_ASSERT_OK(pml_map(&l.map, &mapping, &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&l.map, &mapping, &error), &error);
         if (mapping != NULL) {
             const char *dialect = "";
             check_complete(&l, mapping);
@@ -183,16 +183,17 @@ static void maps_every_golden_without_config(void) {
             continue;
         }
         n_found++;
-        PML_ASSERT_OK(pml_map(&with.map, &expected, &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&with.map, &expected, &error), &error);
         CU_ASSERT_TRUE(load(hf_cases[i], false, &no_options, &without));
-        PML_ASSERT_FAILS(pml_map(&without.map, &mapping, &error), PML_E_CONFIG, &error, "--set num_attention_heads=N");
+        PML_ASSERT_FAILS(pml_mapping_create(&without.map, &mapping, &error), PML_E_CONFIG, &error,
+                         "--set num_attention_heads=N");
         CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "--set context_length=N"));
         CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "--set scaling=std|mean|none"));
         CU_ASSERT_PTR_NULL(strstr(error.message, "--set d_model")); /* the tensors tell */
         if (expected != NULL) {
             pml_map_options options = {.settings = settings, .n_settings = answers(expected->config, texts, settings)};
             without.map.options = &options;
-            PML_ASSERT_OK(pml_map(&without.map, &mapping, &error), &error);
+            PML_ASSERT_OK(pml_mapping_create(&without.map, &mapping, &error), &error);
         }
         if (mapping != NULL) {
             check_complete(&without, mapping);
@@ -242,7 +243,7 @@ static void maps_every_dialect(void) {
             continue;
         }
         n_found++;
-        PML_ASSERT_OK(pml_map(&l.map, &mapping, &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&l.map, &mapping, &error), &error);
         if (mapping != NULL) {
             check_complete(&l, mapping);
             CU_ASSERT_STRING_EQUAL(mapping->detection.dialect, research_cases[i].dialect);
@@ -289,7 +290,7 @@ static void reads_heads_from_tensors_alone(void) {
         synthetic_source_init(&source, &s, NULL);
         bool is_flat = cases[i].in == 12; /* then pooling must not be set to mean */
         source.options = (pml_map_options){.settings = common, .n_settings = is_flat ? 8 : 9};
-        PML_ASSERT_OK(pml_map(&source.map, &mapping, &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&source.map, &mapping, &error), &error);
         if (mapping != NULL) {
             const char *head = "";
             PML_ASSERT_OK(pml_metadata_get_string(mapping->config, "config.head", &head, &error), &error);
@@ -371,7 +372,7 @@ static void configurations_without_architectures_name_the_head(void) {
             continue;
         }
         synthetic_source_init(&source, &s, cases[i].config);
-        PML_ASSERT_OK(pml_map(&source.map, &mapping, &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&source.map, &mapping, &error), &error);
         if (mapping != NULL) {
             PML_ASSERT_OK(pml_metadata_get_string(mapping->config, "config.head", &head, &error), &error);
         }
@@ -397,7 +398,7 @@ static void keys_without_effect_make_no_difference(void) {
         char config[1024];
         (void)snprintf(config, sizeof config, SYNTHETIC_CONFIG("%s"), more[i]);
         synthetic_source_init(&sources[i], &s, config);
-        PML_ASSERT_OK(pml_map(&sources[i].map, &mappings[i], &error), &error);
+        PML_ASSERT_OK(pml_mapping_create(&sources[i].map, &mappings[i], &error), &error);
     }
     CU_ASSERT_EQUAL(pml_metadata_count(mappings[0]->config), pml_metadata_count(mappings[1]->config));
     for (size_t i = 0; i < pml_metadata_count(mappings[0]->config); i++) {
@@ -449,7 +450,7 @@ static void stacks_unshared_parts(void) {
     synthetic_add(&s, "model.encoder.embedder.input_embedding.1.bias", 1, 4, 0);
     synthetic_add(&s, "model.encoder.embedder.input_embedding.0.bias", 1, 4, 0);
     synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(",\"share_embedding\":false"));
-    PML_ASSERT_OK(pml_map(&source.map, &mapping, &error), &error);
+    PML_ASSERT_OK(pml_mapping_create(&source.map, &mapping, &error), &error);
     if (mapping != NULL) {
         const pml_weight_instance *w = pml_weight_list_find(&mapping->weights, "patch_embedding.weight");
         const pml_mapped_weight *m = &mapping->mapped[w - mapping->weights.items];

@@ -22,7 +22,7 @@ static bool map(const char *name, const char *config, const char *const *setting
     l.map.config = l.config;
     l.map.config_name = "config.json";
     l.map.options = &options;
-    *status = pml_map(&l.map, mapping, &error);
+    *status = pml_mapping_create(&l.map, mapping, &error);
     synthetic_source_deinit(&l);
     return true;
 }

@@ -34,7 +34,7 @@ static void detection_tells_of_the_refusal(void) {
     synthetic_patchtst(&s);
     synthetic_add(&s, "model.encoder.layers.0.ff.0.SCB", 1, 8, 0);
     synthetic_source_init(&source, &s, SYNTHETIC_CONFIG(""));
-    PML_ASSERT_OK(pml_detect(&source.map, &report, &error), &error);
+    PML_ASSERT_OK(pml_detect_report_fill(&source.map, &report, &error), &error);
     CU_ASSERT_FALSE(report.candidates[0].accepted);
     CU_ASSERT_PTR_NOT_NULL(strstr(report.candidates[0].failed, "bitsandbytes"));
     pml_detect_report_deinit(&report);

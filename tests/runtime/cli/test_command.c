@@ -492,7 +492,7 @@ static void every_failed_allocation_of_parsing_is_an_error(void) {
         pml_parsed parsed = {0};
         pml_error error = {0};
         pml_test_fail_allocation(n, true);
-        pml_status status = pml_parse(&show, 5, argv, &parsed, &error);
+        pml_status status = pml_parsed_read(&show, 5, argv, &parsed, &error);
         pml_test_fail_allocation(0, false);
         finished = status == PML_OK;
         CU_ASSERT_TRUE(finished || status == PML_E_MEMORY);

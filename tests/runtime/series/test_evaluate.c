@@ -51,7 +51,7 @@ static void baseline_by_hand(void) {
                                     .std = &std,
                                     .n_scaled = 1,
                                     .batch_size = 3};
-    PML_ASSERT_OK(pml_evaluate(&series, "ramp", &options, &result, &error), &error);
+    PML_ASSERT_OK(pml_evaluation_run(&series, "ramp", &options, &result, &error), &error);
     /* Steps 1, 2, 3 ahead differ by 1, 2, 3, divided by the deviation 2. */
     CU_ASSERT_EQUAL(result.windows, 4);
     CU_ASSERT_EQUAL(result.n_values, 12);
@@ -60,12 +60,12 @@ static void baseline_by_hand(void) {
     CU_ASSERT_TRUE(result.first_row == 14 && result.end_row == 20 && !result.fitted_scaler);
     options.part = PML_PART_TRAIN;
     options.mean = options.std = NULL;
-    PML_ASSERT_OK(pml_evaluate(&series, "ramp", &options, &result, &error), &error);
+    PML_ASSERT_OK(pml_evaluation_run(&series, "ramp", &options, &result, &error), &error);
     CU_ASSERT_EQUAL(result.windows, 6); /* 10 - 2 - 3 + 1: train looks back into nothing */
     CU_ASSERT_TRUE(result.fitted_scaler);
     CU_ASSERT_DOUBLE_EQUAL(result.mae, 2 / sqrt(99 / 12.0), 1e-12); /* population deviation of 0..9 */
     options.part = PML_PART_VAL;
-    PML_ASSERT_OK(pml_evaluate(&series, "ramp", &options, &result, &error), &error);
+    PML_ASSERT_OK(pml_evaluation_run(&series, "ramp", &options, &result, &error), &error);
     CU_ASSERT_EQUAL(result.windows, 2);
 }
 
@@ -84,12 +84,12 @@ static void missing_targets_do_not_count_and_missing_inputs_are_named(void) {
                                     .n_scaled = 1,
                                     .batch_size = 8};
     values[19] = NAN;
-    PML_ASSERT_OK(pml_evaluate(&series, "ramp", &options, &result, &error), &error);
+    PML_ASSERT_OK(pml_evaluation_run(&series, "ramp", &options, &result, &error), &error);
     CU_ASSERT_TRUE(result.windows == 2 && result.n_values == 1);
     values[18] = NAN;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &options, &result, &error), PML_E_FORMAT, &error, "missing");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &options, &result, &error), PML_E_FORMAT, &error, "missing");
     values[19] = 19;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &options, &result, &error), PML_E_UNSUPPORTED, &error,
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &options, &result, &error), PML_E_UNSUPPORTED, &error,
                      "row 18, column 'x'");
 }
 
@@ -109,28 +109,28 @@ static void what_does_not_fit_is_an_error(void) {
                                        .batch_size = 3};
     pml_evaluate_options o = good;
     o.horizon = 7;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
     o = good;
     o.context_length = 15;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "look-back");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "look-back");
     o = good;
     o.context_length = SIZE_MAX;
     o.part = PML_PART_TRAIN;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
     o = good;
     o.horizon = SIZE_MAX;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "hold no window");
     o = good;
     o.n_scaled = 2;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "scaler has 2");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_FORMAT, &error, "scaler has 2");
     o = good;
     o.batch_size = 0;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_ARGUMENT, &error, "batch");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_ARGUMENT, &error, "batch");
     o = good;
     o.split.test_end = 21;
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &o, &result, &error), PML_E_ARGUMENT, &error, "split");
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &o, &result, &error), PML_E_ARGUMENT, &error, "split");
     pml_cancel_request();
-    PML_ASSERT_FAILS(pml_evaluate(&series, "ramp", &good, &result, &error), PML_E_INTERRUPTED, &error, NULL);
+    PML_ASSERT_FAILS(pml_evaluation_run(&series, "ramp", &good, &result, &error), PML_E_INTERRUPTED, &error, NULL);
     pml_cancel_reset();
 }
 
@@ -161,7 +161,7 @@ static void repeats_the_last_value_of_ett(void) {
         PML_ASSERT_OK(pml_series_read(path, NULL, &series, &error), &error);
         CU_ASSERT_PTR_NOT_NULL_FATAL(series);
         PML_ASSERT_OK(pml_split_parse("ett-hour", series->n_rows, &options.split, &error), &error);
-        PML_ASSERT_OK(pml_evaluate(series, rows[i].file, &options, &result, &error), &error);
+        PML_ASSERT_OK(pml_evaluation_run(series, rows[i].file, &options, &result, &error), &error);
         CU_ASSERT_DOUBLE_EQUAL(result.mse, rows[i].mse, 5.001e-5);
         CU_ASSERT_DOUBLE_EQUAL(result.mae, rows[i].mae, 5.001e-5);
         CU_ASSERT_EQUAL(result.windows, rows[i].windows);

@@ -25,7 +25,8 @@ static pml_status write_bytes(void *user, const void *bytes, size_t size_bytes, 
 
 static pml_status hash_bytes(void *user, const pml_source_tensor *tensor, uint64_t end_bytes, pml_error *error) {
     const conversion *c = user;
-    return pml_hasher_advance(c->hasher, tensor->i_file, tensor->offset_bytes + end_bytes, error);
+    const uint64_t read_bytes = tensor->is_made ? 0 : end_bytes; /* what it is made from is the format's knowledge */
+    return pml_hasher_advance(c->hasher, tensor->i_file, tensor->offset_bytes + read_bytes, error);
 }
 
 static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tensor, pml_packer *packer, conversion *c,
@@ -54,7 +55,8 @@ static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tenso
     }
     for (size_t k = 0; k < tensor->mapped->n_parts; k++) {
         const pml_source_tensor *source = tensor->mapped->parts[k].source;
-        pml_hasher_release(c->hasher, source->i_file, source->offset_bytes + source->size_bytes);
+        const uint64_t read_bytes = source->is_made ? 0 : source->size_bytes;
+        pml_hasher_release(c->hasher, source->i_file, source->offset_bytes + read_bytes);
     }
 done:
     return status;

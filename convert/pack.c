@@ -266,5 +266,8 @@ pml_status pml_packer_run(pml_packer *packer, const pml_pack_job *job, pml_pack_
     }
     result->quantization_error = rounding.error > 0 ? sqrt(rounding.error / rounding.signal) : 0;
 done:
+    for (size_t k = 0; k < job->weight->n_parts; k++) {
+        pml_source_tensor_release(job->source, job->weight->parts[k].source);
+    }
     return status;
 }

@@ -150,24 +150,17 @@ static void add_text(message *m, const char *separator, const char *text) {
     m->used = m->used < sizeof m->text ? m->used : sizeof m->text - 1;
 }
 
-/* A known name of some format, best first within a format. *name is NULL when there is none. */
-static pml_status choose_known(const char *path, const name_list *list, const char **name, pml_error *error) {
-    *name = NULL;
+/* A known name: of the first format that has one, its best. NULL when there is none. */
+static const char *choose_known(const name_list *list) {
     for (size_t i = 0; pml_formats[i] != NULL; i++) {
         const char *const *known = pml_formats[i]->file_names;
-        while (known != NULL && *known != NULL && !has_name(list, *known)) {
-            known++;
+        for (; known != NULL && *known != NULL; known++) {
+            if (has_name(list, *known)) {
+                return *known;
+            }
         }
-        if (known == NULL || *known == NULL) {
-            continue;
-        }
-        if (*name != NULL) {
-            return PML_FAIL(error, PML_E_ARGUMENT, "%s: holds %s and %s: name the file that is meant", path, *name,
-                            *known);
-        }
-        *name = *known;
     }
-    return PML_OK;
+    return NULL;
 }
 
 /* The one file of a known ending; of a better ending of the same format if both are there. */
@@ -214,9 +207,8 @@ static pml_status open_directory(const char *path, pml_source **source, pml_erro
     pml_status status = PML_OK;
     name_list list = {0};
     char *joined = NULL;
-    const char *name = NULL;
     PML_TRY(list_directory(path, &list, error));
-    PML_TRY(choose_known(path, &list, &name, error));
+    const char *name = choose_known(&list);
     if (name == NULL) {
         PML_TRY(choose_by_ending(path, &list, &name, error));
     }

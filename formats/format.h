@@ -15,8 +15,10 @@ typedef struct pml_source_tensor { /* pointers are owned by the pml_source */
     unsigned rank;
     uint64_t shape[PML_MAX_RANK];
     unsigned i_file;       /* which of the source's files holds it */
-    uint64_t offset_bytes; /* in that file */
-    uint64_t size_bytes;
+    uint64_t offset_bytes; /* in that file; where its bytes are made: where what they are made from begins */
+    uint64_t size_bytes;   /* of shape x dtype */
+    bool is_made;          /* compressed, scattered, byte-swapped or strided in the file: the format's `read` makes the
+                            * contiguous little-endian bytes; false: they are bytes of the file as they stand */
 } pml_source_tensor;
 
 typedef struct pml_source pml_source;
@@ -43,9 +45,8 @@ typedef struct pml_format {
     /* Reads the structure of `path` into `source` through the pml_source_add_* calls below. Errors: FORMAT,
      * UNSUPPORTED, IO, MEMORY. */
     pml_status (*open)(const char *path, pml_source *source, pml_error *error);
-    /* Optional; default: the source's files are mapped and a tensor is the byte range [offset, offset+size) of its
-     * file. A format that stores tensors otherwise (compressed, scattered) provides the bytes itself into `buffer` of
-     * size_bytes. */
+    /* Optional; default: no tensor of this format is made. Fills `buffer` with the size_bytes of a tensor that
+     * is_made. `i_tensor` is its position (pml_source_tensor_at). Errors: FORMAT, UNSUPPORTED, IO, MEMORY. */
     pml_status (*read)(pml_source *source, size_t i_tensor, void *buffer, pml_error *error);
     /* Optional; default: nothing to release beyond what pml_source owns. */
     void (*close)(pml_source *source);
@@ -54,7 +55,8 @@ typedef struct pml_format {
 extern const pml_format *const pml_formats[]; /* NULL-terminated, from registry.def */
 
 /* Opens a file, an index file, or a directory (whose best known file name is taken; shards of an index by base name
- * only). A directory without a known name gives its one file of a known ending; several are an error that lists them.
+ * only). Where several formats have a known name there, the registry's order decides: it is the order of preference.
+ * A directory without a known name gives its one file of a known ending; several are an error that lists them.
  * A tie between formats is an error that names both.
  * Errors: NOT_FOUND, ARGUMENT (a directory that leaves the choice open, an address, nothing), FORMAT, UNSUPPORTED, IO
  * (not a regular file too), MEMORY. */
@@ -76,10 +78,12 @@ size_t pml_source_n_tensors(const pml_source *source);
 /* Ascending by (file, offset, name). */
 const pml_source_tensor *pml_source_tensor_at(const pml_source *source, size_t i_tensor);
 const pml_source_tensor *pml_source_tensor_find(const pml_source *source, const char *name); /* hashed */
-/* Zero-copy view of a tensor's bytes (any alignment), valid until close; formats with their own `read` give an owned
- * cached copy instead. Errors: those of read. */
+/* Zero-copy view of a tensor's bytes (any alignment), valid until close; of a tensor that is made, an owned copy that
+ * is kept until it is released or the source closed. Errors: those of read. */
 pml_status pml_source_tensor_view(pml_source *source, const pml_source_tensor *tensor, const void **bytes,
                                   pml_error *error) PML_WARN_UNUSED;
+/* Frees the copy of a tensor that is made; views of it end. Nothing happens to others. */
+void pml_source_tensor_release(pml_source *source, const pml_source_tensor *tensor);
 /* Free-text metadata of the container (safetensors' __metadata__); NULL value past the end. */
 size_t pml_source_n_attributes(const pml_source *source);
 void pml_source_attribute_at(const pml_source *source, size_t i, const char **key, const char **value);

@@ -187,7 +187,10 @@ static pml_status check_tensor(const pml_source *source, const pml_source_tensor
         return tensor_fail(source, tensor, PML_E_FORMAT, cause, error);
     }
     uint64_t file_bytes = source->files[tensor->i_file].map.size_bytes;
-    if (!pml_ck_range(tensor->offset_bytes, tensor->size_bytes, file_bytes)) {
+    if (tensor->is_made && source->format->read == NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "format %s makes no tensors", source->format->name);
+    }
+    if (!pml_ck_range(tensor->offset_bytes, tensor->is_made ? 0 : tensor->size_bytes, file_bytes)) {
         (void)snprintf(cause, sizeof cause, "its %llu bytes reach past the end of the file (%llu bytes)",
                        (unsigned long long)tensor->size_bytes, (unsigned long long)file_bytes);
         return tensor_fail(source, tensor, PML_E_FORMAT, cause, error);
@@ -321,11 +324,19 @@ done:
 
 pml_status pml_source_tensor_view(pml_source *source, const pml_source_tensor *tensor, const void **bytes,
                                   pml_error *error) {
-    if (source->format->read != NULL) {
+    if (tensor->is_made) {
         return read_copy(source, tensor, bytes, error);
     }
     *bytes = source->files[tensor->i_file].map.data + tensor->offset_bytes;
     return PML_OK;
+}
+
+void pml_source_tensor_release(pml_source *source, const pml_source_tensor *tensor) {
+    if (tensor->is_made && source->copies != NULL) {
+        void **copy = &source->copies[position_of(source, tensor)];
+        pml_free(*copy);
+        *copy = NULL;
+    }
 }
 
 /* ---- attributes --------------------------------------------------------------------------------------------- */

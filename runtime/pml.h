@@ -32,7 +32,10 @@ typedef enum pml_status {
     PML_E_CONFIG = 7,      /* a configuration is invalid, incomplete or contradicts the tensors */
     PML_E_MISMATCH = 8,    /* a comparison failed: checksum, source, self-test */
     PML_E_NUMERIC = 9,     /* a number that must be finite is not */
-    PML_E_INTERRUPTED = 10 /* pml_cancel_request was called */
+    PML_E_INTERRUPTED = 10, /* pml_cancel_request was called */
+    PML_E_NETWORK = 11,     /* a server could not be reached, or failed, until all tries were used up */
+    PML_E_BUSY = 12,        /* for now only: a rate limit, a lock that another process holds; later it works */
+    PML_E_DENIED = 13       /* the server refuses: gated, disabled, or credentials that it does not accept */
 } pml_status;
 
 #define PML_NO_OFFSET UINT64_MAX

@@ -26,6 +26,13 @@ ROOMS = {  # room -> what it may include beside itself
 LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "cjson/": ["formats/", "mappers/", "convert/"],
     "openssl/": ["convert/"],
+    "curl/": ["convert/"],
+    "zstd.h": ["convert/"],
+    "archive": ["formats/"],
+    "zlib.h": ["formats/"],
+    "protobuf-c/": ["formats/"],
+    "hdf5.h": ["formats/"],
+    "microhttpd.h": ["tests/"],
     "csv.h": ["runtime/series/"],
     "xxhash.h": ["runtime/"],
     "dlfcn.h": ["runtime/backends/"],

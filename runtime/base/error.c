@@ -74,6 +74,9 @@ const char *pml_status_name(pml_status status) {
         [PML_E_MISMATCH] = "mismatch",
         [PML_E_NUMERIC] = "numeric",
         [PML_E_INTERRUPTED] = "interrupted",
+        [PML_E_NETWORK] = "network",
+        [PML_E_BUSY] = "busy",
+        [PML_E_DENIED] = "denied",
     };
     size_t index = (size_t)status;
     if (index >= sizeof names / sizeof names[0] || names[index] == NULL) {

@@ -33,6 +33,12 @@ int pml_cli_exit_code(pml_status status) {
         return 74;
     case PML_E_CONFIG:
         return 78;
+    case PML_E_NETWORK:
+        return 69;
+    case PML_E_BUSY:
+        return 75;
+    case PML_E_DENIED:
+        return 77;
     case PML_E_MEMORY:
     case PML_E_MISMATCH:
     case PML_E_INTERRUPTED:

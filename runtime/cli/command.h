@@ -65,8 +65,8 @@ typedef struct pml_command {
 int pml_cli_main(const char *program, const char *summary, const pml_command *const *commands,
                  const pml_command *default_command, int argc, char **argv);
 
-/* Exit code of a status: 0, 2 ARGUMENT, 66 NOT_FOUND, 74 IO, 65 FORMAT UNSUPPORTED NUMERIC, 78 CONFIG, 1 MISMATCH, 1
- * MEMORY. */
+/* Exit code of a status: 0, 2 ARGUMENT, 66 NOT_FOUND, 74 IO, 65 FORMAT UNSUPPORTED NUMERIC, 69 NETWORK, 75 BUSY, 77
+ * DENIED, 78 CONFIG, 1 MISMATCH, 1 MEMORY. */
 int pml_cli_exit_code(pml_status status);
 
 /* For options that choose a backend; NULL and "auto" ask for any. Errors: ARGUMENT (no such name, with the nearest one;

@@ -328,8 +328,13 @@ static void a_format_may_read_for_itself(void) {
     pml_source_set_private(source, &n_closed);
     PML_ASSERT_OK(pml_source_add_memory(source, "file", "0123456789abcdef", 16, &i_file, &error), &error);
     for (size_t i = 0; i < 4; i++) {
-        pml_source_tensor tensor = {
-            .name = names[i], .dtype = PML_DTYPE_U8, .rank = 1, .shape = {4}, .offset_bytes = 4 * i, .size_bytes = 4};
+        pml_source_tensor tensor = {.name = names[i],
+                                    .dtype = PML_DTYPE_U8,
+                                    .rank = 1,
+                                    .shape = {4},
+                                    .offset_bytes = 4 * i,
+                                    .size_bytes = 4,
+                                    .is_made = true};
         PML_ASSERT_OK(pml_source_add_tensor(source, &tensor, &error), &error);
     }
     PML_ASSERT_OK(pml_source_sort(source, &error), &error);
@@ -339,6 +344,9 @@ static void a_format_may_read_for_itself(void) {
     CU_ASSERT_EQUAL(memcmp(bytes, "bbbb", 4), 0);
     PML_ASSERT_OK(pml_source_tensor_view(source, tensor, &again, &error), &error);
     CU_ASSERT(again == bytes && n_reads == 1);
+    pml_source_tensor_release(source, tensor);
+    PML_ASSERT_OK(pml_source_tensor_view(source, tensor, &again, &error), &error);
+    CU_ASSERT(memcmp(again, "bbbb", 4) == 0 && n_reads == 2);
     PML_ASSERT_FAILS(pml_source_tensor_view(source, pml_source_tensor_find(source, "!"), &bytes, &error), PML_E_FORMAT,
                      &error, "broken");
     pml_source_close(source);

@@ -280,6 +280,9 @@ static void exit_codes_follow_the_status(void) {
                                    {PML_E_UNSUPPORTED, 65},
                                    {PML_E_NOT_FOUND, 66},
                                    {PML_E_CONFIG, 78},
+                                   {PML_E_NETWORK, 69},
+                                   {PML_E_BUSY, 75},
+                                   {PML_E_DENIED, 77},
                                    {PML_E_MISMATCH, 1},
                                    {PML_E_NUMERIC, 65}};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {

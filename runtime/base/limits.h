@@ -13,6 +13,9 @@
 #define PML_MAX_METADATA_KEYS 65536u
 #define PML_MAX_BLOBS 1024u
 #define PML_MAX_SHARDS 4096u
+#define PML_MAX_ZIP_ENTRIES 4000000u
+#define PML_MAX_INFLATE_RATIO 1000u             /* of a deflated entry that is larger than the next one */
+#define PML_MAX_INFLATE_UNRATED_BYTES 16777216u /* honest zeros reach the most that the method can do, 1032 */
 #define PML_MAX_CSV_COLUMNS 65536u
 #define PML_MAX_CSV_FIELD_BYTES 4096u
 

@@ -197,14 +197,13 @@ done:
     return status;
 }
 
-/* A flag that says nothing where windows are not scaled. */
+/* A flag that says nothing where windows are not scaled. As long as scaling is still to be asked for, it may. */
 pml_status pml_patchtst_derive_of_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text,
                                           pml_error *error) {
     pml_status status = PML_OK;
     const pml_config_rule flag = {.key = rule->key, .source = rule->source, .is_number = rule->is_number};
     int64_t is_scaled;
-    PML_TRY(pml_schema_eval(r->schema, r->config, "scaling == 'std'", -1, &is_scaled, error));
-    if (is_scaled == 0) {
+    if (pml_schema_eval(r->schema, r->config, "scaling == 'std'", -1, &is_scaled, NULL) == PML_OK && is_scaled == 0) {
         PML_TRY(pml_string_copy("false", 5, text, error));
     } else {
         PML_TRY(pml_config_get(r, &flag, PML_CONFIG_BOOL, text, error));

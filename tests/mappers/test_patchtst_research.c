@@ -146,6 +146,19 @@ static void compares_with_the_tensors(void) {
             "task_name 'imputation' is not supported");
 }
 
+/* Upstream reads these flags inside of `if revin`: without it they may say anything. */
+static void flags_of_scaling_need_scaling(void) {
+    static const char *const settings[] = {"revin=0", "subtract_last=1", "affine=1"};
+    pml_mapping *mapping;
+    pml_status status;
+    if (map("patchtst/off-42like", OFFICIAL("\"individual\":0"), settings, 3, &mapping, &status)) {
+        PML_ASSERT_OK(status, &error);
+        CU_ASSERT_EQUAL(value_of(mapping, "scaling == 'none' && !scaling_from_last && !scaling_affine"), 1);
+        pml_mapping_destroy(mapping);
+    }
+    refuses("patchtst/off-revin-affine", OFFICIAL("\"individual\":0"), "revin=0", PML_E_CONFIG, "affine_weight");
+}
+
 static void settings_of_keys_are_not_inverted(void) {
     static const char *const settings[] = {"share_projection=true"};
     pml_mapping *mapping;
@@ -176,4 +189,5 @@ static void tells_neuralforecast_by_its_arguments(void) {
 
 PML_TESTS("mappers/patchtst_research", PML_TEST(reads_setting_strings), PML_TEST(asks_for_the_rest_in_one_message),
           PML_TEST(takes_a_run_by_its_name), PML_TEST(compares_with_the_tensors),
-          PML_TEST(settings_of_keys_are_not_inverted), PML_TEST(tells_neuralforecast_by_its_arguments))
+          PML_TEST(flags_of_scaling_need_scaling), PML_TEST(settings_of_keys_are_not_inverted),
+          PML_TEST(tells_neuralforecast_by_its_arguments))

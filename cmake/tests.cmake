@@ -58,6 +58,7 @@ pml_add_fuzz(tokenizer_json room_convert)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)
+include(tests/hub/hub.cmake)
 
 # ---- bench helpers: run by scripts/bench, never timed by a test --------------------------------------------------
 add_executable(bench_open tests/bench/bench_open.c)

@@ -24,13 +24,13 @@ static pml_status parse_side_file(const pml_side_file *file, cJSON **root, pml_e
 /* config.json, or what the user names instead, and scaler.json. */
 static pml_status load_configuration(pml_bundle *bundle, const char *config_path, pml_error *error) {
     pml_status status = PML_OK;
-    const char *directory = pml_source_directory(bundle->tensors);
+    const pml_folder *folder = pml_source_folder(bundle->tensors);
     if (config_path != NULL) {
         PML_TRY(pml_side_file_read(config_path, PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
     } else {
-        PML_TRY(pml_side_file_find(directory, "config.json", PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
+        PML_TRY(pml_side_file_find(folder, "config.json", PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
     }
-    PML_TRY(pml_side_file_find(directory, "scaler.json", PML_MAX_CONFIG_BYTES, &bundle->scaler_file, error));
+    PML_TRY(pml_side_file_find(folder, "scaler.json", PML_MAX_CONFIG_BYTES, &bundle->scaler_file, error));
     PML_TRY(parse_side_file(&bundle->config_file, &bundle->config, error));
     PML_TRY(parse_side_file(&bundle->scaler_file, &bundle->scaler, error));
 done:
@@ -143,6 +143,8 @@ static pml_status describe_origin(pml_bundle *bundle, const char *path, pml_erro
     char *directory = NULL, *again = NULL;
     char name[PATH_BYTES], origin[PATH_BYTES];
     struct stat info;
+    static const char *const archive_endings[] = {".zip", ".zst", ".gz", ".tar", ".tgz"};
+    const bool is_archive = pml_folder_is_archive(pml_source_folder(bundle->tensors));
     const bool is_directory = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     directory = realpath(pml_source_directory(bundle->tensors), NULL);
     if (directory == NULL) {
@@ -152,7 +154,10 @@ static pml_status describe_origin(pml_bundle *bundle, const char *path, pml_erro
     if (!describe_snapshot(again, name, origin, sizeof name)) {
         (void)snprintf(origin, sizeof origin, "%s", base_name(is_directory ? directory : path));
         (void)snprintf(name, sizeof name, "%s", origin);
-        if (!is_directory) {
+        for (size_t i = 0; is_archive && i < sizeof archive_endings / sizeof archive_endings[0]; i++) {
+            cut_ending(name, archive_endings[i]);
+        }
+        if (!is_directory && !is_archive) {
             cut_ending(name, ".json");
             cut_ending(name, ".index");
             char *dot = strrchr(name, '.');
@@ -189,7 +194,7 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
     }
     PML_TRY(pml_source_open(path, &opened->tensors, error));
     PML_TRY(load_configuration(opened, options->config_path, error));
-    PML_TRY(pml_mapper_files_load(pml_source_directory(opened->tensors), &opened->mapper_files, error));
+    PML_TRY(pml_mapper_files_load(pml_source_folder(opened->tensors), &opened->mapper_files, error));
     PML_TRY(describe_origin(opened, path, error));
     opened->map.tensors = opened->tensors;
     opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";

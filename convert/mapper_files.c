@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "formats/file_map.h"
 #include "formats/json_document.h"
@@ -12,44 +11,18 @@
 #define PATH_BYTES 4096u
 #define MAX_FILES 256u
 
-/* Splits a mapper's name into the folder it lies in and its base name; false when it is not there. */
-static pml_status locate(const char *directory, const char *name, char folder[PATH_BYTES], const char **base_name,
-                         bool *exists, pml_error *error) {
-    pml_status status = PML_OK;
-    const char *slash = strchr(name, '/');
-    struct stat info;
-    char path[PATH_BYTES];
-    *exists = false;
-    *base_name = slash != NULL ? slash + 1 : name;
-    int n = slash != NULL ? snprintf(folder, PATH_BYTES, "%s/%.*s", directory, (int)(slash - name), name)
-                          : snprintf(folder, PATH_BYTES, "%s", directory);
-    if (n < 0 || (size_t)n >= PATH_BYTES) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", directory));
-    }
-    n = snprintf(path, sizeof path, "%s/%s", directory, name);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", directory));
-    }
-    if (slash != NULL && lstat(folder, &info) == 0 && S_ISLNK(info.st_mode)) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: is a symbolic link; a folder is expected", folder));
-    }
-    *exists = lstat(path, &info) == 0;
-done:
-    return status;
-}
-
-static pml_status load(const char *folder, const char *base_name, pml_mapper_file *file, pml_error *error) {
+static pml_status load(const pml_folder *folder, pml_mapper_file *file, pml_error *error) {
     pml_status status = PML_OK;
     pml_file_map map = {0};
-    char shown[PATH_BYTES + PML_MAX_NAME_BYTES];
-    (void)snprintf(shown, sizeof shown, "%s/%s", folder, base_name);
-    PML_TRY(pml_file_map_open_sibling(folder, base_name, folder, &map, error));
+    char shown[PATH_BYTES];
+    (void)snprintf(shown, sizeof shown, "%s/%s", pml_folder_path(folder), file->name);
+    PML_TRY(pml_folder_map_sibling(folder, file->name, pml_folder_path(folder), &map, error));
     if (map.size_bytes > PML_MAX_CONFIG_BYTES) {
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: %llu bytes; at most %llu are read", shown,
                          (unsigned long long)map.size_bytes, (unsigned long long)PML_MAX_CONFIG_BYTES));
     }
-    PML_TRY(pml_hash_bytes(map.data, (size_t)map.size_bytes, file->sha256, error));
-    PML_TRY(pml_json_document_parse((const char *)map.data, (size_t)map.size_bytes, shown, &file->root, error));
+    PML_TRY(pml_hash_bytes(map.data, map.size_bytes, file->sha256, error));
+    PML_TRY(pml_json_document_parse((const char *)map.data, map.size_bytes, shown, &file->root, error));
 done:
     pml_file_map_close(&map);
     return status;
@@ -64,34 +37,30 @@ static bool is_listed(const pml_mapper_files *files, const char *name) {
     return false;
 }
 
-static pml_status add(const char *directory, const char *name, pml_mapper_files *files, size_t *capacity,
+static pml_status add(const pml_folder *folder, const char *name, pml_mapper_files *files, size_t *capacity,
                       pml_error *error) {
     pml_status status = PML_OK;
-    char folder[PATH_BYTES];
-    const char *base_name;
-    bool exists;
-    PML_TRY(locate(directory, name, folder, &base_name, &exists, error));
-    if (!exists || is_listed(files, name)) {
+    if (!pml_folder_has(folder, name) || is_listed(files, name)) {
         goto done;
     }
     PML_TRY(pml_grow(&files->items, capacity, files->count + 1, sizeof *files->items, MAX_FILES, "files of mappers",
                      error));
     pml_mapper_file *file = &files->items[files->count];
     *file = (pml_mapper_file){.name = name};
-    PML_TRY(load(folder, base_name, file, error));
+    PML_TRY(load(folder, file, error));
     files->count++;
 done:
     return status;
 }
 
-pml_status pml_mapper_files_load(const char *directory, pml_mapper_files *files, pml_error *error) {
+pml_status pml_mapper_files_load(const pml_folder *folder, pml_mapper_files *files, pml_error *error) {
     pml_status status = PML_OK;
     pml_mapper_files result = {0};
     size_t capacity = 0;
     for (size_t i = 0; pml_mappers[i] != NULL; i++) {
         const char *const *names = pml_mappers[i]->side_files;
         for (; names != NULL && *names != NULL; names++) {
-            PML_TRY(add(directory, *names, &result, &capacity, error));
+            PML_TRY(add(folder, *names, &result, &capacity, error));
         }
     }
     PML_TRY(pml_alloc(result.count, sizeof *result.sides, &result.sides, error));

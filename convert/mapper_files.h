@@ -17,10 +17,10 @@ typedef struct pml_mapper_files { /* zeroed: none; those that exist, in the orde
     size_t count;
 } pml_mapper_files;
 
-/* Reads the files of every registered mapper that exist in `directory`. Regular files only, in the directory or in a
- * real folder of it; symbolic links are followed only where a hub cache has them. Errors: FORMAT (no JSON, too large, a
+/* Reads the files of every registered mapper that exist in `folder`. Regular files only, in the folder or in a real
+ * folder of it; symbolic links are followed only where a hub cache has them. Errors: FORMAT (no JSON, too large, a
  * link that leaves the directory), IO, MEMORY. */
-pml_status pml_mapper_files_load(const char *directory, pml_mapper_files *files, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_mapper_files_load(const pml_folder *folder, pml_mapper_files *files, pml_error *error) PML_WARN_UNUSED;
 void pml_mapper_files_deinit(pml_mapper_files *files);
 
 #endif

@@ -329,7 +329,7 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     }
     PML_TRY(pml_mapping_create(&made->bundle->map, &made->mapping, error));
     PML_TRY(plan_tensors(made, error));
-    PML_TRY(pml_tokenizer_state_read(pml_source_directory(made->bundle->tensors), made->mapping->config,
+    PML_TRY(pml_tokenizer_state_read(pml_source_folder(made->bundle->tensors), made->mapping->config,
                                      &made->tokenizer, error));
     for (size_t i = 0; !options->writes_nothing && i < made->tokenizer.n_files; i++) {
         PML_TRY(check_not(made->output, made->tokenizer.files[i].path, error));

@@ -3,6 +3,7 @@
 #define PML_CONVERT_SIDE_FILE_H
 
 #include "convert/hash.h"
+#include "formats/folder.h"
 
 typedef struct pml_side_file { /* zero = there is none, safe to deinit */
     char *path;
@@ -15,9 +16,9 @@ typedef struct pml_side_file { /* zero = there is none, safe to deinit */
 /* Errors: those of pml_input_read; FORMAT also for what is no regular file. */
 pml_status pml_side_file_read(const char *path, uint64_t most_bytes, pml_side_file *file,
                               pml_error *error) PML_WARN_UNUSED;
-/* The file of that name in `directory`; *file stays zero when nothing of that name is there (a link to nowhere is
+/* The file of that name in `folder`; *file stays zero when nothing of that name is there (a link to nowhere is
  * something: a repository that is not whole). Errors: those of pml_side_file_read; ARGUMENT (the path is too long). */
-pml_status pml_side_file_find(const char *directory, const char *name, uint64_t most_bytes, pml_side_file *file,
+pml_status pml_side_file_find(const pml_folder *folder, const char *name, uint64_t most_bytes, pml_side_file *file,
                               pml_error *error) PML_WARN_UNUSED;
 void pml_side_file_forget_text(pml_side_file *file);
 void pml_side_file_deinit(pml_side_file *file);

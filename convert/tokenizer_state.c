@@ -23,20 +23,20 @@ typedef struct sources { /* parsed side files */
 } sources;
 
 /* Reads a file of the directory; *file is NULL when it is not there. */
-static pml_status read_file(const char *directory, const char *name, pml_tokenizer_state *state,
+static pml_status read_file(const pml_folder *folder, const char *name, pml_tokenizer_state *state,
                             const pml_side_file **file, pml_error *error) {
     pml_side_file *read = &state->files[state->n_files];
-    const pml_status status = pml_side_file_find(directory, name, PML_MAX_JSON_BYTES, read, error);
+    const pml_status status = pml_side_file_find(folder, name, PML_MAX_JSON_BYTES, read, error);
     *file = status == PML_OK && read->name != NULL ? read : NULL;
     state->n_files += *file != NULL;
     return status;
 }
 
-static pml_status read_tree(const char *directory, const char *name, pml_tokenizer_state *state, cJSON **root,
+static pml_status read_tree(const pml_folder *folder, const char *name, pml_tokenizer_state *state, cJSON **root,
                             pml_error *error) {
     pml_status status = PML_OK;
     const pml_side_file *file;
-    PML_TRY(read_file(directory, name, state, &file, error));
+    PML_TRY(read_file(folder, name, state, &file, error));
     if (file != NULL) {
         PML_TRY(pml_json_document_parse(file->text, file->size_bytes, name, root, error));
         if (!cJSON_IsObject(*root)) {
@@ -56,6 +56,18 @@ static const char *token_text(const cJSON *value) {
         value = cJSON_GetObjectItemCaseSensitive(value, "content");
     }
     return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+/* A special token is a text, an object with one, or null. */
+static pml_status check_special(const cJSON *root, const char *file_name, pml_error *error) {
+    for (size_t i = 0; i < N_SPECIAL; i++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(root, special_keys[i]);
+        if (value != NULL && !cJSON_IsNull(value) && token_text(value) == NULL) {
+            return PML_FAIL(error, PML_E_FORMAT, "%s: %s is neither a text, an object with a content nor null",
+                            file_name, special_keys[i]);
+        }
+    }
+    return PML_OK;
 }
 
 static const char *special_text(const sources *s, const pml_tokenizer_draft *draft, size_t i) {
@@ -101,6 +113,9 @@ static pml_status read_decoder_table(const cJSON *config, pml_tokenizer_draft *d
     pml_status status = PML_OK;
     const cJSON *table = cJSON_GetObjectItemCaseSensitive(config, "added_tokens_decoder"), *item;
     pml_quoted quoted;
+    if (table != NULL && !cJSON_IsNull(table) && !cJSON_IsObject(table)) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tokenizer_config.json: added_tokens_decoder is no object"));
+    }
     cJSON_ArrayForEach(item, table) {
         const char *text = token_text(item);
         pml_draft_added added = {.has_id = true,
@@ -141,11 +156,20 @@ done:
     return status;
 }
 
-static uint64_t longest_text(const cJSON *config) {
+/* *most_tokens is 0 where the file sets no limit. */
+static pml_status read_longest_text(const cJSON *config, uint64_t *most_tokens, pml_error *error) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "model_max_length");
-    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= GREATEST_LENGTH
-               ? (uint64_t)item->valuedouble
-               : 0;
+    *most_tokens = 0;
+    if (item == NULL || cJSON_IsNull(item)) {
+        return PML_OK;
+    }
+    if (!cJSON_IsNumber(item)) {
+        return PML_FAIL(error, PML_E_FORMAT, "tokenizer_config.json: model_max_length is neither a number nor null");
+    }
+    if (item->valuedouble >= 1 && item->valuedouble <= GREATEST_LENGTH) {
+        *most_tokens = (uint64_t)item->valuedouble;
+    }
+    return PML_OK;
 }
 
 /* ---- all together -------------------------------------------------------------------------------------------------
@@ -164,17 +188,17 @@ done:
     return status;
 }
 
-static pml_status open_sources(const char *directory, sources *s, pml_tokenizer_state *state, pml_error *error) {
+static pml_status open_sources(const pml_folder *folder, sources *s, pml_tokenizer_state *state, pml_error *error) {
     pml_status status = PML_OK;
-    PML_TRY(read_file(directory, "tokenizer.json", state, &s->vocabulary, error));
+    PML_TRY(read_file(folder, "tokenizer.json", state, &s->vocabulary, error));
     s->is_json = s->vocabulary != NULL;
     if (s->vocabulary == NULL) {
-        PML_TRY(read_file(directory, "vocab.txt", state, &s->vocabulary, error));
+        PML_TRY(read_file(folder, "vocab.txt", state, &s->vocabulary, error));
     }
     if (s->vocabulary != NULL) {
-        PML_TRY(read_tree(directory, "tokenizer_config.json", state, &s->config, error));
-        PML_TRY(read_tree(directory, "special_tokens_map.json", state, &s->map, error));
-        PML_TRY(read_tree(directory, "added_tokens.json", state, &s->added, error));
+        PML_TRY(read_tree(folder, "tokenizer_config.json", state, &s->config, error));
+        PML_TRY(read_tree(folder, "special_tokens_map.json", state, &s->map, error));
+        PML_TRY(read_tree(folder, "added_tokens.json", state, &s->added, error));
     }
 done:
     return status;
@@ -188,6 +212,8 @@ static pml_status fill_draft(const sources *s, pml_tokenizer_draft *draft, pml_e
     } else {
         PML_TRY(pml_draft_read_vocabulary(draft, file->text, file->size_bytes, file->name, error));
     }
+    PML_TRY(check_special(s->config, "tokenizer_config.json", error));
+    PML_TRY(check_special(s->map, "special_tokens_map.json", error));
     PML_TRY(override(s->config, "do_lower_case", &draft->lowercase, error));
     PML_TRY(override(s->config, "strip_accents", &draft->strip_accents, error));
     PML_TRY(override(s->config, "tokenize_chinese_chars", &draft->handle_chinese, error));
@@ -197,15 +223,16 @@ done:
     return status;
 }
 
-pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *metadata, pml_tokenizer_state *state,
+pml_status pml_tokenizer_state_read(const pml_folder *folder, const pml_metadata *metadata, pml_tokenizer_state *state,
                                     pml_error *error) {
     pml_status status = PML_OK;
     sources s = {0};
     pml_tokenizer_draft draft = {0};
     const char *special[N_SPECIAL];
+    uint64_t most_tokens;
     uint32_t n_tokens;
     if (pml_metadata_find(metadata, "config.vocab_size") != NULL) {
-        PML_TRY(open_sources(directory, &s, state, error));
+        PML_TRY(open_sources(folder, &s, state, error));
     }
     if (s.vocabulary == NULL) {
         goto done;
@@ -215,8 +242,8 @@ pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *m
     for (size_t i = 0; i < N_SPECIAL; i++) {
         special[i] = special_text(&s, &draft, i);
     }
-    PML_TRY(pml_draft_pack(&draft, special, longest_text(s.config), name, &state->bytes, &state->size_bytes, &n_tokens,
-                           error));
+    PML_TRY(read_longest_text(s.config, &most_tokens, error));
+    PML_TRY(pml_draft_pack(&draft, special, most_tokens, name, &state->bytes, &state->size_bytes, &n_tokens, error));
     PML_TRY(check_vocabulary(metadata, n_tokens, name, error));
 done:
     cJSON_Delete(s.config);

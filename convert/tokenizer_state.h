@@ -19,10 +19,10 @@ typedef struct pml_tokenizer_state { /* zero = no tokenizer, safe to deinit */
     size_t n_files;
 } pml_tokenizer_state;
 
-/* Reads the tokenizer in `directory` of a model whose configuration is `metadata`. Without "config.vocab_size" there,
+/* Reads the tokenizer in `folder` of a model whose configuration is `metadata`. Without "config.vocab_size" there,
  * or with neither tokenizer.json nor vocab.txt, there is none. Errors: FORMAT, UNSUPPORTED (another kind of tokenizer,
  * by name), CONFIG (more tokens than config.vocab_size; a special token missing), IO, MEMORY. */
-pml_status pml_tokenizer_state_read(const char *directory, const pml_metadata *metadata, pml_tokenizer_state *state,
+pml_status pml_tokenizer_state_read(const pml_folder *folder, const pml_metadata *metadata, pml_tokenizer_state *state,
                                     pml_error *error) PML_WARN_UNUSED;
 void pml_tokenizer_state_deinit(pml_tokenizer_state *state);
 

@@ -16,7 +16,7 @@ static bool is_lfs_pointer(const uint8_t *bytes, uint64_t size_bytes) {
            memcmp(bytes, start, sizeof start - 1) == 0;
 }
 
-static pml_status refuse_pointer(pml_file_map *map, const char *shown, pml_error *error) {
+pml_status pml_foreign_check(const char *shown, pml_file_map *map, pml_error *error) {
     if (!is_lfs_pointer(map->data, map->size_bytes)) {
         return PML_OK;
     }
@@ -27,7 +27,7 @@ static pml_status refuse_pointer(pml_file_map *map, const char *shown, pml_error
 
 pml_status pml_foreign_map(const char *path, pml_file_map *map, pml_error *error) {
     pml_status status = pml_file_map_open(path, PML_E_IO, map, error);
-    return status == PML_OK ? refuse_pointer(map, path, error) : status;
+    return status == PML_OK ? pml_foreign_check(path, map, error) : status;
 }
 
 bool pml_name_ends_with(const char *name, const char *ending) {
@@ -115,7 +115,7 @@ pml_status pml_file_map_open_sibling(const char *directory, const char *base_nam
                                : pml_input_failure(shown, code, error));
     }
     PML_TRY(pml_file_map_take(fd, shown, PML_E_IO, map, error));
-    PML_TRY(refuse_pointer(map, shown, error));
+    PML_TRY(pml_foreign_check(shown, map, error));
 done:
     if (directory_fd >= 0) {
         (void)close(directory_fd);

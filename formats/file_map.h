@@ -9,6 +9,9 @@
  * file is refused as such. Errors: NOT_FOUND, IO (not a regular file too), FORMAT, MEMORY. */
 pml_status pml_foreign_map(const char *path, pml_file_map *map, pml_error *error) PML_WARN_UNUSED;
 
+/* What pml_foreign_map refuses of a file that is mapped already: closes it then. Errors: FORMAT. */
+pml_status pml_foreign_check(const char *shown, pml_file_map *map, pml_error *error) PML_WARN_UNUSED;
+
 /* Maps `base_name` in `directory`: for names that another file gave, `named_by` (for messages). The name must be one
  * path component that stays in the directory, and the file a regular one; a symbolic link is followed only where a hub
  * cache has it, from a snapshot to "(../)+blobs/<40 or 64 hexadecimal digits>". Errors: FORMAT (the name or the link

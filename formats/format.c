@@ -1,11 +1,7 @@
 /* The registry of source formats, and how a path becomes an open source. */
 #include "formats/format.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,7 +21,7 @@ const pml_format *const pml_formats[] = {
     NULL,
 };
 
-enum { PROBE_BYTES = 4096, MAX_DIRECTORY_ENTRIES = 1000000, LISTED_CANDIDATES = 6 };
+enum { PROBE_BYTES = 4096, LISTED_CANDIDATES = 6 };
 
 pml_status pml_format_choose(const pml_format *const *formats, const pml_probe *probe, const pml_format **format,
                              pml_error *error) {
@@ -56,86 +52,40 @@ pml_status pml_format_choose(const pml_format *const *formats, const pml_probe *
     return PML_OK;
 }
 
-static pml_status open_file(const char *path, pml_source **source, pml_error *error) {
-    pml_status status = PML_OK;
-    pml_file_map map = {0};
-    pml_source *opened = NULL;
-    const pml_format *format;
+static unsigned most_bits(const pml_probe *probe) {
+    unsigned most = 0;
+    for (size_t i = 0; pml_formats[i] != NULL; i++) {
+        const unsigned bits = pml_formats[i]->probe(probe);
+        most = bits > most ? bits : most;
+    }
+    return most;
+}
+
+static pml_probe probe_of(const char *path, const pml_file_map *map) {
     const char *slash = strrchr(path, '/');
-    PML_TRY(pml_foreign_map(path, &map, error));
-    pml_probe probe = {
+    return (pml_probe){
         .path = path,
         .base_name = slash == NULL ? path : slash + 1,
-        .file_size_bytes = map.size_bytes,
-        .head = map.data,
-        .head_bytes = map.size_bytes < PROBE_BYTES ? (size_t)map.size_bytes : PROBE_BYTES,
+        .file_size_bytes = map->size_bytes,
+        .head = map->data,
+        .head_bytes = map->size_bytes < PROBE_BYTES ? (size_t)map->size_bytes : PROBE_BYTES,
     };
-    PML_TRY(pml_format_choose(pml_formats, &probe, &format, error));
-    pml_file_map_close(&map);
-    PML_TRY(pml_source_create(path, format, &opened, error));
+}
+
+/* Opens a file of a folder, which it takes over; NULL: the folder that the path tells. */
+static pml_status open_file(pml_folder *folder, const char *path, const pml_format *format, pml_source **source,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    pml_source *opened = NULL;
+    PML_TRY(folder != NULL ? pml_source_create_in(folder, path, format, &opened, error)
+                           : pml_source_create(path, format, &opened, error));
     PML_TRY(format->open(path, opened, error));
     PML_TRY(pml_source_sort(opened, error));
     *source = opened;
     opened = NULL;
 done:
     pml_source_close(opened);
-    pml_file_map_close(&map);
     return status;
-}
-
-/* ---- directories -------------------------------------------------------------------------------------------- */
-typedef struct name_list {
-    char **names;
-    size_t n_names, capacity;
-} name_list;
-
-static void free_names(name_list *list) {
-    for (size_t i = 0; i < list->n_names; i++) {
-        pml_free(list->names[i]);
-    }
-    pml_free(list->names);
-    *list = (name_list){0};
-}
-
-static int compare_names(const void *left, const void *right) {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-/* The names in a directory, hidden ones left out, in byte order. */
-static pml_status list_directory(const char *path, name_list *list, pml_error *error) {
-    pml_status status = PML_OK;
-    DIR *folder = opendir(path);
-    if (folder == NULL) {
-        PML_TRY(PML_FAIL(error, errno == ENOMEM ? PML_E_MEMORY : PML_E_IO, "%s: %s", path, strerror(errno)));
-    }
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(folder);
-        if (entry == NULL && errno != 0) {
-            PML_TRY(PML_FAIL(error, PML_E_IO, "%s: %s", path, strerror(errno)));
-        }
-        if (entry == NULL) {
-            break;
-        }
-        if (entry->d_name[0] != '.') {
-            PML_TRY(pml_grow(&list->names, &list->capacity, list->n_names + 1, sizeof *list->names,
-                             MAX_DIRECTORY_ENTRIES, "files in one directory", error));
-            PML_TRY(pml_string_copy(entry->d_name, strlen(entry->d_name), &list->names[list->n_names], error));
-            list->n_names++;
-        }
-    }
-    if (list->n_names > 0) {
-        qsort(list->names, list->n_names, sizeof *list->names, compare_names);
-    }
-done:
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    return status;
-}
-
-static bool has_name(const name_list *list, const char *name) {
-    return list->n_names > 0 && bsearch(&name, list->names, list->n_names, sizeof *list->names, compare_names) != NULL;
 }
 
 /* A message under construction; what does not fit is cut off. */
@@ -151,11 +101,11 @@ static void add_text(message *m, const char *separator, const char *text) {
 }
 
 /* A known name: of the first format that has one, its best. NULL when there is none. */
-static const char *choose_known(const name_list *list) {
+static const char *choose_known(const pml_folder *folder) {
     for (size_t i = 0; pml_formats[i] != NULL; i++) {
         const char *const *known = pml_formats[i]->file_names;
         for (; known != NULL && *known != NULL; known++) {
-            if (has_name(list, *known)) {
+            if (pml_folder_has(folder, *known)) {
                 return *known;
             }
         }
@@ -164,19 +114,20 @@ static const char *choose_known(const name_list *list) {
 }
 
 /* The one file of a known ending; of a better ending of the same format if both are there. */
-static pml_status choose_by_ending(const char *path, const name_list *list, const char **name, pml_error *error) {
+static pml_status choose_by_ending(const char *path, const pml_folder_names *list, const char **name,
+                                   pml_error *error) {
     message candidates = {0};
     size_t n_candidates = 0;
     for (size_t i = 0; pml_formats[i] != NULL; i++) {
         const char *const *ending = pml_formats[i]->file_endings;
         size_t n_before = n_candidates;
         for (; ending != NULL && *ending != NULL && n_candidates == n_before; ending++) {
-            for (size_t j = 0; j < list->n_names; j++) {
-                if (pml_name_ends_with(list->names[j], *ending)) {
+            for (size_t j = 0; j < list->count; j++) {
+                if (strchr(list->items[j], '/') == NULL && pml_name_ends_with(list->items[j], *ending)) {
                     pml_quoted quoted;
-                    *name = list->names[j];
+                    *name = list->items[j];
                     if (n_candidates++ < LISTED_CANDIDATES) {
-                        add_text(&candidates, ", ", pml_quote(&quoted, list->names[j]));
+                        add_text(&candidates, ", ", pml_quote(&quoted, list->items[j]));
                     }
                 }
             }
@@ -203,14 +154,18 @@ static pml_status choose_by_ending(const char *path, const name_list *list, cons
     return PML_OK;
 }
 
-static pml_status open_directory(const char *path, pml_source **source, pml_error *error) {
+/* The best checkpoint in a folder, which it takes over. */
+static pml_status open_folder(pml_folder *folder, pml_source **source, pml_error *error) {
     pml_status status = PML_OK;
-    name_list list = {0};
+    pml_folder_names names = {0};
+    pml_file_map map = {0};
+    const pml_format *format;
     char *joined = NULL;
-    PML_TRY(list_directory(path, &list, error));
-    const char *name = choose_known(&list);
+    const char *path = pml_folder_path(folder);
+    PML_TRY(pml_folder_list(folder, &names, error));
+    const char *name = choose_known(folder);
     if (name == NULL) {
-        PML_TRY(choose_by_ending(path, &list, &name, error));
+        PML_TRY(choose_by_ending(path, &names, &name, error));
     }
     size_t path_bytes = strlen(path);
     while (path_bytes > 1 && path[path_bytes - 1] == '/') {
@@ -220,10 +175,50 @@ static pml_status open_directory(const char *path, pml_source **source, pml_erro
     PML_TRY(pml_alloc(joined_bytes, 1, &joined, error));
     (void)snprintf(joined, joined_bytes, "%.*s%s%s", (int)path_bytes, path, path[path_bytes - 1] == '/' ? "" : "/",
                    name);
-    PML_TRY(open_file(joined, source, error));
+    PML_TRY(pml_folder_map_path(folder, joined, &map, error));
+    const pml_probe probe = probe_of(joined, &map);
+    PML_TRY(pml_format_choose(pml_formats, &probe, &format, error));
+    pml_file_map_close(&map);
+    /* In an archive names are relative to it; in a directory the path tells where a file lies. */
+    pml_folder *kept = pml_folder_is_archive(folder) ? folder : NULL;
+    folder = kept != NULL ? NULL : folder;
+    PML_TRY(open_file(kept, joined, format, source, error));
 done:
+    pml_file_map_close(&map);
     pml_free(joined);
-    free_names(&list);
+    pml_folder_names_deinit(&names);
+    pml_folder_close(folder);
+    return status;
+}
+
+/* A file that the user names: a checkpoint, an index, or an archive of a folder. */
+static pml_status open_named(const char *path, pml_source **source, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_file_map map = {0};
+    pml_folder *archive = NULL;
+    const pml_format *format;
+    PML_TRY(pml_foreign_map(path, &map, error));
+    const pml_probe probe = probe_of(path, &map);
+    if (most_bits(&probe) == 0 && pml_archive_probe(probe.head, probe.head_bytes)) {
+        pml_file_map_close(&map);
+        PML_TRY(pml_folder_open_archive(path, &archive, error));
+        PML_TRY(open_folder(archive, source, error));
+        goto done;
+    }
+    PML_TRY(pml_format_choose(pml_formats, &probe, &format, error));
+    pml_file_map_close(&map);
+    PML_TRY(open_file(NULL, path, format, source, error));
+done:
+    pml_file_map_close(&map);
+    return status;
+}
+
+static pml_status open_directory(const char *path, pml_source **source, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_folder *folder = NULL;
+    PML_TRY(pml_folder_create(path, &folder, error));
+    PML_TRY(open_folder(folder, source, error));
+done:
     return status;
 }
 
@@ -234,10 +229,10 @@ pml_status pml_source_open(const char *path, pml_source **source, pml_error *err
         return PML_FAIL(error, PML_E_ARGUMENT, "the path of the checkpoint is empty");
     }
     if (stat(path, &info) == 0) {
-        return S_ISDIR(info.st_mode) ? open_directory(path, source, error) : open_file(path, source, error);
+        return S_ISDIR(info.st_mode) ? open_directory(path, source, error) : open_named(path, source, error);
     }
     if (strstr(path, "://") != NULL) {
         return PML_FAIL(error, PML_E_ARGUMENT, "%s: is an address; checkpoints are read from local files only", path);
     }
-    return open_file(path, source, error);
+    return open_named(path, source, error);
 }

@@ -5,6 +5,7 @@
 #ifndef PML_FORMATS_FORMAT_H
 #define PML_FORMATS_FORMAT_H
 
+#include "formats/folder.h"
 #include "runtime/base/dtype.h"
 #include "runtime/base/error.h"
 #include "runtime/base/limits.h"
@@ -48,23 +49,27 @@ typedef struct pml_format {
     /* Optional; default: no tensor of this format is made. Fills `buffer` with the size_bytes of a tensor that
      * is_made. `i_tensor` is its position (pml_source_tensor_at). Errors: FORMAT, UNSUPPORTED, IO, MEMORY. */
     pml_status (*read)(pml_source *source, size_t i_tensor, void *buffer, pml_error *error);
+    /* Optional; default: nothing to check. Called with each tensor that is not made before a view of it is given: where
+     * a format has checksums of tensors. Opening touches no tensor's bytes. Errors: FORMAT, MEMORY. */
+    pml_status (*check)(pml_source *source, size_t i_tensor, pml_error *error);
     /* Optional; default: nothing to release beyond what pml_source owns. */
     void (*close)(pml_source *source);
 } pml_format;
 
 extern const pml_format *const pml_formats[]; /* NULL-terminated, from registry.def */
 
-/* Opens a file, an index file, or a directory (whose best known file name is taken; shards of an index by base name
- * only). Where several formats have a known name there, the registry's order decides: it is the order of preference.
- * A directory without a known name gives its one file of a known ending; several are an error that lists them.
- * A tie between formats is an error that names both.
- * Errors: NOT_FOUND, ARGUMENT (a directory that leaves the choice open, an address, nothing), FORMAT, UNSUPPORTED, IO
- * (not a regular file too), MEMORY. */
+/* Opens a file, an index file, a directory, or an archive that holds one (whose best known file name is taken; shards
+ * of an index by base name only). Where several formats have a known name there, the registry's order decides: it is
+ * the order of preference. A directory without a known name gives its one file of a known ending; several are an error
+ * that lists them. A tie between formats is an error that names both. Errors: NOT_FOUND, ARGUMENT (a directory that
+ * leaves the choice open, an address, nothing), FORMAT, UNSUPPORTED, IO (not a regular file too), MEMORY. */
 pml_status pml_source_open(const char *path, pml_source **source, pml_error *error) PML_WARN_UNUSED;
 void pml_source_close(pml_source *source); /* NULL is allowed */
 
 const char *pml_source_path(const pml_source *source);
-/* The directory that holds the source and its sidecars (config.json, scaler.json); "." if none. */
+/* What holds the source and its sidecars (config.json, scaler.json): a directory ("." if none), or an archive. */
+const pml_folder *pml_source_folder(const pml_source *source);
+/* The path of that directory or archive. */
 const char *pml_source_directory(const pml_source *source);
 const pml_format *pml_source_format(const pml_source *source);
 size_t pml_source_n_files(const pml_source *source);
@@ -79,7 +84,7 @@ size_t pml_source_n_tensors(const pml_source *source);
 const pml_source_tensor *pml_source_tensor_at(const pml_source *source, size_t i_tensor);
 const pml_source_tensor *pml_source_tensor_find(const pml_source *source, const char *name); /* hashed */
 /* Zero-copy view of a tensor's bytes (any alignment), valid until close; of a tensor that is made, an owned copy that
- * is kept until it is released or the source closed. Errors: those of read. */
+ * is kept until it is released or the source closed. Errors: those of the format's read and check. */
 pml_status pml_source_tensor_view(pml_source *source, const pml_source_tensor *tensor, const void **bytes,
                                   pml_error *error) PML_WARN_UNUSED;
 /* Frees the copy of a tensor that is made; views of it end. Nothing happens to others. */
@@ -90,6 +95,9 @@ void pml_source_attribute_at(const pml_source *source, size_t i, const char **ke
 const char *pml_source_attribute(const pml_source *source, const char *key); /* NULL: absent */
 
 /* ---- for providers ---- */
+/* Maps a file at a path that the provider was given, without adding it: an index. Close it with pml_file_map_close. */
+pml_status pml_source_map(const pml_source *source, const char *path, pml_file_map *map,
+                          pml_error *error) PML_WARN_UNUSED;
 /* Maps a file of the source read-only (fstat first; regular files only). */
 pml_status pml_source_add_file(pml_source *source, const char *path, size_t *i_file, pml_error *error) PML_WARN_UNUSED;
 /* The same for a file that the source itself names: one of the same directory, by base name (formats/file_map.h).

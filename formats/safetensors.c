@@ -37,7 +37,7 @@ static pml_status open_index(const char *path, pml_source *source, pml_error *er
     pml_status status = PML_OK;
     pml_file_map map = {0};
     pml_safetensors_index index = {0};
-    PML_TRY(pml_foreign_map(path, &map, error));
+    PML_TRY(pml_source_map(source, path, &map, error));
     PML_TRY(pml_safetensors_index_parse(map.data, (size_t)map.size_bytes, path, &index, error));
     PML_TRY(pml_safetensors_index_open_shards(&index, path, source, error));
 done:

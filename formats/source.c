@@ -20,7 +20,8 @@ typedef struct source_file {
 
 struct pml_source {
     const pml_format *format;
-    char *path, *directory;
+    char *path;
+    pml_folder *folder;
     void *private_state;
 
     source_file *files;
@@ -60,17 +61,33 @@ static pml_status directory_of(const char *path, char **directory, pml_error *er
     return pml_string_copy(path, length, directory, error);
 }
 
-pml_status pml_source_create(const char *path, const pml_format *format, pml_source **source, pml_error *error) {
+pml_status pml_source_create_in(pml_folder *folder, const char *path, const pml_format *format, pml_source **source,
+                                pml_error *error) {
     pml_status status = PML_OK;
     pml_source *created = NULL;
+    *source = NULL;
     PML_TRY(pml_alloc(1, sizeof *created, &created, error));
     created->format = format;
+    created->folder = folder;
+    folder = NULL;
     PML_TRY(pml_string_copy(path, strlen(path), &created->path, error));
-    PML_TRY(directory_of(path, &created->directory, error));
     *source = created;
     created = NULL;
 done:
+    pml_folder_close(folder);
     pml_source_close(created);
+    return status;
+}
+
+pml_status pml_source_create(const char *path, const pml_format *format, pml_source **source, pml_error *error) {
+    pml_status status = PML_OK;
+    char *directory = NULL;
+    pml_folder *folder = NULL;
+    PML_TRY(directory_of(path, &directory, error));
+    PML_TRY(pml_folder_create(directory, &folder, error));
+    PML_TRY(pml_source_create_in(folder, path, format, source, error));
+done:
+    pml_free(directory);
     return status;
 }
 
@@ -98,7 +115,7 @@ void pml_source_close(pml_source *source) {
     pml_free(source->order);
     pml_free(source->tensors);
     pml_free(source->files);
-    pml_free(source->directory);
+    pml_folder_close(source->folder);
     pml_free(source->path);
     pml_free(source);
 }
@@ -128,10 +145,14 @@ done:
     return status;
 }
 
+pml_status pml_source_map(const pml_source *source, const char *path, pml_file_map *map, pml_error *error) {
+    return pml_folder_map_path(source->folder, path, map, error);
+}
+
 pml_status pml_source_add_file(pml_source *source, const char *path, size_t *i_file, pml_error *error) {
     pml_status status = PML_OK;
     pml_file_map map = {0};
-    PML_TRY(pml_foreign_map(path, &map, error));
+    PML_TRY(pml_source_map(source, path, &map, error));
     PML_TRY(add_map(source, NULL, path, &map, i_file, error));
 done:
     return status;
@@ -141,8 +162,8 @@ pml_status pml_source_add_sibling(pml_source *source, const char *base_name, con
                                   pml_error *error) {
     pml_status status = PML_OK;
     pml_file_map map = {0};
-    PML_TRY(pml_file_map_open_sibling(source->directory, base_name, named_by, &map, error));
-    PML_TRY(add_map(source, source->directory, base_name, &map, i_file, error));
+    PML_TRY(pml_folder_map_sibling(source->folder, base_name, named_by, &map, error));
+    PML_TRY(add_map(source, pml_folder_path(source->folder), base_name, &map, i_file, error));
 done:
     return status;
 }
@@ -327,6 +348,12 @@ pml_status pml_source_tensor_view(pml_source *source, const pml_source_tensor *t
     if (tensor->is_made) {
         return read_copy(source, tensor, bytes, error);
     }
+    if (source->format->check != NULL) {
+        pml_status status = source->format->check(source, position_of(source, tensor), error);
+        if (status != PML_OK) {
+            return status;
+        }
+    }
     *bytes = source->files[tensor->i_file].map.data + tensor->offset_bytes;
     return PML_OK;
 }
@@ -382,7 +409,11 @@ const char *pml_source_path(const pml_source *source) {
 }
 
 const char *pml_source_directory(const pml_source *source) {
-    return source->directory;
+    return pml_folder_path(source->folder);
+}
+
+const pml_folder *pml_source_folder(const pml_source *source) {
+    return source->folder;
 }
 
 const pml_format *pml_source_format(const pml_source *source) {

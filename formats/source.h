@@ -8,6 +8,10 @@
 pml_status pml_source_create(const char *path, const pml_format *format, pml_source **source,
                              pml_error *error) PML_WARN_UNUSED;
 
+/* The same in a folder, which it takes over, also on failure. Errors: MEMORY. */
+pml_status pml_source_create_in(pml_folder *folder, const char *path, const pml_format *format, pml_source **source,
+                                pml_error *error) PML_WARN_UNUSED;
+
 /* A file whose bytes are in memory, borrowed until close. Errors: FORMAT (too many files), MEMORY. */
 pml_status pml_source_add_memory(pml_source *source, const char *path, const void *bytes, size_t size_bytes,
                                  size_t *i_file, pml_error *error) PML_WARN_UNUSED;

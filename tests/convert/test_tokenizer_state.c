@@ -54,10 +54,21 @@ static pml_metadata *model_of(int64_t vocab_size) {
     return metadata;
 }
 
+static pml_status read_for(const char *directory, const pml_metadata *metadata, pml_tokenizer_state *state,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    pml_folder *folder = NULL;
+    *state = (pml_tokenizer_state){0};
+    PML_TRY(pml_folder_create(directory, &folder, error));
+    PML_TRY(pml_tokenizer_state_read(folder, metadata, state, error));
+done:
+    pml_folder_close(folder);
+    return status;
+}
+
 static pml_status read_state(const char *directory, int64_t vocab_size, pml_tokenizer_state *state, pml_error *error) {
     pml_metadata *metadata = model_of(vocab_size);
-    *state = (pml_tokenizer_state){0};
-    const pml_status status = pml_tokenizer_state_read(directory, metadata, state, error);
+    const pml_status status = read_for(directory, metadata, state, error);
     pml_metadata_destroy(metadata);
     return status;
 }
@@ -103,7 +114,7 @@ static void no_tokenizer_is_no_error(void) {
     CU_ASSERT_PTR_NULL(state.bytes);
     CU_ASSERT_EQUAL(state.n_files, 0);
     PML_ASSERT_OK(pml_metadata_create(&metadata, &error), &error);
-    PML_ASSERT_OK(pml_tokenizer_state_read(folder("x", 1, NULL, NULL), metadata, &state, &error), &error);
+    PML_ASSERT_OK(read_for(folder("x", 1, NULL, NULL), metadata, &state, &error), &error);
     CU_ASSERT_PTR_NULL(state.bytes); /* a model without a vocabulary reads no vocabulary */
     pml_metadata_destroy(metadata);
     pml_tokenizer_state_deinit(&state);
@@ -224,17 +235,20 @@ static void every_failing_allocation_is_reported(void) {
     pml_metadata *metadata = model_of(8);
     for (size_t i = 0; i < 2; i++) {
         bool done = false;
+        pml_folder *opened = NULL;
+        PML_ASSERT_OK(pml_folder_create(paths[i], &opened, NULL), NULL);
         for (unsigned long n = 1; n < 10000 && !done; n++) {
             pml_tokenizer_state state = {0};
             pml_error error;
             pml_test_fail_allocation(n, true);
-            const pml_status status = pml_tokenizer_state_read(paths[i], metadata, &state, &error);
+            const pml_status status = pml_tokenizer_state_read(opened, metadata, &state, &error);
             pml_test_fail_allocation(0, false);
             CU_ASSERT_TRUE(status == PML_OK || status == PML_E_MEMORY);
             done = status == PML_OK;
             pml_tokenizer_state_deinit(&state);
         }
         CU_ASSERT_TRUE(done);
+        pml_folder_close(opened);
     }
     pml_metadata_destroy(metadata);
 }

@@ -21,7 +21,9 @@ typedef struct answer_options {
 
 static const pml_option option_table[] = {
     {"question", 0, PML_OPTION_TEXT, "TEXT", NULL, "what is asked (required)", offsetof(answer_options, question)},
-    {"context", 0, PML_OPTION_TEXT, "TEXT", NULL, "where the answer stands (default: each line of --file)",
+    {"context", 0, PML_OPTION_TEXT, "TEXT", NULL,
+     "where the answer stands (default: each line of --file or of standard input); what the model does not take of it "
+     "is not searched",
      offsetof(answer_options, context)},
     PML_TEXT_FILE_ROW(answer_options),
     PML_TEXT_LIMIT_ROW(answer_options),
@@ -101,6 +103,9 @@ static pml_status print_answers(const span_answers *a, size_t i, const char *con
     const span *spans = a->spans + i * a->most;
     pml_json_writer w;
     if (!a->json) {
+        if (a->n_spans[i] == 0) {
+            (void)putchar('\n'); /* so that a context without tokens has its line, too */
+        }
         for (size_t k = 0; k < a->n_spans[i]; k++) {
             (void)fwrite(context + spans[k].start_bytes, 1, spans[k].end_bytes - spans[k].start_bytes, stdout);
             (void)printf("\t%.6f\n", spans[k].score);

@@ -86,8 +86,7 @@ static pml_status print_window(void *user, const pml_text_item *items, size_t n_
     const classify_options *o = a->options;
     size_t *top = NULL, n_top;
     (void)items;
-    size_t most = o->top_k.is_set && o->top_k.value < a->n ? (size_t)o->top_k.value : o->top_k.is_set ? a->n : 1;
-    most = most == 0 ? 1 : most;
+    const size_t most = !o->top_k.is_set ? 1 : o->top_k.value < a->n ? (size_t)o->top_k.value : a->n;
     PML_TRY(pml_alloc(most, sizeof *top, &top, error));
     for (size_t i = 0; i < n_items; i++) {
         pml_text_top(a->scores + i * a->n, a->n, most, top, &n_top);
@@ -108,6 +107,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_text_session s = {0};
     answers *a = NULL;
     const pml_text_run request = {.max_tokens = (size_t)o->text.max_tokens.value, .output = "logits"};
+    if (o->top_k.is_set && o->top_k.value == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--top-k is at least 1"));
+    }
     PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
     PML_TRY(pml_text_need_head(&s, "classify", "sequence_classification", error));
     PML_TRY(pml_alloc(1, sizeof *a, &a, error));

@@ -17,6 +17,7 @@ typedef struct fill_options {
 } fill_options;
 
 static const pml_option option_table[] = {PML_TEXT_FILE_ROW(fill_options),
+                                          PML_TEXT_PAIR_ROW(fill_options),
                                           PML_TEXT_LIMIT_ROW(fill_options),
                                           {"top-k", 'k', PML_OPTION_U64, "N", NULL,
                                            "the N best tokens of each mask (default 5)", offsetof(fill_options, top_k)},
@@ -24,7 +25,7 @@ static const pml_option option_table[] = {PML_TEXT_FILE_ROW(fill_options),
                                           PML_OPTION_ROWS_END};
 
 typedef struct fill_mask { /* one mask of one text */
-    size_t i_item, start_bytes, n_top;
+    size_t i_item, i_text, start_bytes, n_top;
     size_t *top; /* [most] */
     float *scores;
 } fill_mask;
@@ -41,7 +42,8 @@ typedef struct fill_answers {
 
 static pml_status keep_mask(fill_answers *a, const pml_text_result *result, size_t i_token, pml_error *error) {
     pml_status status = PML_OK;
-    fill_mask mask = {.i_item = result->i_item, .start_bytes = result->encoding->tokens[i_token].start_bytes};
+    const pml_token *token = &result->encoding->tokens[i_token];
+    fill_mask mask = {.i_item = result->i_item, .i_text = token->i_text, .start_bytes = token->start_bytes};
     memcpy(a->scores, result->values + i_token * result->row_values, a->n_values * sizeof *a->scores);
     pml_text_softmax(a->scores, a->n_values);
     PML_TRY(pml_alloc(a->most, sizeof *mask.top, &mask.top, error));
@@ -103,6 +105,7 @@ static pml_status print_json(const fill_answers *a, size_t i_item, pml_error *er
             continue;
         }
         pml_json_begin_object(&w, NULL);
+        pml_json_bool(&w, "in_pair", mask->i_text == 1);
         pml_json_u64(&w, "start", mask->start_bytes);
         pml_json_begin_array(&w, "tokens");
         for (size_t k = 0; k < mask->n_top; k++) {

@@ -7,6 +7,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/log.h"
 #include "runtime/file/reader.h"
 
 enum { BATCH_TOKENS = 4096, BATCH_TEXTS = 64 };
@@ -32,8 +33,12 @@ pml_status pml_text_model_open(const pml_file *file, pml_model *model, pml_text_
     const pml_meta_entry *labels = pml_metadata_find(metadata, "text.labels");
     *opened = (pml_text_model){.model = model, .head = ""};
     if (blob == NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: it has no tokenizer; its source had none when it was converted",
-                         pml_file_path(file)));
+        const char *family = "";
+        PML_TRY(pml_metadata_get_string(metadata, "general.family", &family, error));
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
+                         "%s: there is no tokenizer in it: either models of the family %s do not read text, or its "
+                         "source had no tokenizer when it was converted",
+                         pml_file_path(file), family));
     }
     status = pml_tokenizer_create(blob->data, (size_t)blob->size_bytes, &opened->tokenizer, error);
     if (status != PML_OK) {
@@ -89,6 +94,19 @@ static int compare_lengths(const void *a, const void *b, void *user) {
     return i < k ? -1 : i > k;
 }
 
+/* Cutting that nobody asked for is said. */
+static void warn_of_cuts(const batch_run *b, size_t n_items) {
+    size_t n_cut = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        n_cut += b->encodings[i].is_truncated;
+    }
+    if (n_cut > 0 && b->run->max_tokens == 0) {
+        pml_log(PML_LOG_WARNING,
+                "%zu of %zu texts have more than the %zu tokens that this model takes: their ends are not read", n_cut,
+                n_items, b->model->max_tokens);
+    }
+}
+
 static pml_status encode_all(batch_run *b, const pml_text_item *items, size_t n_items, pml_error *error) {
     pml_status status = PML_OK;
     const size_t limit = b->model->max_tokens, wanted = b->run->max_tokens;
@@ -104,6 +122,7 @@ static pml_status encode_all(batch_run *b, const pml_text_item *items, size_t n_
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "text %zu has no tokens", i + 1));
         }
     }
+    warn_of_cuts(b, n_items);
     qsort_r(b->order, n_items, sizeof *b->order, compare_lengths, b->encodings);
 done:
     return status;

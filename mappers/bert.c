@@ -23,6 +23,8 @@ static const pml_map_rule rules[] = {
     {HF, "[bert.]embeddings.word_embeddings.weight", "embedding.token.weight", "", "!is_tied", NULL},
     {HF, "[bert.]embeddings.word_embeddings.weight", "embedding.token.weight", "transpose", "is_tied", NULL},
     {HF, "[bert.]embeddings.position_embeddings.weight", "embedding.position.weight", "", NULL, NULL},
+    {HF, "[bert.]embeddings.embedding_{n}", "embedding.position.weight", "reshape(-1,{d_model})", NULL,
+     "the position table is there as a whole"}, /* its rows in use: an ONNX export of a fixed length */
     {HF, "[bert.]embeddings.token_type_embeddings.weight", "embedding.type.weight", "", NULL, NULL},
     NORM("[bert.]embeddings.LayerNorm", "embedding.norm"),
     {HF, "[bert.]embeddings.position_ids", NULL, NULL, NULL, "the numbers 0, 1, 2, …; positions are counted"},

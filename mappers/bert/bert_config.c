@@ -13,9 +13,11 @@ typedef struct bert_reader {
     pml_config_reader base; /* first: `derive` is handed its address */
     bert_sentence sentence;
     pml_evidence evidence;
+    const pml_source_tensor *used_positions; /* [1,n,D], what an export of a fixed length left of the table; or NULL */
 } bert_reader;
 
 static pml_status derive_head(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
+static pml_status derive_positions(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
 static pml_status derive_pooling(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
 static pml_status derive_normalize(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error);
 
@@ -34,7 +36,7 @@ static const pml_config_rule table[] = {
      .from_tensors = true,
      .derive = derive_head},
     {.key = "vocab_size", .source = "vocab_size", .fallback = "30522"},
-    {.key = "max_positions", .source = "max_position_embeddings", .fallback = "512"},
+    {.key = "max_positions", .source = "max_position_embeddings", .fallback = "512", .derive = derive_positions},
     {.key = "type_vocab_size", .source = "type_vocab_size", .fallback = "2"},
     {.key = "num_hidden_layers", .source = "num_hidden_layers", .fallback = "12"},
     {.key = "d_model", .source = "hidden_size", .fallback = "768"},
@@ -82,6 +84,27 @@ static pml_status derive_head(pml_config_reader *r, const pml_config_rule *rule,
         PML_TRY(pml_detection_add(&r->detection->assumed, &r->detection->n_assumed, error,
                                   "head = pretraining (tensor %s stands beside the masked-language head)",
                                   e->tensor->name));
+    }
+done:
+    return status;
+}
+
+/* Where only the rows in use are left, the model has no more positions than those, whatever the configuration says. */
+static pml_status derive_positions(pml_config_reader *r, const pml_config_rule *rule, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_source_tensor *used = ((const bert_reader *)r)->used_positions;
+    pml_config_rule plain = *rule;
+    char rows[24];
+    plain.derive = NULL;
+    PML_TRY(pml_config_get(r, &plain, PML_CONFIG_INT, text, error));
+    if (used != NULL) {
+        (void)snprintf(rows, sizeof rows, "%" PRIu64, used->shape[1]);
+        pml_free(*text);
+        *text = NULL;
+        PML_TRY(copy_text(rows, text, error));
+        PML_TRY(pml_detection_add(&r->detection->assumed, &r->detection->n_assumed, error,
+                                  "max_positions = %s (tensor %s: the export kept only the positions that it used)",
+                                  rows, used->name));
     }
 done:
     return status;
@@ -203,6 +226,10 @@ done:
 
 static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *error) {
     pml_evidence *e = &r->evidence;
+    const pml_fact *positions = pml_facts_find(facts, "embedding.position.weight");
+    if (positions != NULL && positions->source->rank == 3) {
+        r->used_positions = positions->source;
+    }
     add_size(e, facts, "vocab_size", "embedding.token.weight", 0);
     add_size(e, facts, "d_model", "embedding.token.weight", 1);
     add_size(e, facts, "max_positions", "embedding.position.weight", 0);

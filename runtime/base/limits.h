@@ -13,9 +13,14 @@
 #define PML_MAX_METADATA_KEYS 65536u
 #define PML_MAX_BLOBS 1024u
 #define PML_MAX_SHARDS 4096u
+#define PML_MAX_GRAPH_BYTES 67108864u /* an ONNX graph without the data of its tensors */
+#define PML_MAX_GRAPH_PARTS 2000000u  /* messages and texts in it */
 #define PML_MAX_ZIP_ENTRIES 4000000u
 #define PML_MAX_INFLATE_RATIO 1000u             /* of a deflated entry that is larger than the next one */
 #define PML_MAX_INFLATE_UNRATED_BYTES 16777216u /* honest zeros reach the most that the method can do, 1032 */
+#define PML_MAX_PICKLE_BYTES 100000000u
+#define PML_MAX_PICKLE_VALUES 16000000u
+#define PML_MAX_EXPANDED_BYTES 16777216u /* of a view that is larger than what it is a view of */
 #define PML_MAX_CSV_COLUMNS 65536u
 #define PML_MAX_CSV_FIELD_BYTES 4096u
 

@@ -21,7 +21,7 @@ const pml_format *const pml_formats[] = {
     NULL,
 };
 
-enum { PROBE_BYTES = 4096, LISTED_CANDIDATES = 6 };
+enum { PROBE_BYTES = 4096, LISTED_CANDIDATES = 6, MOST_FORMATS = 32 };
 
 pml_status pml_format_choose(const pml_format *const *formats, const pml_probe *probe, const pml_format **format,
                              pml_error *error) {
@@ -113,23 +113,44 @@ static const char *choose_known(const pml_folder *folder) {
     return NULL;
 }
 
-/* The one file of a known ending; of a better ending of the same format if both are there. */
+/* Whether `name` has one of the endings that formats took files by. */
+static bool is_taken(const char *name, const char *const *taken, size_t n_taken) {
+    for (size_t i = 0; i < n_taken; i++) {
+        if (pml_name_ends_with(name, taken[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The one file of a known ending; of a better ending of the same format if both are there. Two formats may know one
+ * ending: which of them a file is in shows later. */
 static pml_status choose_by_ending(const char *path, const pml_folder_names *list, const char **name,
                                    pml_error *error) {
     message candidates = {0};
-    size_t n_candidates = 0;
-    for (size_t i = 0; pml_formats[i] != NULL; i++) {
+    const char *taken[MOST_FORMATS];
+    size_t n_candidates = 0, n_taken = 0;
+    for (size_t i = 0; pml_formats[i] != NULL && i < MOST_FORMATS; i++) {
         const char *const *ending = pml_formats[i]->file_endings;
-        size_t n_before = n_candidates;
-        for (; ending != NULL && *ending != NULL && n_candidates == n_before; ending++) {
+        bool has_any = false;
+        for (; ending != NULL && *ending != NULL && !has_any; ending++) {
             for (size_t j = 0; j < list->count; j++) {
-                if (strchr(list->items[j], '/') == NULL && pml_name_ends_with(list->items[j], *ending)) {
-                    pml_quoted quoted;
-                    *name = list->items[j];
-                    if (n_candidates++ < LISTED_CANDIDATES) {
-                        add_text(&candidates, ", ", pml_quote(&quoted, list->items[j]));
-                    }
+                const char *item = list->items[j];
+                pml_quoted quoted;
+                if (strchr(item, '/') != NULL || !pml_name_ends_with(item, *ending)) {
+                    continue;
                 }
+                has_any = true;
+                if (is_taken(item, taken, n_taken)) {
+                    continue;
+                }
+                *name = item;
+                if (n_candidates++ < LISTED_CANDIDATES) {
+                    add_text(&candidates, ", ", pml_quote(&quoted, item));
+                }
+            }
+            if (has_any) {
+                taken[n_taken++] = *ending;
             }
         }
     }

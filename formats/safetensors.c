@@ -1,7 +1,8 @@
-/* Safetensors: one file, or an index over shards. Parts: safetensors/header.c, safetensors/index.c. */
+/* Safetensors: one file, or an index over shards. Parts: safetensors/header.c; formats/shard_index.c. */
 #include "formats/file_map.h"
 #include "formats/safetensors/header.h"
-#include "formats/safetensors/index.h"
+#include "formats/shard_index.h"
+#include "runtime/base/quote.h"
 
 /* The first byte at or after `start` that is no JSON space, or -1. */
 static int first_visible(const pml_probe *probe, size_t start) {
@@ -33,16 +34,18 @@ static unsigned probe_safetensors(const pml_probe *probe) {
     return bits;
 }
 
-static pml_status open_index(const char *path, pml_source *source, pml_error *error) {
+static pml_status open_shard(pml_source *source, const char *base_name, const char *named_by, pml_error *error) {
     pml_status status = PML_OK;
-    pml_file_map map = {0};
-    pml_safetensors_index index = {0};
-    PML_TRY(pml_source_map(source, path, &map, error));
-    PML_TRY(pml_safetensors_index_parse(map.data, (size_t)map.size_bytes, path, &index, error));
-    PML_TRY(pml_safetensors_index_open_shards(&index, path, source, error));
+    size_t i_file;
+    if (pml_name_ends_with(base_name, ".bin") || pml_name_ends_with(base_name, ".pt") ||
+        pml_name_ends_with(base_name, ".pth")) {
+        pml_quoted quoted;
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: the shard %s is a PyTorch file, not safetensors", named_by,
+                         pml_quote(&quoted, base_name)));
+    }
+    PML_TRY(pml_source_add_sibling(source, base_name, named_by, &i_file, error));
+    PML_TRY(pml_safetensors_read_header(source, i_file, error));
 done:
-    pml_safetensors_index_deinit(&index);
-    pml_file_map_close(&map);
     return status;
 }
 
@@ -50,11 +53,11 @@ static pml_status open_safetensors(const char *path, pml_source *source, pml_err
     pml_status status = PML_OK;
     size_t i_file;
     if (pml_name_ends_with(path, ".index.json")) {
-        PML_TRY(open_index(path, source, error));
-        goto done;
+        PML_TRY(pml_shard_index_open(path, source, open_shard, error));
+    } else {
+        PML_TRY(pml_source_add_file(source, path, &i_file, error));
+        PML_TRY(pml_safetensors_read_header(source, i_file, error));
     }
-    PML_TRY(pml_source_add_file(source, path, &i_file, error));
-    PML_TRY(pml_safetensors_read_header(source, i_file, error));
     PML_TRY(pml_safetensors_check_coverage(source, error));
 done:
     return status;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "formats/safetensors/header.h"
-#include "formats/safetensors/index.h"
+#include "formats/shard_index.h"
 #include "formats/source.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_reader.h"

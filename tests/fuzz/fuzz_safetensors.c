@@ -5,7 +5,7 @@
 
 #include "formats/file_map.h"
 #include "formats/safetensors/header.h"
-#include "formats/safetensors/index.h"
+#include "formats/shard_index.h"
 #include "formats/source.h"
 #include "runtime/base/checked.h"
 
@@ -64,8 +64,8 @@ static void try_file(const uint8_t *bytes, size_t size_bytes) {
 }
 
 static void try_index(const uint8_t *bytes, size_t size_bytes) {
-    pml_safetensors_index index = {0};
-    if (pml_safetensors_index_parse(bytes, size_bytes, "x", &index, NULL) == PML_OK) {
+    pml_shard_index index = {0};
+    if (pml_shard_index_parse(bytes, size_bytes, "x", &index, NULL) == PML_OK) {
         for (size_t i = 0; i < pml_names_count(&index.tensors); i++) {
             require(index.i_shards[i] < pml_names_count(&index.shards));
         }
@@ -73,7 +73,7 @@ static void try_index(const uint8_t *bytes, size_t size_bytes) {
             require(pml_is_base_name(pml_names_at(&index.shards, i)));
         }
     }
-    pml_safetensors_index_deinit(&index);
+    pml_shard_index_deinit(&index);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes) {

@@ -1,12 +1,12 @@
 /* Index text to table, and the table held against what the shards really hold. */
-#include "formats/safetensors/index.h"
+#include "formats/shard_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/file_map.h"
-#include "formats/safetensors/header.h"
+#include "formats/source.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 #include "runtime/base/json_reader.h"
@@ -14,8 +14,7 @@
 #include "runtime/base/quote.h"
 
 /* Adds the shard that the current token names. */
-static pml_status add_shard(pml_safetensors_index *index, const pml_json_reader *json, size_t *i_shard,
-                            pml_error *error) {
+static pml_status add_shard(pml_shard_index *index, const pml_json_reader *json, size_t *i_shard, pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted name;
     char cause[sizeof name + 96];
@@ -32,7 +31,7 @@ done:
     return status;
 }
 
-static pml_status read_weight_map(pml_json_reader *json, pml_safetensors_index *index, pml_error *error) {
+static pml_status read_weight_map(pml_json_reader *json, pml_shard_index *index, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(pml_json_expect(json, PML_JSON_OBJECT_BEGIN, "an object as weight_map", error));
     for (;;) {
@@ -65,7 +64,7 @@ done:
 }
 
 /* `metadata` is free-form; of its keys only total_size means something here. */
-static pml_status read_metadata(pml_json_reader *json, pml_safetensors_index *index, pml_error *error) {
+static pml_status read_metadata(pml_json_reader *json, pml_shard_index *index, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(pml_json_expect(json, PML_JSON_OBJECT_BEGIN, "an object as metadata", error));
     for (;;) {
@@ -90,8 +89,8 @@ done:
     return status;
 }
 
-pml_status pml_safetensors_index_parse(const uint8_t *bytes, size_t size_bytes, const char *path,
-                                       pml_safetensors_index *index, pml_error *error) {
+pml_status pml_shard_index_parse(const uint8_t *bytes, size_t size_bytes, const char *path, pml_shard_index *index,
+                                 pml_error *error) {
     pml_status status = PML_OK;
     bool has_map = false, has_metadata = false;
     pml_json_reader json;
@@ -126,11 +125,11 @@ done:
     return status;
 }
 
-void pml_safetensors_index_deinit(pml_safetensors_index *index) {
+void pml_shard_index_deinit(pml_shard_index *index) {
     pml_names_deinit(&index->tensors);
     pml_names_deinit(&index->shards);
     pml_free(index->i_shards);
-    *index = (pml_safetensors_index){0};
+    *index = (pml_shard_index){0};
 }
 
 /* ---- the shards --------------------------------------------------------------------------------------------- */
@@ -138,22 +137,8 @@ static int compare_names(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static pml_status open_shard(pml_source *source, const char *name, const char *path, pml_error *error) {
-    pml_status status = PML_OK;
-    size_t i_file;
-    if (pml_name_ends_with(name, ".bin") || pml_name_ends_with(name, ".pt") || pml_name_ends_with(name, ".pth")) {
-        pml_quoted quoted;
-        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: the shard %s is a PyTorch file, not safetensors", path,
-                         pml_quote(&quoted, name)));
-    }
-    PML_TRY(pml_source_add_sibling(source, name, path, &i_file, error));
-    PML_TRY(pml_safetensors_read_header(source, i_file, error));
-done:
-    return status;
-}
-
 /* What the shards hold must be what the index promises. */
-static pml_status compare_with_index(const pml_safetensors_index *index, const char *path, const pml_source *source,
+static pml_status compare_with_index(const pml_shard_index *index, const char *path, const pml_source *source,
                                      uint64_t *total_bytes, pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted name;
@@ -189,12 +174,11 @@ done:
     return status;
 }
 
-pml_status pml_safetensors_index_open_shards(const pml_safetensors_index *index, const char *path, pml_source *source,
-                                             pml_error *error) {
+static pml_status open_shards(const pml_shard_index *index, const char *path, pml_source *source,
+                              pml_shard_open open_shard, pml_error *error) {
     pml_status status = PML_OK;
     const char **names = NULL;
     size_t n_shards = pml_names_count(&index->shards);
-    uint64_t total_bytes;
     PML_TRY(pml_alloc(n_shards, sizeof *names, &names, error));
     for (size_t i = 0; i < n_shards; i++) {
         names[i] = pml_names_at(&index->shards, i);
@@ -203,13 +187,27 @@ pml_status pml_safetensors_index_open_shards(const pml_safetensors_index *index,
     for (size_t i = 0; i < n_shards; i++) {
         PML_TRY(open_shard(source, names[i], path, error));
     }
-    PML_TRY(pml_safetensors_check_coverage(source, error));
-    PML_TRY(compare_with_index(index, path, source, &total_bytes, error));
-    if (index->has_total_size && index->total_size_bytes != total_bytes) {
+done:
+    pml_free(names);
+    return status;
+}
+
+pml_status pml_shard_index_open(const char *path, pml_source *source, pml_shard_open open_shard, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_file_map map = {0};
+    pml_shard_index index = {0};
+    uint64_t total_bytes;
+    PML_TRY(pml_source_map(source, path, &map, error));
+    PML_TRY(pml_shard_index_parse(map.data, map.size_bytes, path, &index, error));
+    PML_TRY(open_shards(&index, path, source, open_shard, error));
+    PML_TRY(pml_source_sort(source, error));
+    PML_TRY(compare_with_index(&index, path, source, &total_bytes, error));
+    if (index.has_total_size && index.total_size_bytes != total_bytes) {
         pml_log(PML_LOG_WARNING, "%s: total_size is not the %llu bytes that the tensors have", path,
                 (unsigned long long)total_bytes);
     }
 done:
-    pml_free(names);
+    pml_shard_index_deinit(&index);
+    pml_file_map_close(&map);
     return status;
 }

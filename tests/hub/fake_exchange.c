@@ -158,19 +158,29 @@ char *fake_reply_expand(const fake_exchange *x, const char *text) {
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
-static void wait_ms(uint64_t ms) {
-    struct timespec rest = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+static int socket_of(const fake_exchange *x) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
+/* Waits, but not for a client that has gone away. */
+static void wait_ms(const fake_exchange *x, uint64_t ms) {
+    const struct timespec slice = {.tv_nsec = 10 * 1000000};
+    for (uint64_t gone = 0; gone < ms; gone += 10) {
+        char byte = 0;
+        ssize_t got = recv(socket_of(x), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+            return;
+        }
+        struct timespec rest = {.tv_nsec = (long)(ms - gone) * 1000000};
+        (void)nanosleep(ms - gone < 10 ? &rest : &slice, NULL);
     }
 }
 
 /* A socket that is "connected to nothing" resets its peer at once. */
 static void reset_connection(fake_exchange *x) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct sockaddr nothing = {.sa_family = AF_UNSPEC};
-    if (info != NULL) {
-        (void)connect(info->connect_fd, &nothing, sizeof nothing);
-    }
+    (void)connect(socket_of(x), &nothing, sizeof nothing);
 }
 
 static void spoil(const fake_body *body, uint64_t at, char *bytes, size_t count) {
@@ -188,12 +198,12 @@ static ssize_t read_body(void *state, uint64_t at, char *buffer, size_t capacity
     fake_body *body = &x->body;
     uint64_t edge = body->n_bytes;
     if (body->stall_at != FAKE_NEVER && at >= body->stall_at) {
-        wait_ms(body->stall_ms);
+        wait_ms(x, body->stall_ms);
         body->stall_at = FAKE_NEVER;
     }
     if (body->stop_at != FAKE_NEVER && at >= body->stop_at) {
         if (body->resets) {
-            wait_ms(20); /* what was sent arrives before the reset does */
+            wait_ms(x, 20); /* what was sent arrives before the reset does */
             reset_connection(x);
         }
         return body->framing == FAKE_BARE && !body->resets ? MHD_CONTENT_READER_END_OF_STREAM
@@ -213,7 +223,7 @@ static ssize_t read_body(void *state, uint64_t at, char *buffer, size_t capacity
     }
     size_t count = left < capacity ? (size_t)left : capacity;
     if (body->drip_bytes > 0) {
-        wait_ms(body->drip_ms);
+        wait_ms(x, body->drip_ms);
         count = count < body->drip_bytes ? count : (size_t)body->drip_bytes;
     }
     if (body->text != NULL) {
@@ -231,7 +241,7 @@ static ssize_t read_body(void *state, uint64_t at, char *buffer, size_t capacity
 }
 
 enum MHD_Result fake_reply_send(fake_exchange *x) {
-    wait_ms(x->delay_ms);
+    wait_ms(x, x->delay_ms);
     if (x->closes) {
         if (x->body.resets) {
             reset_connection(x);

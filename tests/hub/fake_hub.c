@@ -1,6 +1,7 @@
 /* fake_hub: a hub of model repositories on this machine, for tests. README.md tells its options and its faults. */
 #include <arpa/inet.h>
 #include <getopt.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ typedef struct fake_hub {
     fake_faults *faults;
     FILE *log;
     pthread_mutex_t log_lock;
+    atomic_uint n_running; /* requests whose reply is not over */
     char *origins[FAKE_N_HOSTS];
     char *certificate; /* PEM text of certificate and key, or NULL */
     listener listeners[FAKE_N_HOSTS];
@@ -51,6 +53,7 @@ static size_t keep_escapes(void *state, struct MHD_Connection *connection, char 
 static void *begin_exchange(void *state, const char *uri, struct MHD_Connection *connection) {
     listener *from = state;
     fake_exchange *x = fake_allocate(sizeof *x);
+    (void)atomic_fetch_add(&from->hub->n_running, 1);
     x->connection = connection;
     x->host = from->host;
     x->origins = (const char *const *)from->hub->origins;
@@ -112,6 +115,7 @@ static void end_exchange(void *state, struct MHD_Connection *connection, void **
         (void)pthread_mutex_unlock(&from->hub->log_lock);
         fake_exchange_destroy(x);
         *context = NULL;
+        (void)atomic_fetch_sub(&from->hub->n_running, 1);
     }
 }
 
@@ -260,6 +264,9 @@ int main(int argc, char **argv) {
         if (o.stays) {
             (void)pause();
         }
+    }
+    for (unsigned i = 0; i < 100 && atomic_load(&hub.n_running) > 0; i++) {
+        (void)usleep(10000); /* their clients are gone: the log is complete in a moment */
     }
     (void)pthread_mutex_lock(&hub.log_lock); /* no line is cut */
     _exit(0);

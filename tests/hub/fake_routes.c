@@ -27,10 +27,12 @@ static const struct {
     {"/lfs/", "/-/", FAKE_OBJECT},
 };
 
-/* Behind the prefix of a path: where `word` begins after one or two parts of a name, or NULL. */
+/* Behind the prefix of a path: where `word` begins after one or two parts of a name, or NULL. Where a slash is the word,
+ * a commit follows it. */
 static const char *find_word(const char *at, const char *word) {
     const char *slash = strchr(at, '/');
-    if (slash != NULL && strncmp(slash, word, strlen(word)) == 0 && strcmp(word, "/") != 0) {
+    bool is_commit = slash != NULL && strspn(slash + 1, "0123456789abcdef") == FAKE_SHA1_TEXT - 1;
+    if (slash != NULL && strncmp(slash, word, strlen(word)) == 0 && (strcmp(word, "/") != 0 || is_commit)) {
         return slash;
     }
     slash = slash != NULL ? strchr(slash + 1, '/') : NULL;

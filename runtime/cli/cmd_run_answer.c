@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 #include "runtime/cli/text_input.h"
 
 enum { DEFAULT_LENGTH = 30, MOST_TOP = 100 };
@@ -107,7 +108,8 @@ static pml_status print_answers(const span_answers *a, size_t i, const char *con
             (void)putchar('\n'); /* so that a context without tokens has its line, too */
         }
         for (size_t k = 0; k < a->n_spans[i]; k++) {
-            (void)fwrite(context + spans[k].start_bytes, 1, spans[k].end_bytes - spans[k].start_bytes, stdout);
+            pml_printable_write_bytes(stdout, context + spans[k].start_bytes,
+                                      spans[k].end_bytes - spans[k].start_bytes);
             (void)printf("\t%.6f\n", spans[k].score);
         }
         goto done;

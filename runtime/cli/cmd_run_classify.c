@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 #include "runtime/cli/text_input.h"
 
 typedef struct classify_options {
@@ -51,8 +52,9 @@ static pml_status keep(void *user, const pml_text_result *result, pml_error *err
 static void print_plain(const pml_text_model *model, const float *scores, const size_t *top, size_t n_top) {
     char text[32];
     for (size_t k = 0; k < n_top; k++) {
-        (void)printf("%s%s\t%.6f", k > 0 ? "\t" : "", pml_text_model_label(model, top[k], text),
-                     (double)scores[top[k]]);
+        (void)fputs(k > 0 ? "\t" : "", stdout);
+        pml_printable_write(stdout, pml_text_model_label(model, top[k], text));
+        (void)printf("\t%.6f", (double)scores[top[k]]);
     }
     (void)putchar('\n');
 }

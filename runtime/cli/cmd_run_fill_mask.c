@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 #include "runtime/cli/text_input.h"
 
 enum { DEFAULT_TOP = 5, MOST_TOP = 1000 };
@@ -87,7 +88,7 @@ static void print_plain(const fill_answers *a, const fill_mask *mask) {
     for (size_t k = 0; k < mask->n_top; k++) {
         const pml_token_text *token = &a->spec->tokens[mask->top[k]];
         (void)fputs(k > 0 ? "\t" : "", stdout);
-        (void)fwrite(token->bytes, 1, token->size_bytes, stdout);
+        pml_printable_write_bytes(stdout, token->bytes, token->size_bytes);
         (void)printf("\t%.6f", (double)mask->scores[k]);
     }
     (void)putchar('\n');

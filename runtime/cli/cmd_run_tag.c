@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 #include "runtime/cli/text_input.h"
 
 typedef struct tag_options {
@@ -138,11 +139,13 @@ static void print_plain(const tag_answers *a, const tags *t, const pml_text_item
         const tag *one = &t->items[i];
         const char *label = pml_text_model_label(a->model, one->i_label, text);
         if (o->tokens) {
-            (void)fwrite(spec->tokens[one->id].bytes, 1, spec->tokens[one->id].size_bytes, stdout);
+            pml_printable_write_bytes(stdout, spec->tokens[one->id].bytes, spec->tokens[one->id].size_bytes);
         } else {
-            (void)fwrite(item->text + one->start_bytes, 1, one->end_bytes - one->start_bytes, stdout);
+            pml_printable_write_bytes(stdout, item->text + one->start_bytes, one->end_bytes - one->start_bytes);
         }
-        (void)printf("\t%s\t%.6f\n", o->tokens ? label : kind_of(label), one->score);
+        (void)putchar('\t');
+        pml_printable_write(stdout, o->tokens ? label : kind_of(label));
+        (void)printf("\t%.6f\n", one->score);
     }
     (void)putchar('\n'); /* an empty line ends each text */
 }

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "runtime/cli/printable.h"
 #include "runtime/cli/text_input.h"
 
 typedef struct tokenize_options {
@@ -31,7 +32,7 @@ static void print_plain(const pml_tokenizer_spec *spec, const pml_encoding *enco
         if (ids) {
             (void)printf("%u", id);
         } else {
-            (void)fwrite(spec->tokens[id].bytes, 1, spec->tokens[id].size_bytes, stdout);
+            pml_printable_write_bytes(stdout, spec->tokens[id].bytes, spec->tokens[id].size_bytes);
         }
     }
     (void)putchar('\n');

@@ -59,18 +59,23 @@ pml_status pml_printable_copy(const char *text, size_t length_bytes, char **prin
     return PML_OK;
 }
 
-void pml_printable_write(FILE *stream, const char *text) {
+void pml_printable_write_bytes(FILE *stream, const char *text, size_t length_bytes) {
     const unsigned char *bytes = (const unsigned char *)text;
-    size_t length = strlen(text);
     char escape[LONGEST_ESCAPE_BYTES + 1];
-    for (size_t i = 0, taken = 0; i < length; i += taken) {
-        escape_one(bytes + i, length - i, escape, &taken);
-        if (escape[0] == '\0') {
-            fwrite(bytes + i, 1, taken, stream);
-        } else {
+    size_t begin = 0; /* of what can be written as it is */
+    for (size_t i = 0, taken = 0; i < length_bytes; i += taken) {
+        escape_one(bytes + i, length_bytes - i, escape, &taken);
+        if (escape[0] != '\0') {
+            fwrite(bytes + begin, 1, i - begin, stream);
             fputs(escape, stream);
+            begin = i + taken;
         }
     }
+    fwrite(bytes + begin, 1, length_bytes - begin, stream);
+}
+
+void pml_printable_write(FILE *stream, const char *text) {
+    pml_printable_write_bytes(stream, text, strlen(text));
 }
 
 size_t pml_printable_width(const char *text) {

@@ -12,8 +12,9 @@
 pml_status pml_printable_copy(const char *text, size_t length_bytes, char **printable,
                               pml_error *error) PML_WARN_UNUSED;
 
-/* Writes the printable form of a zero-terminated text to `stream`. */
+/* Writes the printable form of a text, zero-terminated or of that length, to `stream`. */
 void pml_printable_write(FILE *stream, const char *text);
+void pml_printable_write_bytes(FILE *stream, const char *text, size_t length_bytes);
 
 /* Columns of a terminal that a printable UTF-8 text takes, one per character. */
 size_t pml_printable_width(const char *text);

@@ -10,13 +10,17 @@
 #include "runtime/base/input.h"
 
 #define MOST_BYTES 1073741824u
+#define MOST_TEXTS 16777216u /* lines cost more than their bytes when they are short */
 
 static pml_status read_all(FILE *stream, const char *name, pml_texts *texts, pml_error *error) {
     pml_status status = PML_OK;
     size_t capacity = 0, n;
     do {
-        PML_TRY(
-            pml_grow(&texts->storage, &capacity, texts->storage_bytes + 65536, 1, MOST_BYTES, "bytes of text", error));
+        status =
+            pml_grow(&texts->storage, &capacity, texts->storage_bytes + 65536, 1, MOST_BYTES, "bytes of text", error);
+        if (status != PML_OK) {
+            PML_TRY(pml_error_prefix(error, status, "%s", name));
+        }
         n = fread(texts->storage + texts->storage_bytes, 1, 65536, stream);
         texts->storage_bytes += n;
         PML_TRY(pml_cancel_check(error));
@@ -35,7 +39,7 @@ static pml_status split_lines(pml_texts *texts, pml_error *error) {
         const char *begin = texts->storage + at;
         const char *end = memchr(begin, '\n', texts->storage_bytes - at);
         const size_t length = end != NULL ? (size_t)(end - begin) : texts->storage_bytes - at;
-        PML_TRY(pml_grow(&texts->items, &capacity, texts->count + 1, sizeof *texts->items, MOST_BYTES, "texts", error));
+        PML_TRY(pml_grow(&texts->items, &capacity, texts->count + 1, sizeof *texts->items, MOST_TEXTS, "texts", error));
         texts->items[texts->count++] = (pml_text_item){.text = begin, .text_bytes = length};
         at += length + 1;
     }
@@ -46,12 +50,16 @@ done:
 static pml_status read_lines(const char *file, pml_texts *texts, pml_error *error) {
     pml_status status = PML_OK;
     const bool is_stdin = file == NULL || strcmp(file, "-") == 0;
+    const char *name = is_stdin ? "standard input" : file;
     FILE *stream = is_stdin ? stdin : fopen(file, "rb");
     if (stream == NULL) {
         PML_TRY(pml_input_failure(file, errno, error));
     }
-    PML_TRY(read_all(stream, is_stdin ? "standard input" : file, texts, error));
-    PML_TRY(split_lines(texts, error));
+    PML_TRY(read_all(stream, name, texts, error));
+    status = split_lines(texts, error);
+    if (status != PML_OK) {
+        PML_TRY(pml_error_prefix(error, status, "%s", name));
+    }
 done:
     if (stream != NULL && !is_stdin) {
         (void)fclose(stream);

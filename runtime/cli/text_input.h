@@ -32,8 +32,8 @@ typedef struct pml_texts { /* zero = safe to free */
     size_t count;
 } pml_texts;
 
-/* The operands behind FILE or, without any, the lines of --file or standard input. Errors: ARGUMENT (both), IO,
- * NOT_FOUND, MEMORY. */
+/* The operands behind FILE or, without any, the lines of --file or standard input. Errors: ARGUMENT (both), FORMAT
+ * (more than 2^24 texts or 1 GiB), IO, NOT_FOUND, MEMORY. */
 pml_status pml_texts_read(const pml_text_options *options, char **operands, unsigned n_operands, pml_texts *texts,
                           pml_error *error) PML_WARN_UNUSED;
 void pml_texts_free(pml_texts *texts);

@@ -62,9 +62,9 @@ static void assemble(const pml_template_item *items, uint32_t n_items, const pml
             continue;
         }
         const bool is_second = items[i].kind == PML_TEMPLATE_SECOND;
-        const pml_token *from = scratch->tokens + (is_second ? second_at : 0);
+        const size_t from = is_second ? second_at : 0;
         for (size_t k = 0; k < lengths->n[is_second]; k++) {
-            encoding->tokens[encoding->count] = from[k];
+            encoding->tokens[encoding->count] = scratch->tokens[from + k];
             encoding->tokens[encoding->count++].type_id = items[i].type_id;
         }
     }

@@ -123,6 +123,9 @@ static pml_status strip(text_stream *s, uint32_t code, size_t start, size_t end,
             PML_TRY(lower(s, bases[i], start, end, error));
             continue;
         }
+        if (scratch->n_marks > s->tokenizer->spec.max_word_chars) {
+            PML_TRY(end_run(s, error)); /* too long a word whatever their order: memory need not grow with the text */
+        }
         PML_TRY(pml_grow(&scratch->marks, &scratch->marks_capacity, scratch->n_marks + 1, sizeof *scratch->marks,
                          SIZE_MAX / 2, "marks", error));
         scratch->marks[scratch->n_marks++] = (pml_pending_mark){bases[i], combining, start, end};

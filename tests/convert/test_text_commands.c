@@ -19,6 +19,21 @@ static bool runs(int expected, const char *part, const char *arguments, int line
     return fits;
 }
 
+/* Prints that and nothing else. */
+#define PRINTS(expected, ...) CU_ASSERT_TRUE(prints((expected), pml_test_path(__VA_ARGS__), __LINE__))
+
+static bool prints(const char *expected, const char *arguments, int line) {
+    char *output = NULL;
+    const int code = pml_test_command(&output, "'%s/pml-run' %s", pml_test_binary_dir(), arguments);
+    const bool fits = code == 0 && strcmp(output, expected) == 0;
+    if (!fits) {
+        (void)printf("\n    %d: pml-run %s\n    exit %d, expected %s; output:\n%.500s\n", line, arguments, code,
+                     expected, output);
+    }
+    free(output);
+    return fits;
+}
+
 /* A converted golden case, or NULL after the test was skipped. */
 static const char *model_of(const char *name) {
     const char *golden = pml_test_golden(pml_test_path("bert/%s", name));
@@ -93,6 +108,92 @@ static void heads_of_all_kinds(void) {
     EXITS(2, "--top-k", "fill-mask '%s' --top-k 0 'the [MASK]'", mask);
 }
 
+/* Writes `size_bytes` bytes, `piece` over and over and a newline, and returns the path. */
+static const char *long_line(const char *name, const char *piece, size_t size_bytes) {
+    const char *path = pml_test_path("%s/%s", pml_test_temporary_dir(), name);
+    FILE *stream = fopen(path, "wb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+    for (size_t n = 0; n < size_bytes; n += strlen(piece)) {
+        (void)fputs(piece, stream);
+    }
+    (void)fputc('\n', stream);
+    CU_ASSERT_EQUAL_FATAL(fclose(stream), 0);
+    return path;
+}
+
+/* The three ways in which texts come, for the two commands: each answers every line, or nothing where there is none. */
+static void texts_of_any_bytes(void) {
+    static const struct {
+        const char *bytes;
+        size_t size_bytes;
+        const char *tokens; /* of both the file and standard input */
+    } rows[] = {
+        {"", 0, ""},
+        {"\n", 1, "[CLS] [SEP]\n"},
+        {"\n\nthe", 5, "[CLS] [SEP]\n[CLS] [SEP]\n[CLS] the [SEP]\n"},
+        {"the\0cat\n", 8, "[CLS] the ##c ##a ##t [SEP]\n"},
+        {"\0\n", 2, "[CLS] [SEP]\n"},
+        {"\xff\xfe \xe4\xb8 the\xc0\xaf\n", 12, "[CLS] the [SEP]\n"},
+        {"the \xed\xa0\x80 cat\xf0\x9f\n", 14, "[CLS] the cat [SEP]\n"},
+        {"the cat\r\n", 9, "[CLS] the cat [SEP]\n"},
+    };
+    const char *model = model_of("sentence-transformer"), *path = pml_test_path("%s/any", pml_test_temporary_dir());
+    if (model == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        pml_test_write_file(path, rows[i].bytes, rows[i].size_bytes);
+        size_t n_lines = 0;
+        for (const char *at = rows[i].tokens; (at = strchr(at, '\n')) != NULL; at++) {
+            n_lines++;
+        }
+        PRINTS(rows[i].tokens, "tokenize '%s' --file '%s'", model, path);
+        PRINTS(rows[i].tokens, "tokenize '%s' < '%s'", model, path);
+        PRINTS(rows[i].tokens, "tokenize '%s' --file - < '%s'", model, path);
+        PRINTS(pml_test_path("%zu\n", n_lines), "embed '%s' --file '%s' | wc -l", model, path);
+        PRINTS(pml_test_path("%zu\n", n_lines), "embed '%s' --json < '%s' | grep -c . || true", model, path);
+    }
+    PRINTS("[CLS] the cat [SEP]\n[CLS] [SEP]\n", "tokenize '%s' \"$(printf 'the \\377 cat\\344')\" ''", model);
+    PRINTS("2\n", "embed '%s' \"$(printf 'the \\377 cat\\344')\" '' | wc -l", model);
+}
+
+static void lines_of_ten_megabytes(void) {
+#ifdef PML_TEST_SANITIZED
+    enum { N = 1000000 };
+#else
+    enum { N = 10000000 };
+#endif
+    const char *model = model_of("sentence-transformer");
+    if (model == NULL) {
+        return;
+    }
+    const char *word = long_line("word", "x", N), *words = long_line("words", "the cat ", N);
+    const char *marks = long_line("marks", "\xe3\x80\xae", N), *broken = long_line("broken", "\xff", N);
+    PRINTS("[CLS] [UNK] [SEP]\n", "tokenize '%s' --file '%s'", model, word);
+    PRINTS("[CLS] [UNK] [SEP]\n", "tokenize '%s' < '%s'", model, marks);
+    PRINTS("[CLS] [SEP]\n", "tokenize '%s' < '%s'", model, broken);
+    PRINTS(pml_test_path("%d\n", N / 4 + 2), "tokenize '%s' < '%s' | wc -w", model, words);
+    PRINTS("1\n", "embed '%s' --json < '%s' | grep -c '\"truncated\":true'", model, words);
+    CU_ASSERT_EQUAL(pml_test_command(NULL, "cat '%s' '%s' '%s' >> '%s'", word, marks, broken, words), 0);
+    PRINTS("4\n", "embed '%s' < '%s' | wc -l", model, words);
+}
+
+/* What a terminal would obey is not sent to it: not from texts, tokens or labels. */
+static void plain_output_is_printable(void) {
+    const char *tag = model_of("token-cls"), *copy = test_copy_case("bert/seq-cls", "labels");
+    if (tag == NULL || copy == NULL) {
+        return;
+    }
+    RUNS("the \\xFFcat\\x1B", "tag '%s' \"$(printf 'the \\377cat\\033[31m')\"", tag);
+    const char *config = "{\"cls_token\":\"\\u001b[31m\"}";
+    pml_test_write_file(pml_test_path("%s/tokenizer_config.json", copy), config, strlen(config));
+    test_replace_text(pml_test_path("%s/vocab.txt", copy), "[CLS]", "\x1b[31m");
+    test_replace_text(pml_test_path("%s/config.json", copy), "\"LABEL_0\",", "\"\\u001b[32m\",");
+    const char *classify = test_converted(copy, "labels.pml", "");
+    PRINTS("\\x1B[31m the [SEP]\n", "tokenize '%s' the", classify);
+    RUNS("\\x1B[32m\t0.", "classify '%s' --top-k 3 the", classify);
+}
+
 static void no_tokenizer(void) {
     const char *copy = test_copy_case("bert/model", "bare");
     if (copy == NULL) {
@@ -141,6 +242,7 @@ static void every_label_of_a_trained_classifier(void) {
     free(output);
 }
 
-PML_TESTS("convert/text_commands", PML_TEST(tokenize), PML_TEST(embed), PML_TEST(heads_of_all_kinds),
+PML_TESTS("convert/text_commands", PML_TEST(tokenize), PML_TEST(embed), PML_TEST(texts_of_any_bytes),
+          PML_TEST(lines_of_ten_megabytes), PML_TEST(plain_output_is_printable), PML_TEST(heads_of_all_kinds),
           PML_TEST(no_tokenizer), PML_TEST(source_is_verified_with_its_tokenizer),
           PML_TEST(every_label_of_a_trained_classifier))

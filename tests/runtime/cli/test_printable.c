@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/cli/printable.h"
 #include "runtime/base/alloc.h"
+#include "runtime/cli/printable.h"
 #include "tests/harness.h"
 
 static bool gives(const char *text, size_t length, const char *expected) {
@@ -67,6 +67,14 @@ static void stream_form_agrees(void) {
     fclose(stream);
     CU_ASSERT_STRING_EQUAL(written, expected);
     pml_free(expected);
+    stream = fmemopen(written, sizeof written, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+    pml_printable_write_bytes(stream,
+                              "a\0\xff"
+                              "b\tcd",
+                              6);
+    fclose(stream);
+    CU_ASSERT_STRING_EQUAL(written, "a\\x00\\xFFb\\tc");
 }
 
 static void width_counts_characters(void) {

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "runtime/text/tokenizer_parts.h"
 #include "tests/runtime/text/vocabulary_fixture.h"
 
 #define WORDS "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##a\nab\n##ab\nb\n.\nA\n\xc3\xa9\ne\n\xe4\xb8\xad\n##b\n"
@@ -48,6 +49,7 @@ static void longest_match_first(void) {
           "b",
           A, ZHONG, B);
     GIVES(f, "[MASK]a [mask]", MASK, A, UNK, UNK, UNK);
+    CU_ASSERT_TRUE(gives(f.tokenizer, "", 0, (const int[]){-1}));
     fixture_deinit(&f);
 }
 
@@ -128,6 +130,7 @@ static void huge_texts(void) {
         PML_ASSERT_OK(pml_tokenizer_run(f.tokenizer, text, N, NULL, 0, &limit, &e, &error), &error);
         CU_ASSERT_TRUE(e.count >= 2 && e.count <= 128);
     }
+    CU_ASSERT_TRUE(e.scratch->marks_capacity < 1000); /* a run of any length is held in the space of a word */
     pml_encoding_deinit(&e);
     fixture_deinit(&f);
     free(text);
@@ -140,6 +143,19 @@ static void runs_of_marks(void) {
     const int whole[] = {16, -1};
     CU_ASSERT_TRUE(gives(f.tokenizer, "\xe3\x80\xae\xf0\x9d\x85\xa5", 7, whole));
     CU_ASSERT_TRUE(gives(f.tokenizer, "\xf0\x9d\x85\xa5\xcc\x81\xe3\x80\xae", 9, whole));
+    char many[1000 * 3];
+    for (size_t i = 0; i < sizeof many; i++) {
+        many[i] = "\xe3\x80\xae"[i % 3];
+    }
+    for (size_t n = 99; n <= 1000;
+         n = n < 105 ? n + 1 : n + 37) { /* one word, known to none, about its greatest length */
+        pml_encoding e = {0};
+        pml_error error;
+        PML_ASSERT_OK(pml_tokenizer_run(f.tokenizer, many, 3 * n, NULL, 0, NULL, &e, &error), &error);
+        CU_ASSERT_TRUE_FATAL(e.count == 3 && e.tokens[1].id == UNK);
+        CU_ASSERT_TRUE(e.tokens[1].start_bytes == 0 && e.tokens[1].end_bytes == 3 * n);
+        pml_encoding_deinit(&e);
+    }
     fixture_deinit(&f);
 }
 

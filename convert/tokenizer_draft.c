@@ -83,6 +83,16 @@ static uint32_t find(const pml_tokenizer_draft *draft, const char *text) {
                                                                                       : PML_NO_TOKEN;
 }
 
+/* The file to name where the token `text` is at fault. */
+static const char *origin(const pml_tokenizer_draft *draft, const char *text, const char *file_name) {
+    for (size_t i = 0; i < draft->n_added; i++) {
+        if (strcmp(draft->added[i].text, text) == 0) {
+            return draft->added[i].file_name;
+        }
+    }
+    return file_name;
+}
+
 /* Every id from 0 to n - 1 exactly once. */
 static pml_status order_tokens(const pml_tokenizer_draft *draft, packing *p, const char *file_name, pml_error *error) {
     pml_status status = PML_OK;
@@ -94,11 +104,12 @@ static pml_status order_tokens(const pml_tokenizer_draft *draft, packing *p, con
         const uint32_t id = draft->ids[i];
         if (id >= n) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: token %s has id %u, but there are %zu tokens: ids have gaps",
-                             file_name, pml_quote(&quoted, text), id, n));
+                             origin(draft, text, file_name), pml_quote(&quoted, text), id, n));
         }
         if (p->tokens[id].bytes != NULL) {
-            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: tokens %s and %s have one id, %u", file_name,
-                             pml_quote(&other, p->tokens[id].bytes), pml_quote(&quoted, text), id));
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: tokens %s and %s have one id, %u",
+                             origin(draft, text, file_name), pml_quote(&other, p->tokens[id].bytes),
+                             pml_quote(&quoted, text), id));
         }
         p->tokens[id] = (pml_token_text){text, strlen(text)};
     }
@@ -106,37 +117,36 @@ done:
     return status;
 }
 
-static pml_status check_added(const pml_tokenizer_draft *draft, const pml_draft_added *added, const char *file_name,
-                              pml_error *error) {
+static pml_status check_added(const pml_tokenizer_draft *draft, const pml_draft_added *added, pml_error *error) {
     pml_quoted quoted;
     const bool changes = draft->lowercase == PML_YES || draft->strip_accents == PML_YES;
     if (added->is_single_word) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: added token %s matches only as a word (single_word)", file_name,
-                        pml_quote(&quoted, added->text));
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: added token %s matches only as a word (single_word)",
+                        added->file_name, pml_quote(&quoted, added->text));
     }
     if (added->is_normalized && changes) {
         return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: added token %s is matched in normalised text (normalized)",
-                        file_name, pml_quote(&quoted, added->text));
+                        added->file_name, pml_quote(&quoted, added->text));
     }
     return PML_OK;
 }
 
 /* Added tokens that the vocabulary lacks become its last tokens; all others must agree with it. */
-static pml_status place_added(pml_tokenizer_draft *draft, const char *file_name, pml_error *error) {
+static pml_status place_added(pml_tokenizer_draft *draft, pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted quoted;
     for (size_t i = 0; i < draft->n_added; i++) {
         pml_draft_added *added = &draft->added[i];
-        PML_TRY(check_added(draft, added, file_name, error));
+        PML_TRY(check_added(draft, added, error));
         const uint32_t id = find(draft, added->text);
         if (id == PML_NO_TOKEN) {
             if (!added->has_id) {
                 added->id = (uint32_t)pml_names_count(&draft->names);
             }
-            PML_TRY(pml_draft_add(draft, added->text, strlen(added->text), added->id, file_name, error));
+            PML_TRY(pml_draft_add(draft, added->text, strlen(added->text), added->id, added->file_name, error));
         } else if (added->has_id && added->id != id) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: added token %s has id %u, in the vocabulary it has %u",
-                             file_name, pml_quote(&quoted, added->text), added->id, id));
+                             added->file_name, pml_quote(&quoted, added->text), added->id, id));
         }
         added->id = id != PML_NO_TOKEN ? id : added->id;
     }
@@ -150,8 +160,8 @@ static int compare_added(const void *a, const void *b) {
 }
 
 /* Those of the files, then the special tokens; of two with one id the first one counts. */
-static pml_status collect_added(const pml_tokenizer_draft *draft, const char *const special[N_SPECIAL], packing *p,
-                                pml_error *error) {
+static pml_status collect_added(const pml_tokenizer_draft *draft, const pml_draft_special special[N_SPECIAL],
+                                packing *p, pml_error *error) {
     pml_status status = PML_OK;
     bool *is_added = NULL;
     PML_TRY(pml_alloc(draft->n_added + N_SPECIAL, sizeof *p->added, &p->added, error));
@@ -165,8 +175,8 @@ static pml_status collect_added(const pml_tokenizer_draft *draft, const char *co
         }
     }
     for (size_t k = 0; k < N_SPECIAL; k++) {
-        const uint32_t id = find(draft, special[k]);
-        if (id != PML_NO_TOKEN && special[k][0] != '\0' && !is_added[id]) {
+        const uint32_t id = find(draft, special[k].text);
+        if (id != PML_NO_TOKEN && special[k].text[0] != '\0' && !is_added[id]) {
             is_added[id] = true;
             p->added[p->n_added++] = (pml_added_token){.id = id, .is_special = true};
         }
@@ -225,14 +235,16 @@ done:
     return status;
 }
 
-static pml_status require(uint32_t id, const char *text, const char *file_name, pml_error *error) {
+static pml_status require(uint32_t id, const pml_draft_special *special, const char *file_name, pml_error *error) {
     pml_quoted quoted;
     return id != PML_NO_TOKEN ? PML_OK
-                              : PML_FAIL(error, PML_E_CONFIG, "%s: the special token %s is not in the vocabulary",
-                                         file_name, pml_quote(&quoted, text));
+                              : PML_FAIL(error, PML_E_CONFIG, "%s: the special token %s is not in the vocabulary%s%s",
+                                         special->file_name != NULL ? special->file_name : file_name,
+                                         pml_quote(&quoted, special->text), special->file_name != NULL ? ", " : "",
+                                         special->file_name != NULL ? file_name : "");
 }
 
-pml_status pml_draft_pack(pml_tokenizer_draft *draft, const char *const special[N_SPECIAL], uint64_t max_tokens,
+pml_status pml_draft_pack(pml_tokenizer_draft *draft, const pml_draft_special special[N_SPECIAL], uint64_t max_tokens,
                           const char *file_name, uint8_t **bytes, size_t *size_bytes, uint32_t *n_tokens,
                           pml_error *error) {
     pml_status status = PML_OK;
@@ -246,7 +258,7 @@ pml_status pml_draft_pack(pml_tokenizer_draft *draft, const char *const special[
     if (draft->strip_accents == PML_UNSET) {
         draft->strip_accents = draft->lowercase; /* as BERT's first tokenizer did */
     }
-    PML_TRY(place_added(draft, file_name, error));
+    PML_TRY(place_added(draft, error));
     PML_TRY(order_tokens(draft, p, file_name, error));
     PML_TRY(collect_added(draft, special, p, error));
     pml_tokenizer_spec spec = {.tokens = p->tokens,
@@ -257,18 +269,18 @@ pml_status pml_draft_pack(pml_tokenizer_draft *draft, const char *const special[
                                .strip_accents = draft->strip_accents == PML_YES,
                                .prefix = draft->prefix != NULL ? draft->prefix : "##",
                                .max_word_chars = most_chars < UINT32_MAX ? (uint32_t)most_chars : UINT32_MAX,
-                               .unk_id = find(draft, special[UNK]),
-                               .cls_id = find(draft, special[CLS]),
-                               .sep_id = find(draft, special[SEP]),
-                               .pad_id = find(draft, special[PAD]),
-                               .mask_id = find(draft, special[MASK]),
+                               .unk_id = find(draft, special[UNK].text),
+                               .cls_id = find(draft, special[CLS].text),
+                               .sep_id = find(draft, special[SEP].text),
+                               .pad_id = find(draft, special[PAD].text),
+                               .mask_id = find(draft, special[MASK].text),
                                .max_tokens = max_tokens,
                                .added = p->added,
                                .n_added = (uint32_t)p->n_added};
-    PML_TRY(require(spec.unk_id, special[UNK], file_name, error));
+    PML_TRY(require(spec.unk_id, &special[UNK], file_name, error));
     if (!draft->has_template) {
-        PML_TRY(require(spec.cls_id, special[CLS], file_name, error));
-        PML_TRY(require(spec.sep_id, special[SEP], file_name, error));
+        PML_TRY(require(spec.cls_id, &special[CLS], file_name, error));
+        PML_TRY(require(spec.sep_id, &special[SEP], file_name, error));
     }
     PML_TRY(make_templates(draft, p, &spec, file_name, error));
     status = pml_tokenizer_pack(&spec, bytes, size_bytes, error);

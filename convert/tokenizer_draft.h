@@ -9,12 +9,18 @@ typedef enum pml_tristate { PML_UNSET, PML_NO, PML_YES } pml_tristate;
 
 typedef struct pml_draft_added {
     char *text;
+    const char *file_name; /* that says so, borrowed */
     bool has_id;
     uint32_t id;
     bool is_special, strips_left, strips_right;
     bool is_normalized; /* matched in normalised text */
     bool is_single_word;
 } pml_draft_added;
+
+typedef struct pml_draft_special {
+    const char *text;
+    const char *file_name; /* that names it; NULL: the vocabulary's own, or none */
+} pml_draft_special;
 
 typedef struct pml_draft_item { /* of a template; `text` names the token when `kind` is TEMPLATE_TOKEN */
     pml_template_item item;
@@ -50,9 +56,9 @@ pml_status pml_draft_add(pml_tokenizer_draft *draft, const char *text, size_t si
                          const char *file_name, pml_error *error) PML_WARN_UNUSED;
 /* Appends an added token, taking over its text, also on failure. */
 pml_status pml_draft_add_added(pml_tokenizer_draft *draft, pml_draft_added *added, pml_error *error) PML_WARN_UNUSED;
-/* Packs the finished draft; `special` are the texts of unk, cls, sep, pad and mask, in that order. Errors: FORMAT (ids
- * with gaps, twice), CONFIG (a token that must be there is not), UNSUPPORTED, MEMORY. */
-pml_status pml_draft_pack(pml_tokenizer_draft *draft, const char *const special[5], uint64_t max_tokens,
+/* Packs the finished draft; `special` are unk, cls, sep, pad and mask, in that order; `file_name` is the vocabulary's.
+ * Errors: FORMAT (ids with gaps, twice), CONFIG (a token that must be there is not), UNSUPPORTED, MEMORY. */
+pml_status pml_draft_pack(pml_tokenizer_draft *draft, const pml_draft_special special[5], uint64_t max_tokens,
                           const char *file_name, uint8_t **bytes, size_t *size_bytes, uint32_t *n_tokens,
                           pml_error *error) PML_WARN_UNUSED;
 void pml_draft_deinit(pml_tokenizer_draft *draft);

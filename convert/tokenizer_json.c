@@ -177,7 +177,7 @@ static pml_status read_added(parser *p, pml_error *error) {
     }
     PML_TRY(pml_json_next(&p->reader, error));
     while (p->reader.token != PML_JSON_ARRAY_END) {
-        added = (pml_draft_added){0};
+        added = (pml_draft_added){.file_name = p->file_name};
         PML_TRY(read_object(p, added_member, &added, "added_tokens: expected objects", error));
         if (added.text == NULL || added.text[0] == '\0' || !added.has_id) {
             PML_TRY(fail(p, error, "an added token needs an id and a content"));
@@ -222,12 +222,18 @@ static pml_status item_member(parser *p, const char *key, void *user, pml_error 
     if (!is_text && strcmp(key, "SpecialToken") != 0) {
         return fail(p, error, "a template holds Sequence and SpecialToken");
     }
+    if (item->text != NULL) {
+        return fail(p, error, "an item of a template is one thing, not two");
+    }
     pml_status status = read_object(p, piece_member, item, "expected an object", error);
     if (status == PML_OK && item->text == NULL) {
         status = fail(p, error, "an item of a template needs an id");
     }
     if (status == PML_OK && is_text) {
-        item->item.kind = strcmp(item->text, "B") == 0 ? PML_TEMPLATE_SECOND : PML_TEMPLATE_FIRST;
+        if (strcmp(item->text, "A") != 0 && strcmp(item->text, "B") != 0) {
+            return fail(p, error, "a Sequence of a template is A or B");
+        }
+        item->item.kind = item->text[0] == 'B' ? PML_TEMPLATE_SECOND : PML_TEMPLATE_FIRST;
         item->item.id = 0;
     }
     return status;

@@ -70,15 +70,17 @@ static pml_status check_special(const cJSON *root, const char *file_name, pml_er
     return PML_OK;
 }
 
-static const char *special_text(const sources *s, const pml_tokenizer_draft *draft, size_t i) {
+static pml_draft_special find_special(const sources *s, const pml_tokenizer_draft *draft, size_t i) {
     const char *text = token_text(cJSON_GetObjectItemCaseSensitive(s->config, special_keys[i]));
-    if (text == NULL) {
-        text = token_text(cJSON_GetObjectItemCaseSensitive(s->map, special_keys[i]));
+    if (text != NULL) {
+        return (pml_draft_special){text, "tokenizer_config.json"};
     }
-    if (text == NULL && i == 0) {
-        text = draft->unk_token;
+    text = token_text(cJSON_GetObjectItemCaseSensitive(s->map, special_keys[i]));
+    if (text != NULL) {
+        return (pml_draft_special){text, "special_tokens_map.json"};
     }
-    return text != NULL ? text : special_defaults[i];
+    text = i == 0 && draft->unk_token != NULL ? draft->unk_token : special_defaults[i];
+    return (pml_draft_special){text, NULL};
 }
 
 /* A flag that the file states wins over what tokenizer.json says. */
@@ -118,7 +120,8 @@ static pml_status read_decoder_table(const cJSON *config, pml_tokenizer_draft *d
     }
     cJSON_ArrayForEach(item, table) {
         const char *text = token_text(item);
-        pml_draft_added added = {.has_id = true,
+        pml_draft_added added = {.file_name = "tokenizer_config.json",
+                                 .has_id = true,
                                  .is_special = flag_of(item, "special"),
                                  .strips_left = flag_of(item, "lstrip"),
                                  .strips_right = flag_of(item, "rstrip"),
@@ -142,7 +145,7 @@ static pml_status read_added_ids(const cJSON *root, pml_tokenizer_draft *draft, 
     const cJSON *item;
     pml_quoted quoted;
     cJSON_ArrayForEach(item, root) {
-        pml_draft_added added = {.has_id = true};
+        pml_draft_added added = {.file_name = "added_tokens.json", .has_id = true};
         if (item->string == NULL || item->string[0] == '\0' || !cJSON_IsNumber(item) || item->valuedouble < 0 ||
             item->valuedouble >= PML_MAX_VOCABULARY || item->valuedouble != (double)(uint32_t)item->valuedouble) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "added_tokens.json: %s has no usable id",
@@ -228,7 +231,7 @@ pml_status pml_tokenizer_state_read(const pml_folder *folder, const pml_metadata
     pml_status status = PML_OK;
     sources s = {0};
     pml_tokenizer_draft draft = {0};
-    const char *special[N_SPECIAL];
+    pml_draft_special special[N_SPECIAL];
     uint64_t most_tokens;
     uint32_t n_tokens;
     if (pml_metadata_find(metadata, "config.vocab_size") != NULL) {
@@ -240,7 +243,7 @@ pml_status pml_tokenizer_state_read(const pml_folder *folder, const pml_metadata
     const char *name = s.vocabulary->name;
     PML_TRY(fill_draft(&s, &draft, error));
     for (size_t i = 0; i < N_SPECIAL; i++) {
-        special[i] = special_text(&s, &draft, i);
+        special[i] = find_special(&s, &draft, i);
     }
     PML_TRY(read_longest_text(s.config, &most_tokens, error));
     PML_TRY(pml_draft_pack(&draft, special, most_tokens, name, &state->bytes, &state->size_bytes, &n_tokens, error));

@@ -307,6 +307,18 @@ done:
     return status;
 }
 
+static pml_status check_dimension(const bert_reader *r, pml_error *error) {
+    pml_status status = PML_OK;
+    int64_t d_model;
+    PML_TRY(pml_schema_eval(r->base.schema, r->base.config, "d_model", -1, &d_model, error));
+    if (r->sentence.dimension > 0 && r->sentence.dimension != d_model) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: vectors of %lld values, but the model's have %lld", PML_BERT_POOLING,
+                         (long long)r->sentence.dimension, (long long)d_model));
+    }
+done:
+    return status;
+}
+
 /* What programs that know no family ask for. */
 static pml_status set_text(const bert_reader *r, pml_error *error) {
     pml_status status = PML_OK;
@@ -376,6 +388,7 @@ pml_status pml_bert_config(const pml_map_source *source, pml_detection *detectio
     PML_TRY(pml_config_blame(source, pml_schema_check_config(r.base.schema, config, error), error));
     PML_TRY(pml_config_settle(&r.base, table, error));
     PML_TRY(check_tie(&r.base, error));
+    PML_TRY(check_dimension(&r, error));
     PML_TRY(set_text(&r, error));
     PML_TRY(describe(&r.base, detection, error));
 done:

@@ -4,11 +4,22 @@
 #include <string.h>
 
 #include "mappers/mapping.h"
+#include "runtime/base/quote.h"
 
-#define MAX_TOKENS 1000000.0
+#define MOST 1000000.0
 
 static pml_status fail(const char *file, const char *key, const char *expected, pml_error *error) {
-    return PML_FAIL(error, PML_E_CONFIG, "%s: '%.64s' must be %s", file, key, expected);
+    pml_quoted quoted;
+    return PML_FAIL(error, PML_E_CONFIG, "%s: %s must be %s", file, pml_quote(&quoted, key), expected);
+}
+
+static pml_status read_count(const char *file, const cJSON *item, int64_t *count, pml_error *error) {
+    const double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
+    if (!(value >= 1 && value <= MOST) || value != (double)(int64_t)value) {
+        return fail(file, item->string, "an integer from 1 to 1000000", error);
+    }
+    *count = (int64_t)value;
+    return PML_OK;
 }
 
 /* ---- 1_Pooling/config.json ---- */
@@ -23,9 +34,10 @@ static const struct {
              {"pooling_mode_lasttoken", "lasttoken", NULL}};
 
 static pml_status choose_mode(const char *name, const char *pooling, bert_sentence *sentence, pml_error *error) {
+    pml_quoted quoted;
     if (pooling == NULL) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: pooling by '%.64s' is not supported (cls, mean and max are)",
-                        PML_BERT_POOLING, name);
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: pooling by %s is not supported (cls, mean and max are)",
+                        PML_BERT_POOLING, pml_quote(&quoted, name));
     }
     if (sentence->pooling != NULL) {
         return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: two poolings side by side, %s and %s, are not supported",
@@ -56,6 +68,11 @@ static pml_status read_pooling(const pml_map_source *source, bert_sentence *sent
     cJSON_ArrayForEach(item, root) {
         if (strcmp(item->string, "pooling_mode") == 0) {
             PML_TRY(read_mode_word(item, sentence, error));
+            continue;
+        }
+        if (strcmp(item->string, "word_embedding_dimension") == 0 ||
+            strcmp(item->string, "embedding_dimension") == 0) { /* before and since sentence-transformers 5 */
+            PML_TRY(read_count(PML_BERT_POOLING, item, &sentence->dimension, error));
             continue;
         }
         if (strcmp(item->string, "include_prompt") == 0 && !cJSON_IsTrue(item)) {
@@ -98,8 +115,9 @@ static pml_status check_path(const cJSON *path, const char *expected, pml_error 
         return fail(PML_BERT_MODULES, "path", "a text", error);
     }
     if (strcmp(path->valuestring, expected) != 0) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: a module lies in '%.64s'; it is read from '%s' only",
-                        PML_BERT_MODULES, path->valuestring, expected);
+        pml_quoted quoted;
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: a module lies in %s; it is read from '%s' only",
+                        PML_BERT_MODULES, pml_quote(&quoted, path->valuestring), expected);
     }
     return PML_OK;
 }
@@ -121,10 +139,10 @@ static pml_status read_module(const pml_map_source *source, const cJSON *module,
     } else if (kind != NULL && strcmp(kind, "Normalize") == 0 && i_module == 2) {
         sentence->normalize = true;
     } else {
+        pml_quoted quoted;
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
-                         "%s: module %d, '%.128s', is not supported (Transformer, Pooling and Normalize are, in this "
-                         "order)",
-                         PML_BERT_MODULES, i_module, type->valuestring));
+                         "%s: module %d, %s, is not supported (Transformer, Pooling and Normalize are, in this order)",
+                         PML_BERT_MODULES, i_module, pml_quote(&quoted, type->valuestring)));
     }
 done:
     return status;
@@ -158,11 +176,7 @@ static pml_status read_limits(const pml_map_source *source, bert_sentence *sente
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: an object is expected", PML_BERT_SENTENCE));
     }
     if (length != NULL && !cJSON_IsNull(length)) {
-        const double value = cJSON_IsNumber(length) ? length->valuedouble : 0;
-        if (!(value >= 1 && value <= MAX_TOKENS) || value != (double)(int64_t)value) {
-            PML_TRY(fail(PML_BERT_SENTENCE, "max_seq_length", "an integer from 1 to 1000000", error));
-        }
-        sentence->max_tokens = (int64_t)value;
+        PML_TRY(read_count(PML_BERT_SENTENCE, length, &sentence->max_tokens, error));
     }
     if (lower != NULL && !cJSON_IsFalse(lower)) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,

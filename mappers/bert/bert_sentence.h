@@ -13,6 +13,7 @@ typedef struct bert_sentence {
     const char *pooling; /* "cls", "mean" or "max"; NULL: no pooling module */
     bool normalize;
     int64_t max_tokens; /* 0: not said */
+    int64_t dimension;  /* of the vectors that are pooled; 0: not said */
 } bert_sentence;
 
 /* Errors: CONFIG (a file that says nothing valid), UNSUPPORTED, naming the module or setting. */

@@ -8,7 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
 static void use_draft(pml_tokenizer_draft *draft) {
-    static const char *const special[] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
+    static const pml_draft_special special[] = {
+        {"[UNK]", NULL}, {"[CLS]", NULL}, {"[SEP]", NULL}, {"[PAD]", NULL}, {"[MASK]", NULL}};
     uint8_t *blob = NULL;
     size_t size_bytes;
     uint32_t n_tokens;

@@ -240,7 +240,9 @@ static pml_status read_numbers(const pml_config_reader *r, const given *g, pml_c
         }
     }
     if (!is_valid) {
-        const char *expected = is_list      ? (is_integer ? "a list of plain integers" : "a list of numbers")
+        const char *expected = is_list && g->from == FROM_SETTING
+                                   ? (is_integer ? "a list like 1,2" : "a list like 0.5,2")
+                               : is_list    ? (is_integer ? "a list of plain integers" : "a list of numbers")
                                : is_integer ? "an integer (written without fraction or exponent)"
                                             : "a finite number";
         PML_TRY(fail_type(r, g, expected, error));

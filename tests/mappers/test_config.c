@@ -121,6 +121,7 @@ static void judges_settings(void) {
         {"unmasked_channel_indices=0,,1", PML_E_CONFIG, "unmasked_channel_indices"},
         {"unmasked_channel_indices=0,2", PML_E_CONFIG, "unmasked_channel_indices"},
         {"output_range=1", PML_E_CONFIG, "output_range"},
+        {"output_range=[0, 1]", PML_E_CONFIG, "a list like 0.5,2 is expected"},
     };
     synthetic s;
     synthetic_patchtst(&s);

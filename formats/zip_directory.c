@@ -433,3 +433,32 @@ pml_status pml_zip_read(const pml_zip *zip, const pml_zip_entry *entry, void *bu
 done:
     return status;
 }
+
+pml_status pml_zip_peek(const pml_zip *zip, const pml_zip_entry *entry, void *buffer, size_t n_bytes,
+                        pml_error *error) {
+    pml_status status = PML_OK;
+    enum { PIECE = 1 << 30 };
+    z_stream stream = {.next_out = buffer};
+    if (entry->method == PML_ZIP_STORED) {
+        memcpy(buffer, zip->data + entry->data_offset, n_bytes);
+        goto done;
+    }
+    /* A piece is always enough: what fills `n_bytes` stands at the beginning. */
+    stream.next_in = (z_const Bytef *)(uintptr_t)(zip->data + entry->data_offset);
+    stream.avail_in = entry->stored_bytes < PIECE ? (uInt)entry->stored_bytes : PIECE;
+    stream.avail_out = n_bytes < PIECE ? (uInt)n_bytes : PIECE;
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "%s: zlib has no memory", zip->path));
+    }
+    int result = Z_OK;
+    while (result == Z_OK && stream.avail_out > 0) {
+        result = inflate(&stream, Z_SYNC_FLUSH);
+    }
+    (void)inflateEnd(&stream);
+    if (stream.avail_out > 0) {
+        PML_TRY(result == Z_MEM_ERROR ? PML_FAIL(error, PML_E_MEMORY, "%s: zlib has no memory", zip->path)
+                                      : entry_fail(zip, entry, PML_E_FORMAT, "its compressed data is damaged", error));
+    }
+done:
+    return status;
+}

@@ -47,6 +47,11 @@ const pml_zip_entry *pml_zip_find(const pml_zip *zip, const char *name);
 /* Checks the checksum of a stored entry where it lies. Errors: FORMAT, ARGUMENT (a deflated entry). */
 pml_status pml_zip_check(const pml_zip *zip, const pml_zip_entry *entry, pml_error *error) PML_WARN_UNUSED;
 
+/* Fills `buffer` with the first `n_bytes` of an entry, at most its size_bytes. Its checksum is left to pml_zip_read.
+ * Errors: FORMAT, MEMORY. */
+pml_status pml_zip_peek(const pml_zip *zip, const pml_zip_entry *entry, void *buffer, size_t n_bytes,
+                        pml_error *error) PML_WARN_UNUSED;
+
 /* Fills `buffer` with the entry's size_bytes, inflated where needed, and checks them. How much memory an entry may take
  * is the caller's to decide from size_bytes. Errors: FORMAT, MEMORY. */
 pml_status pml_zip_read(const pml_zip *zip, const pml_zip_entry *entry, void *buffer, pml_error *error) PML_WARN_UNUSED;

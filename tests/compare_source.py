@@ -18,6 +18,7 @@ import numpy as np
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts"))
 import pml_reader  # noqa: E402
+import torch_reader  # noqa: E402
 
 CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
 UNUSED = re.compile(r"\.num_batches_tracked$|embeddings\.(position_ids|token_type_ids)$")
@@ -27,6 +28,8 @@ OUTRANKED = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
 
 def read_checkpoint(directory):
     """Name -> float32 array, widened exactly (F64 is rounded once)."""
+    if os.path.exists(os.path.join(directory, "pytorch_model.bin")):
+        return torch_reader.read(os.path.join(directory, "pytorch_model.bin"))
     index = os.path.join(directory, "model.safetensors.index.json")
     names = ["model.safetensors"]
     if os.path.exists(index):

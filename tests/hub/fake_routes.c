@@ -27,8 +27,8 @@ static const struct {
     {"/lfs/", "/-/", FAKE_OBJECT},
 };
 
-/* Behind the prefix of a path: where `word` begins after one or two parts of a name, or NULL. Where a slash is the word,
- * a commit follows it. */
+/* Behind the prefix of a path: where `word` begins after one or two parts of a name, or NULL. Where a slash is the
+ * word, a commit follows it. */
 static const char *find_word(const char *at, const char *word) {
     const char *slash = strchr(at, '/');
     bool is_commit = slash != NULL && strspn(slash + 1, "0123456789abcdef") == FAKE_SHA1_TEXT - 1;

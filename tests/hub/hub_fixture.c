@@ -20,8 +20,9 @@ _Noreturn static void give_up(const char *what) {
 hub hub_start(const char *root, const char *script, const char *options) {
     static unsigned n_started = 0;
     hub h = {.root = root};
-    h.log = pml_test_path("%s/hub-%u.log", pml_test_temporary_dir(), n_started);
-    const char *script_path = pml_test_path("%s/hub-%u.faults", pml_test_temporary_dir(), n_started++);
+    const char *name = pml_test_path("%s/hub-%d-%u", pml_test_temporary_dir(), (int)getpid(), n_started++);
+    h.log = pml_test_path("%s.log", name);
+    const char *script_path = pml_test_path("%s.faults", name);
     pml_test_write_file(script_path, script != NULL ? script : "", script != NULL ? strlen(script) : 0);
     pml_test_write_file(h.log, "", 0);
     const char *command =
@@ -91,6 +92,15 @@ void hub_make_text(const char *root, const char *repo, const char *path, const c
 }
 
 /* ---- the client ------------------------------------------------------------------------------------------------- */
+static int run_client(const hub *h, const char *cache, const char *variables, const char *limit, const char *arguments,
+                      char **output) {
+    return pml_test_command(
+        output,
+        "( env -i PATH=/usr/bin:/bin HOME='%s.home' HF_ENDPOINT=%s HF_HUB_CACHE='%s' PML_HUB_TIME_SCALE=0.01 "
+        "ASAN_OPTIONS=allocator_may_return_null=1 %s timeout %s '%s/pml-convert' %s 2>'%s.err' )",
+        cache, h->url, cache, variables != NULL ? variables : "", limit, pml_test_binary_dir(), arguments, cache);
+}
+
 int hub_convert(const hub *h, const char *cache, const char *variables, unsigned seconds, char last_line[4096],
                 const char *format, ...) {
     char arguments[4096];
@@ -99,11 +109,7 @@ int hub_convert(const hub *h, const char *cache, const char *variables, unsigned
     (void)vsnprintf(arguments, sizeof arguments, format, list);
     va_end(list);
     char *output = NULL;
-    int code = pml_test_command(
-        &output,
-        "( env -i PATH=/usr/bin:/bin HOME='%s.home' HF_ENDPOINT=%s HF_HUB_CACHE='%s' PML_HUB_TIME_SCALE=0.01 "
-        "ASAN_OPTIONS=allocator_may_return_null=1 %s timeout -k 2 %u '%s/pml-convert' %s 2>'%s.err' )",
-        cache, h->url, cache, variables != NULL ? variables : "", seconds, pml_test_binary_dir(), arguments, cache);
+    int code = run_client(h, cache, variables, pml_test_path("-k 2 %u", seconds), arguments, &output);
     size_t length = strlen(output);
     if (length > 0 && output[length - 1] == '\n') {
         output[length - 1] = '\0';
@@ -114,6 +120,10 @@ int hub_convert(const hub *h, const char *cache, const char *variables, unsigned
     }
     free(output);
     return code;
+}
+
+int hub_convert_killed(const hub *h, const char *cache, const char *variables, double seconds, const char *arguments) {
+    return run_client(h, cache, variables, pml_test_path("-s KILL %.3f", seconds), arguments, NULL);
 }
 
 const char *hub_messages(const char *cache) {

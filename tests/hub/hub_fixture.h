@@ -27,6 +27,8 @@ void hub_make_text(const char *root, const char *repo, const char *path, const c
  * <cache>.err. Ended after `seconds`: then 124, as of timeout(1). */
 int hub_convert(const hub *h, const char *cache, const char *variables, unsigned seconds, char last_line[4096],
                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* The same, killed (SIGKILL) after that many seconds if it still runs: then 137. */
+int hub_convert_killed(const hub *h, const char *cache, const char *variables, double seconds, const char *arguments);
 /* What such a run printed on stderr; lives until the program ends. */
 const char *hub_messages(const char *cache);
 

@@ -101,6 +101,22 @@ foreach(container
     get_filename_component(folder ${container} DIRECTORY)
     pml_add_twin(${container} ${container} ${folder}/model.safetensors)
 endforeach()
+foreach(container
+        bert-onnx/model-torchscript.onnx
+        bert-onnx/model-dynamo.onnx
+        bert-onnx-external-data/model.onnx)
+    pml_add_twin(providers/${container} providers/${container} providers/bert-onnx/expected.safetensors)
+endforeach()
+
+# pml_add_container(<container below the goldens> <recorded inputs and outputs>): a checkpoint without a twin, judged by them.
+function(pml_add_container container io)
+    add_test(NAME parity/${container} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_container.sh
+        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${container} ${io})
+    set_tests_properties(parity/${container} PROPERTIES
+        LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endfunction()
+pml_add_container(providers/bert-onnx/model-torchscript.onnx providers/bert-onnx/io.safetensors)
+pml_add_container(providers/bert-onnx/model-dynamo-static.onnx providers/bert-onnx/io.safetensors)
 
 # A published model, 83 MB from a package index; kept in the build folder.
 add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
@@ -123,3 +139,10 @@ if(TARGET pml-convert)
         endif()
     endforeach()
 endif()
+
+# ---- scripts/cluster: with the variables of each scheduler, and under a real Slurm where root may start one -----------
+add_test(NAME cluster/scripts COMMAND ${CMAKE_SOURCE_DIR}/tests/cluster/test_scripts.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+add_test(NAME cluster/slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/cluster/slurm_array.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(cluster/scripts PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+set_tests_properties(cluster/slurm PROPERTIES
+    LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")

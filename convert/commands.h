@@ -5,6 +5,7 @@
 #include "runtime/cli/command.h"
 
 extern const pml_command pml_cmd_convert; /* the default: pml-convert SOURCE */
+extern const pml_command pml_cmd_download;
 extern const pml_command pml_cmd_inspect;
 extern const pml_command pml_cmd_verify;
 extern const pml_command pml_cmd_diff;

@@ -1,17 +1,14 @@
 #include "runtime/base/publish.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -19,12 +16,12 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/process_mark.h"
 
 #define MAX_OPEN 32u               /* publications of one process at a time */
 #define WRITE_CHUNK_BYTES 8388608u /* between two looks at the cancellation flag */
 #define STALE_AGE_SECONDS 86400
-#define HOST_BYTES 32u
-#define RANDOM_DIGITS 16u
+#define TEMPORARY ".tmp" /* between the target's name and the mark */
 #define NAME_ATTEMPTS 16
 
 /* Temporaries that exist now, where a signal handler finds them. A slot is claimed, filled and armed, and
@@ -68,95 +65,37 @@ static pml_status claim_slot(int *i_slot, pml_error *error) {
     return PML_FAIL(error, PML_E_IO, "more than %u files are being written at once", MAX_OPEN);
 }
 
-static void host_name(char host[HOST_BYTES + 1]) {
-    char full[256] = "";
-    (void)gethostname(full, sizeof full - 1);
-    size_t n = 0;
-    for (; n < HOST_BYTES && full[n] != '\0'; n++) {
-        bool plain = isalnum((unsigned char)full[n]) || full[n] == '-';
-        host[n] = full[n];
-        if (!plain) {
-            host[n] = '_';
-        }
-    }
-    host[n] = '\0';
-    if (n == 0) {
-        memcpy(host, "host", 5);
-    }
-}
-
 /* ---- names of temporaries: .<name>.tmp.<host>.<pid>.<16 hexadecimal digits> ---- */
 
 /* Fills `path` (PATH_MAX bytes) with a name that no other file has. */
 static pml_status format_temporary(const char *directory, const char *target, char *path, pml_error *error) {
-    char host[HOST_BYTES + 1], tail[128];
-    uint64_t number;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
-        return PML_FAIL(error, PML_E_IO, "cannot get random bytes: %s", strerror(errno));
+    char mark[PML_PROCESS_MARK_BYTES];
+    pml_status status = pml_process_mark(mark, error);
+    if (status != PML_OK) {
+        return status;
     }
-    host_name(host);
-    int tail_bytes =
-        snprintf(tail, sizeof tail, ".tmp.%s.%ld.%016llx", host, (long)getpid(), (unsigned long long)number);
     const char *slash = strrchr(target, '/');
     const char *name = slash == NULL ? target : slash + 1;
-    int name_room = NAME_MAX - 1 - tail_bytes;
-    int length = snprintf(path, PATH_MAX, "%s/.%.*s%s", directory, name_room, name, tail);
+    int name_room = NAME_MAX - 1 - (int)(strlen(TEMPORARY) + 1 + strlen(mark));
+    int length = snprintf(path, PATH_MAX, "%s/.%.*s" TEMPORARY ".%s", directory, name_room, name, mark);
     if (length < 0 || length >= PATH_MAX) {
         return PML_FAIL(error, PML_E_ARGUMENT, "the path '%.200s...' is too long", target);
     }
     return PML_OK;
 }
 
-/* Parts of a temporary's name from its end; false for any other name. */
-static bool parse_temporary(const char *name, char host[HOST_BYTES + 1], long *pid) {
-    char copy[NAME_MAX + 1];
-    size_t length = strnlen(name, sizeof copy);
-    if (name[0] != '.' || length == sizeof copy) {
-        return false;
-    }
-    memcpy(copy, name, length + 1);
-    char *dots[3];
-    for (int i = 0; i < 3; i++) {
-        dots[i] = strrchr(copy, '.');
-        if (dots[i] == NULL) {
-            return false;
-        }
-        *dots[i] = '\0';
-    }
-    const char *number = dots[0] + 1, *process = dots[1] + 1, *machine = dots[2] + 1;
-    size_t used = strlen(copy);
-    bool fits = strlen(number) == RANDOM_DIGITS && strspn(number, "0123456789abcdef") == RANDOM_DIGITS &&
-                process[0] != '\0' && strlen(process) < 10 && strspn(process, "0123456789") == strlen(process) &&
-                machine[0] != '\0' && strlen(machine) <= HOST_BYTES && used > 5 && strcmp(copy + used - 4, ".tmp") == 0;
-    if (fits) {
-        *pid = strtol(process, NULL, 10);
-        memcpy(host, machine, strlen(machine) + 1);
-    }
-    return fits;
-}
-
-/* Whether a process of this host has ended. One that nobody waited for (a container's first process often does not) has
- * ended too: the kernel keeps its number, but none of its files. */
-static bool has_ended(long pid) {
-    char path[32], line[256];
-    if (kill((pid_t)pid, 0) != 0) {
-        return errno == ESRCH;
-    }
-    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    line[length > 0 ? length : 0] = '\0';
-    const char *state = strrchr(line, ')'); /* the program's name in front of it may hold anything */
-    return state != NULL && state[1] == ' ' && (state[2] == 'Z' || state[2] == 'X');
+/* Who made a temporary of ours; false for any other name. */
+static bool parse_temporary(const char *name, char host[PML_PROCESS_HOST_BYTES], long *pid) {
+    const size_t n_ending = strlen(TEMPORARY);
+    size_t n_before = 0;
+    return name[0] == '.' && pml_process_mark_read(name, strlen(name), &n_before, host, pid) &&
+           n_before > 1 + n_ending && strncmp(name + n_before - n_ending, TEMPORARY, n_ending) == 0;
 }
 
 /* Removes one temporary if its writer is surely gone: nobody holds its lock, and its process is dead (on this host) or
  * it has not been written for a day (a lock on a network file system may mean nothing). */
 static void sweep_one(int directory_fd, const char *name, const char *this_host) {
-    char host[HOST_BYTES + 1];
+    char host[PML_PROCESS_HOST_BYTES];
     long pid;
     struct stat info, again;
     if (!parse_temporary(name, host, &pid)) {
@@ -168,7 +107,7 @@ static void sweep_one(int directory_fd, const char *name, const char *this_host)
     }
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
         flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        bool is_dead = strcmp(host, this_host) == 0 && has_ended(pid);
+        bool is_dead = strcmp(host, this_host) == 0 && pml_process_has_ended(pid);
         bool is_old = time(NULL) - info.st_mtime > STALE_AGE_SECONDS;
         if ((is_dead || is_old) && fstatat(directory_fd, name, &again, AT_SYMLINK_NOFOLLOW) == 0 &&
             again.st_ino == info.st_ino && again.st_dev == info.st_dev) {
@@ -184,8 +123,8 @@ static void sweep(const char *directory) {
     if (stream == NULL) {
         return;
     }
-    char host[HOST_BYTES + 1];
-    host_name(host);
+    char host[PML_PROCESS_HOST_BYTES];
+    pml_process_host(host);
     for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         sweep_one(dirfd(stream), entry->d_name, host);
     }

@@ -183,6 +183,8 @@ def make_added_faults():
     tokenizer("added-id-missing", added(id=None), "needs an id and a content")
     tokenizer("added-content-missing", added(content=None), "needs an id and a content")
     tokenizer("added-content-empty", added(content=""), "needs an id and a content")
+    tokenizer("valid-added-256-bytes", added(content="n" * 256))
+    tokenizer("added-257-bytes", added(content="n" * 257), "added token 8 has more than 256 bytes")
     tokenizer("added-content-number", added(content=5), "expected a string")
     tokenizer("added-flag-number", added(lstrip=1), "expected true or false")
     tokenizer("added-single-word", added(single_word=True), "(single_word)", "unsupported")

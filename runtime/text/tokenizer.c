@@ -55,14 +55,27 @@ static uint32_t first_from(const pml_tokenizer *t, uint32_t low, uint32_t high, 
     return low;
 }
 
+/* Whether all of the texts [low, high), which agree in their first `at` bytes, have that byte there: the first and the
+ * last one tell. */
+static bool has_byte(const pml_tokenizer *t, uint32_t low, uint32_t high, size_t at, uint8_t byte) {
+    if (low == high) {
+        return false;
+    }
+    const pml_token_text *first = added_text(t, low), *last = added_text(t, high - 1);
+    return first->size_bytes > at && last->size_bytes > at && (uint8_t)first->bytes[at] == byte &&
+           (uint8_t)last->bytes[at] == byte;
+}
+
 const pml_added_token *pml_added_match(const pml_tokenizer *t, const uint8_t *bytes, size_t size_bytes,
                                        size_t *length_bytes) {
     const pml_added_token *found = NULL;
     uint32_t low = 0, high = t->spec.n_added;
     for (size_t at = 0; at < size_bytes; at++) {
-        const uint32_t from = first_from(t, low, high, at, bytes[at]);
-        high = first_from(t, from, high, at, bytes[at] + 1u);
-        low = from;
+        if (!has_byte(t, low, high, at, bytes[at])) {
+            const uint32_t from = first_from(t, low, high, at, bytes[at]);
+            high = first_from(t, from, high, at, bytes[at] + 1u);
+            low = from;
+        }
         if (low == high) {
             break;
         }

@@ -8,6 +8,7 @@
 #define PML_TOKENIZER_BLOB "tokenizer"
 #define PML_MAX_VOCABULARY 16777216u
 #define PML_MAX_TOKEN_BYTES 65535u
+#define PML_MAX_ADDED_BYTES 256u /* of an added token: one is tried at every byte of a text */
 #define PML_MAX_TEMPLATE_ITEMS 64u
 #define PML_NO_TOKEN UINT32_MAX
 

@@ -122,6 +122,10 @@ static pml_status check_spec(const pml_tokenizer_spec *spec, pml_error *error) {
     }
     for (uint32_t i = 0; i < spec->n_added; i++) {
         PML_TRY(check_id(spec->added[i].id, false, "an added token", spec, error));
+        if (spec->tokens[spec->added[i].id].size_bytes > PML_MAX_ADDED_BYTES) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tokenizer: added token %u has more than %u bytes", spec->added[i].id,
+                             PML_MAX_ADDED_BYTES));
+        }
         if (spec->tokens[spec->added[i].id].size_bytes == 0 || (i > 0 && spec->added[i].id <= spec->added[i - 1].id)) {
             PML_TRY(
                 PML_FAIL(error, PML_E_FORMAT, "tokenizer: added token %u is empty or out of order", spec->added[i].id));

@@ -113,6 +113,33 @@ static void limits(void) {
     fixture_deinit(&f);
 }
 
+/* Added tokens that share a long beginning, over a text of nothing else: the time is that of a word, not of the text.
+ */
+static void added_tokens_of_one_beginning(void) {
+    enum { N = 200000, LONG = 255 };
+    char words[2 * (LONG + 2) + sizeof WORDS], *text = malloc(N);
+    fixture f;
+    pml_encoding e = {0};
+    pml_error error;
+    memset(text, 'a', N);
+    const int n = snprintf(words, sizeof words, "%s%.*sb\n%.*sc\n", WORDS, LONG, text, LONG, text);
+    fixture_describe(&f, words, (size_t)n, true);
+    pml_added_token added[7] = {[5] = {.id = 16}, [6] = {.id = 17}};
+    CU_ASSERT_EQUAL_FATAL(f.spec.n_added, 5);
+    memcpy(added, f.added, sizeof f.added);
+    f.spec.added = added;
+    f.spec.n_added = 7;
+    CU_ASSERT_TRUE_FATAL(fixture_make(&f));
+    text[N / 2] = 'c';
+    PML_ASSERT_OK(pml_tokenizer_run(f.tokenizer, text, N, NULL, 0, NULL, &e, &error), &error);
+    CU_ASSERT_EQUAL_FATAL(e.count, 5);
+    CU_ASSERT_TRUE(e.tokens[1].id == UNK && e.tokens[2].id == 17 && e.tokens[3].id == UNK);
+    CU_ASSERT_TRUE(e.tokens[2].start_bytes == N / 2 - LONG && e.tokens[2].end_bytes == N / 2 + 1);
+    pml_encoding_deinit(&e);
+    fixture_deinit(&f);
+    free(text);
+}
+
 static void huge_texts(void) {
     enum { N = 10000000 }; /* 10 MB */
     static const char *const fillers[] = {"a", "a ", "\xe3\x80\xae", "["};
@@ -261,5 +288,6 @@ static void every_failing_allocation(void) {
 }
 
 PML_TESTS("runtime/text/tokenizer", PML_TEST(longest_match_first), PML_TEST(flags_are_obeyed),
-          PML_TEST(added_tokens_take_spaces), PML_TEST(limits), PML_TEST(huge_texts), PML_TEST(runs_of_marks),
-          PML_TEST(hostile_blobs), PML_TEST(impossible_descriptions), PML_TEST(every_failing_allocation))
+          PML_TEST(added_tokens_take_spaces), PML_TEST(limits), PML_TEST(added_tokens_of_one_beginning),
+          PML_TEST(huge_texts), PML_TEST(runs_of_marks), PML_TEST(hostile_blobs), PML_TEST(impossible_descriptions),
+          PML_TEST(every_failing_allocation))

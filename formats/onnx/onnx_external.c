@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "formats/file_map.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
@@ -77,6 +78,9 @@ pml_status pml_onnx_place_read(pml_source *source, pml_onnx_model *model, const 
     }
     if (length != size_bytes) {
         PML_TRY(place_fail(source, proto, "its length is not that of its shape", error));
+    }
+    if (!pml_is_base_name(values[LOCATION])) {
+        PML_TRY(place_fail(source, proto, "its location is no file of the same directory", error));
     }
     PML_TRY(open_file(source, model, values[LOCATION], &place->i_file, error));
     if (!pml_ck_range(place->offset, size_bytes, pml_source_file_size(source, place->i_file))) {

@@ -227,16 +227,27 @@ done:
     return status;
 }
 
-/* The tensor that a Constant node gives; NULL where the node is another, or its value a single number or a list. */
-static const Onnx__TensorProto *constant_of(const Onnx__NodeProto *node) {
+/* The tensor that a Constant node gives; NULL where the node is another, or its value a single number or a list, or
+ * text.
+ */
+static pml_status find_constant(const tensor_reader *r, const Onnx__NodeProto *node, const Onnx__TensorProto **proto,
+                                pml_error *error) {
     const bool is_constant = node->op_type != NULL && strcmp(node->op_type, "Constant") == 0 && node->n_output == 1;
+    *proto = NULL;
     for (size_t i = 0; is_constant && i < node->n_attribute; i++) {
         const Onnx__AttributeProto *attribute = node->attribute[i];
-        if (attribute->name != NULL && strcmp(attribute->name, "value") == 0) {
-            return attribute->t;
+        if (attribute->name == NULL || strcmp(attribute->name, "value") != 0) {
+            continue;
         }
+        const bool is_tensor = !attribute->has_type || attribute->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+        if (*proto != NULL || attribute->t == NULL || !is_tensor) {
+            pml_quoted name;
+            return PML_FAIL(error, PML_E_FORMAT, "%s: the value of the Constant node that gives %s is no single tensor",
+                            r->wire.path, pml_quote(&name, node->output[0]));
+        }
+        *proto = attribute->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__STRING ? NULL : attribute->t;
     }
-    return NULL;
+    return PML_OK;
 }
 
 static pml_status add_tensors(const tensor_reader *r, pml_error *error) {
@@ -250,7 +261,8 @@ static pml_status add_tensors(const tensor_reader *r, pml_error *error) {
         PML_TRY(add_tensor(r, proto, proto->name, false, error));
     }
     for (size_t i = 0; i < graph->n_node; i++) {
-        const Onnx__TensorProto *proto = constant_of(graph->node[i]);
+        const Onnx__TensorProto *proto;
+        PML_TRY(find_constant(r, graph->node[i], &proto, error));
         if (proto != NULL) {
             PML_TRY(add_tensor(r, proto, graph->node[i]->output[0], true, error));
         }

@@ -339,7 +339,7 @@ pml_status pml_steps_fetched(pml_steps *steps, pml_task *task, pml_error *error)
     const char *folder = NULL, *commit = NULL;
     const pml_json_field fields[] = {{"path", PML_FIELD_TEXT, &folder},
                                      {"commit", PML_FIELD_TEXT, &commit},
-                                     {"bytes", PML_FIELD_U64, &job->download_bytes}};
+                                     {"received_bytes", PML_FIELD_U64, &job->download_bytes}};
     job->seconds += task->child.seconds;
     if (task->child.exit_code != 0) {
         PML_TRY(fail_by_child(steps, task, error));

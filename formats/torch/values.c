@@ -5,7 +5,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/limits.h"
 
-enum { CHUNK_SHIFT = 12, CHUNK_VALUES = 1 << CHUNK_SHIFT };
+enum { CHUNK_SHIFT = 9, CHUNK_VALUES = 1 << CHUNK_SHIFT };
 
 pml_pickle_value *pml_pickle_at(const pml_pickle *pickle, uint32_t index) {
     return &pickle->chunks[index >> CHUNK_SHIFT][index & (CHUNK_VALUES - 1)];

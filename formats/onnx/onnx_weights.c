@@ -9,6 +9,7 @@
 #include "formats/onnx/onnx_names.h"
 #include "formats/onnx/onnx_quantized.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
 
 static const char CONSTANT[] = "Constant:";
@@ -18,7 +19,8 @@ typedef struct adder {
     pml_onnx_graph graph;
     pml_source *source;
     pml_onnx_weights *weights;
-    bool *is_used; /* by tensor: a scale, a zero point, or quantized elements */
+    bool *is_used;       /* by tensor: a scale or a zero point */
+    uint64_t n_compared; /* bytes, so far */
 } adder;
 
 static pml_status add_weight(adder *a, const char *name, const pml_onnx_weight *weight, pml_error *error) {
@@ -76,12 +78,20 @@ static bool is_steering(const pml_onnx_weight *weight) {
     return weight->scale == NULL && (!pml_dtype_is_float(weight->stored->dtype) || weight->stored->n_elements <= 1);
 }
 
-/* True when both hold the same bytes in the same way: a weight that an exporter wrote once per use. */
-static bool is_same(const adder *a, const pml_onnx_weight *left, const pml_onnx_weight *right) {
+/* True when both hold the same bytes in the same way: a weight that an exporter wrote once per use. Tensors may share
+ * the bytes of a file, so what is compared is bounded by what the files hold. */
+static bool is_same(adder *a, const pml_onnx_weight *left, const pml_onnx_weight *right) {
     const pml_onnx_tensor *x = left->stored, *y = right->stored;
     if (left->scale != NULL || right->scale != NULL || x->is_typed || y->is_typed || x->dtype != y->dtype ||
         x->rank != y->rank || left->is_transposed != right->is_transposed ||
         memcmp(x->shape, y->shape, sizeof x->shape) != 0) {
+        return false;
+    }
+    uint64_t n_held = 0;
+    for (size_t i = 0; i < pml_source_n_files(a->source); i++) {
+        n_held += pml_source_file_size(a->source, i);
+    }
+    if (!pml_ck_add(a->n_compared, x->size_bytes, &a->n_compared) || a->n_compared > n_held) {
         return false;
     }
     return memcmp(pml_source_file_data(a->source, x->i_file) + x->offset,

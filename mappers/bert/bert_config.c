@@ -226,10 +226,15 @@ done:
 
 static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *error) {
     pml_evidence *e = &r->evidence;
-    const pml_fact *positions = pml_facts_find(facts, "embedding.position.weight");
-    if (positions != NULL && positions->source->rank == 3) {
-        r->used_positions = positions->source;
+    bool has_table = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        const pml_fact *fact = &facts->items[i];
+        if (fact->target != NULL && strcmp(fact->target, "embedding.position.weight") == 0) {
+            has_table = has_table || fact->source->rank != 3;
+            r->used_positions = fact->source;
+        }
     }
+    r->used_positions = has_table ? NULL : r->used_positions;
     add_size(e, facts, "vocab_size", "embedding.token.weight", 0);
     add_size(e, facts, "d_model", "embedding.token.weight", 1);
     add_size(e, facts, "max_positions", "embedding.position.weight", 0);

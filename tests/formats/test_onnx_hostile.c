@@ -379,6 +379,33 @@ static void names_are_recovered_from_bias_or_module(void) {
     check_name("onnx::MatMul_5", "/a/q/MatMul", "a.q.weight.bias", "a.q.weight.weight");
 }
 
+/* Two matrices that the same module uses: one name, unless they are the same. */
+static void one_name_is_given_once(void) {
+    for (unsigned differs = 0; differs < 2; differs++) {
+        static const char *const names[] = {"onnx::MatMul_1", "onnx::MatMul_2"};
+        message graph = {.n_bytes = 0};
+        pml_source *source = NULL;
+        pml_error error;
+        for (unsigned i = 0; i < 2; i++) {
+            message tensor = make_tensor(names[i], FLOAT, TWO_BY_THREE, 2);
+            const message node = make_node("MatMul", i == 0 ? "/m/MatMul" : "/m/MatMul_1", "x", names[i], "");
+            uint8_t elements[24] = {0};
+            elements[3] = i == 1 && differs ? 0x3f : 0;
+            put_bytes(&tensor, 9, elements, sizeof elements);
+            put_message(&graph, 5, &tensor);
+            put_message(&graph, 1, &node);
+        }
+        const message model = make_model(&graph, 17);
+        write_model(&model);
+        PML_ASSERT_OK(pml_source_open(model_path(), &source, &error), &error);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(source);
+        CU_ASSERT_PTR_NOT_NULL(pml_source_tensor_find(source, "m.weight"));
+        CU_ASSERT_EQUAL(pml_source_n_tensors(source), 1 + differs);
+        CU_ASSERT_EQUAL(pml_source_tensor_find(source, names[1]) != NULL, differs == 1);
+        pml_source_close(source);
+    }
+}
+
 /* ---- external data ------------------------------------------------------------------------------------------ */
 /* A model whose tensor lies in `location`, with further keys (NULL: none). */
 static message external_model(const char *location, const char *offset, const char *length) {
@@ -436,6 +463,7 @@ static void links_and_devices_are_refused(void) {
 
 static void a_hub_cache_is_followed(void) {
     static const char hash[] = "0123456789abcdef0123456789abcdef01234567";
+    static const char of_model[] = "76543210fedcba9876543210fedcba9876543210";
     const char *root = pml_test_fresh_dir("cache"), *snapshot = pml_test_path("%s/snapshots/1", root);
     const char *model_name = pml_test_path("%s/model.onnx", snapshot);
     const message model = external_model("model.onnx_data", "8", "24");
@@ -444,7 +472,8 @@ static void a_hub_cache_is_followed(void) {
     CU_ASSERT_EQUAL_FATAL(mkdir(pml_test_path("%s/snapshots", root), 0700), 0);
     CU_ASSERT_EQUAL_FATAL(mkdir(snapshot, 0700), 0);
     pml_test_write_file(pml_test_path("%s/blobs/%s", root, hash), ZEROS, 32);
-    pml_test_write_file(model_name, model.bytes, model.n_bytes);
+    pml_test_write_file(pml_test_path("%s/blobs/%s", root, of_model), model.bytes, model.n_bytes);
+    CU_ASSERT_EQUAL_FATAL(symlink(pml_test_path("../../blobs/%s", of_model), model_name), 0);
     CU_ASSERT_EQUAL_FATAL(symlink(pml_test_path("../../blobs/%s", hash), pml_test_path("%s/model.onnx_data", snapshot)),
                           0);
     PML_ASSERT_OK(read_all(model_name, &error), &error);
@@ -564,7 +593,7 @@ PML_TESTS("formats/onnx_hostile", PML_TEST(wire_format_is_checked), PML_TEST(tru
           PML_TEST(operator_sets), PML_TEST(nested_subgraphs_are_passed_over), PML_TEST(shapes_and_elements_must_agree),
           PML_TEST(typed_fields_are_checked), PML_TEST(types_and_features_without_support), PML_TEST(names_stand_once),
           PML_TEST(cycles_and_missing_inputs_do_no_harm), PML_TEST(constants_must_be_tensors),
-          PML_TEST(names_are_recovered_from_bias_or_module), PML_TEST(locations_stay_in_the_folder),
-          PML_TEST(links_and_devices_are_refused), PML_TEST(a_hub_cache_is_followed),
-          PML_TEST(offsets_and_lengths_are_plain_numbers_in_the_file), PML_TEST(weights_are_not_copied),
-          PML_TEST(parts_are_counted), PML_TEST(memory_may_be_short))
+          PML_TEST(names_are_recovered_from_bias_or_module), PML_TEST(one_name_is_given_once),
+          PML_TEST(locations_stay_in_the_folder), PML_TEST(links_and_devices_are_refused),
+          PML_TEST(a_hub_cache_is_followed), PML_TEST(offsets_and_lengths_are_plain_numbers_in_the_file),
+          PML_TEST(weights_are_not_copied), PML_TEST(parts_are_counted), PML_TEST(memory_may_be_short))

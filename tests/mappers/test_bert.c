@@ -130,6 +130,31 @@ static void names_with_and_without_prefix_old_and_new(void) {
     }
 }
 
+/* An ONNX export of a fixed length: of the position table the rows in use are left, as the sum's operand. */
+static void positions_of_a_fixed_length(void) {
+    synthetic s;
+    synthetic_source source;
+    int64_t n_positions = 0;
+    add_body(&s, "bert.", "weight", "bias");
+    synthetic_remove(&s, "bert.embeddings.position_embeddings.weight");
+    synthetic_add(&s, "bert.embeddings.embedding_2", 3, 1, 3)->shape[2] = D;
+    synthetic_source_init(&source, &s, CONFIG("BertModel", ""));
+    pml_mapping *mapping = map(&source);
+    CU_ASSERT_TRUE(comes_from(mapping, "embedding.position.weight", "bert.embeddings.embedding_2", "reshape(-1,4)"));
+    CU_ASSERT(pml_metadata_get_i64(mapping->config, "config.max_positions", &n_positions, NULL) == PML_OK);
+    CU_ASSERT_EQUAL(n_positions, 3); /* the configuration says 6 */
+    pml_mapping_destroy(mapping);
+    synthetic_source_deinit(&source);
+    synthetic_add(&s, "bert.embeddings.position_embeddings.weight", 2, POSITIONS, D);
+    synthetic_source_init(&source, &s, CONFIG("BertModel", ""));
+    mapping = map(&source);
+    CU_ASSERT_EQUAL(mapping->n_dropped, 1);
+    CU_ASSERT(pml_metadata_get_i64(mapping->config, "config.max_positions", &n_positions, NULL) == PML_OK);
+    CU_ASSERT_EQUAL(n_positions, POSITIONS);
+    pml_mapping_destroy(mapping);
+    synthetic_source_deinit(&source);
+}
+
 static void both_spellings_of_a_norm_are_refused(void) {
     synthetic s;
     add_body(&s, "bert.", "weight", "bias");
@@ -359,7 +384,7 @@ static void sentence_modules_are_read(void) {
     }
 }
 
-PML_TESTS("mappers/bert", PML_TEST(names_with_and_without_prefix_old_and_new),
+PML_TESTS("mappers/bert", PML_TEST(names_with_and_without_prefix_old_and_new), PML_TEST(positions_of_a_fixed_length),
           PML_TEST(both_spellings_of_a_norm_are_refused), PML_TEST(decoders_tied_equal_and_of_their_own),
           PML_TEST(heads_follow_class_and_tensors), PML_TEST(labels_are_dense),
           PML_TEST(what_is_not_bert_is_refused_by_name), PML_TEST(configuration_is_checked),

@@ -21,14 +21,29 @@ static pml_status parse_side_file(const pml_side_file *file, cJSON **root, pml_e
     return file->name != NULL ? pml_json_document_parse(file->text, file->size_bytes, file->path, root, error) : PML_OK;
 }
 
-/* config.json, or what the user names instead, and scaler.json. */
+/* config.json; where there is none, the first that some family's code bases call it. */
+static pml_status find_configuration(pml_bundle *bundle, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_folder *folder = pml_source_folder(bundle->tensors);
+    PML_TRY(pml_side_file_find(folder, "config.json", PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
+    for (size_t i = 0; pml_mappers[i] != NULL; i++) {
+        const char *const *names = pml_mappers[i]->config_files;
+        for (; names != NULL && *names != NULL && bundle->config_file.name == NULL; names++) {
+            PML_TRY(pml_side_file_find(folder, *names, PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
+        }
+    }
+done:
+    return status;
+}
+
+/* The configuration, or what the user names instead, and scaler.json. */
 static pml_status load_configuration(pml_bundle *bundle, const char *config_path, pml_error *error) {
     pml_status status = PML_OK;
     const pml_folder *folder = pml_source_folder(bundle->tensors);
     if (config_path != NULL) {
         PML_TRY(pml_side_file_read(config_path, PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
     } else {
-        PML_TRY(pml_side_file_find(folder, "config.json", PML_MAX_CONFIG_BYTES, &bundle->config_file, error));
+        PML_TRY(find_configuration(bundle, error));
     }
     PML_TRY(pml_side_file_find(folder, "scaler.json", PML_MAX_CONFIG_BYTES, &bundle->scaler_file, error));
     PML_TRY(parse_side_file(&bundle->config_file, &bundle->config, error));

@@ -112,7 +112,7 @@ void pml_plan_print_summary(const pml_plan *plan, bool all, FILE *stream) {
                   pml_source_n_files(plan->bundle->tensors), pml_source_n_files(plan->bundle->tensors) == 1 ? "" : "s",
                   pml_cli_size_text(plan->source_bytes, source_size));
     (void)fprintf(stream, "model: %s (%s), %s\n", metadata_text(plan, "general.family"),
-                  metadata_text(plan, "general.dialect"), metadata_text(plan, "general.variant"));
+                  metadata_text(plan, "provenance.dialect"), metadata_text(plan, "general.variant"));
     for (size_t i = 0; i < detection->n_assumed; i++) {
         (void)fputs("assumed: ", stream);
         pml_printable_write(stream, detection->assumed[i]);
@@ -160,7 +160,7 @@ pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *r
     pml_json_string(&w, "source", plan->bundle->origin);
     pml_json_u64(&w, "source_bytes", plan->source_bytes);
     pml_json_string(&w, "family", metadata_text(plan, "general.family"));
-    pml_json_string(&w, "dialect", metadata_text(plan, "general.dialect"));
+    pml_json_string(&w, "dialect", metadata_text(plan, "provenance.dialect"));
     pml_json_string(&w, "variant", metadata_text(plan, "general.variant"));
     pml_json_u64(&w, "n_tensors", plan->n_tensors);
     pml_json_u64(&w, "buffer_bytes", pml_packer_buffer_bytes());

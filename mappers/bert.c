@@ -1,10 +1,13 @@
-/* BERT: where each tensor of a Hugging Face checkpoint goes, with and without the prefix of its task models, in the
- * spelling of today and of the first conversions (specs/models/bert.md). */
+/* BERT: where each tensor goes, of Hugging Face's checkpoints (with and without the prefix of task models, in the
+ * spelling of today and of the first conversions), of google-research's and of tf_model.h5 (specs/models/bert.md). */
 #include "mappers/bert/bert_config.h"
 #include "mappers/bert/bert_sentence.h"
+#include "mappers/bert/bert_tensorflow.h"
 #include "mappers/mapping.h"
 
-#define HF "hf"
+#define HF PML_BERT_HF
+#define GOOGLE PML_BERT_GOOGLE
+#define KERAS PML_BERT_KERAS
 #define LAYER "[bert.]encoder.layer.{l}."
 
 /* A torch Linear: weight [out,in], bias [out]. */
@@ -18,6 +21,38 @@
         {HF, from ".gamma", to ".weight", "", NULL, NULL}, {                                                           \
         HF, from ".beta", to ".bias", "", NULL, NULL                                                                   \
     }
+
+/* The same in TensorFlow's spelling, whose kernels are [in,out]. `end` is what Keras puts behind names. */
+#define TF_LINEAR(dialect, from, end, to)                                                                              \
+    {dialect, from "/kernel" end, to ".weight", "", NULL, NULL}, {                                                     \
+        dialect, from "/bias" end, to ".bias", "", NULL, NULL                                                          \
+    }
+#define TF_NORM(dialect, from, end, to)                                                                                \
+    {dialect, from "/LayerNorm/gamma" end, to ".weight", "", NULL, NULL}, {                                            \
+        dialect, from "/LayerNorm/beta" end, to ".bias", "", NULL, NULL                                                \
+    }
+/* google-research keeps the small heads as [out,in], without a layer around them. */
+#define GOOGLE_HEAD(from, to)                                                                                          \
+    {GOOGLE, from "output_weights", to ".weight", "transpose", NULL, NULL}, {                                          \
+        GOOGLE, from "output_bias", to ".bias", "", NULL, NULL                                                         \
+    }
+#define TF_ENCODER(dialect, layer, end)                                                                                \
+    TF_LINEAR(dialect, layer "attention/self/query", end, "encoder.layer.{l}.attention.q"),                            \
+        TF_LINEAR(dialect, layer "attention/self/key", end, "encoder.layer.{l}.attention.k"),                          \
+        TF_LINEAR(dialect, layer "attention/self/value", end, "encoder.layer.{l}.attention.v"),                        \
+        TF_LINEAR(dialect, layer "attention/output/dense", end, "encoder.layer.{l}.attention.out"),                    \
+        TF_NORM(dialect, layer "attention/output", end, "encoder.layer.{l}.norm1"),                                    \
+        TF_LINEAR(dialect, layer "intermediate/dense", end, "encoder.layer.{l}.ffn.up"),                               \
+        TF_LINEAR(dialect, layer "output/dense", end, "encoder.layer.{l}.ffn.down"),                                   \
+        TF_NORM(dialect, layer "output", end, "encoder.layer.{l}.norm2")
+#define TF_TABLES(dialect, words, positions, types)                                                                    \
+    {dialect, words, "embedding.token.weight", "", "!is_tied", NULL},                                                  \
+        {dialect, words, "embedding.token.weight", "transpose", "is_tied", NULL},                                      \
+        {dialect, positions, "embedding.position.weight", "", NULL, NULL}, {                                           \
+        dialect, types, "embedding.type.weight", "", NULL, NULL                                                        \
+    }
+#define OPTIMIZER "what the optimizer keeps; no weight"
+#define KERAS_BERT "bert/{*}/bert/"
 
 static const pml_map_rule rules[] = {
     {HF, "[bert.]embeddings.word_embeddings.weight", "embedding.token.weight", "", "!is_tied", NULL},
@@ -48,6 +83,35 @@ static const pml_map_rule rules[] = {
     LINEAR("cls.seq_relationship", "seq_relationship"),
     LINEAR("classifier", "classifier"),
     LINEAR("qa_outputs", "span"),
+    /* google-research/bert: variables by their names */
+    TF_TABLES(GOOGLE, "bert/embeddings/word_embeddings", "bert/embeddings/position_embeddings",
+              "bert/embeddings/token_type_embeddings"),
+    TF_NORM(GOOGLE, "bert/embeddings", "", "embedding.norm"),
+    TF_ENCODER(GOOGLE, "bert/encoder/layer_{l}/", ""),
+    TF_LINEAR(GOOGLE, "bert/pooler/dense", "", "pooler"),
+    TF_LINEAR(GOOGLE, "cls/predictions/transform/dense", "", "transform"),
+    TF_NORM(GOOGLE, "cls/predictions/transform", "", "transform.norm"),
+    {GOOGLE, "cls/predictions/output_bias", "decoder.bias", "", NULL, NULL},
+    GOOGLE_HEAD("cls/seq_relationship/", "seq_relationship"),
+    GOOGLE_HEAD("cls/squad/", "span"),
+    GOOGLE_HEAD("", "classifier"),
+    {GOOGLE, "global_step", NULL, NULL, NULL, "how many steps it was trained for; no weight"},
+    {GOOGLE, "{*}/adam_m", NULL, NULL, NULL, OPTIMIZER},
+    {GOOGLE, "{*}/adam_v", NULL, NULL, NULL, OPTIMIZER},
+    /* tf_model.h5: group of the layer, name of the model, then the layer's own names */
+    TF_TABLES(KERAS, KERAS_BERT "embeddings/word_embeddings/weight:0",
+              KERAS_BERT "embeddings/position_embeddings/embeddings:0",
+              KERAS_BERT "embeddings/token_type_embeddings/embeddings:0"),
+    TF_NORM(KERAS, KERAS_BERT "embeddings", ":0", "embedding.norm"),
+    TF_ENCODER(KERAS, KERAS_BERT "encoder/layer_._{l}/", ":0"),
+    TF_LINEAR(KERAS, KERAS_BERT "pooler/dense", ":0", "pooler"),
+    {KERAS, PML_BERT_REPEATED, NULL, NULL, NULL, "equal to the embeddings of the group bert"},
+    TF_LINEAR(KERAS, "mlm___cls/{*}/mlm___cls/predictions/transform/dense", ":0", "transform"),
+    TF_NORM(KERAS, "mlm___cls/{*}/mlm___cls/predictions/transform", ":0", "transform.norm"),
+    {KERAS, "mlm___cls/{*}/mlm___cls/predictions/bias:0", "decoder.bias", "", NULL, NULL},
+    TF_LINEAR(KERAS, "nsp___cls/{*}/nsp___cls/seq_relationship", ":0", "seq_relationship"),
+    TF_LINEAR(KERAS, "classifier/{*}/classifier", ":0", "classifier"),
+    TF_LINEAR(KERAS, "qa_outputs/{*}/qa_outputs", ":0", "span"),
     {NULL, NULL, NULL, NULL, NULL, NULL}};
 
 /* Without these no BERT computes, whatever its head. */
@@ -66,10 +130,20 @@ static const char *const witnesses[] = {"embedding.token.weight",
                                         NULL};
 
 static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
-    pml_fit fit;
-    const pml_status status = pml_fit_measure(source, d->mapper, HF, &fit, error);
-    return status != PML_OK ? status : pml_fit_report(source, &fit, d, error);
+    static const char *const dialects[] = {HF, GOOGLE, KERAS};
+    pml_status status = PML_OK;
+    pml_fit best = {.dialect = HF};
+    for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++) {
+        pml_fit other;
+        PML_TRY(pml_fit_measure(source, d->mapper, dialects[i], &other, error));
+        best = i == 0 || other.score > best.score ? other : best;
+    }
+    PML_TRY(pml_fit_report(source, &best, d, error));
+done:
+    return status;
 }
+
+static const char *const config_files[] = {"bert_config.json", NULL}; /* google-research's */
 
 static const char *const model_types[] = {"bert", NULL};
 
@@ -139,4 +213,5 @@ const pml_mapper pml_mapper_bert = {
     .model_types = model_types,
     .refusals = refusals,
     .side_files = side_files,
+    .config_files = config_files,
 };

@@ -71,7 +71,7 @@ static pml_status read_as(const pml_map_source *source, candidate *c, pml_error 
     PML_TRY(pml_schema_check_config(m->schema, m->config, error));
     PML_TRY(pml_metadata_set_string(m->config, "general.family", d->mapper->name, error));
     PML_TRY(pml_metadata_set_string(m->config, "general.architecture", m->schema->architecture, error));
-    PML_TRY(pml_metadata_set_string(m->config, "general.dialect", d->dialect, error));
+    PML_TRY(pml_metadata_set_string(m->config, "provenance.dialect", d->dialect, error));
     PML_TRY(pml_metadata_set_string(m->config, "general.variant", d->variant != NULL ? d->variant : "", error));
     PML_TRY(pml_mapping_fill(source, m, d->dialect, d, error));
     PML_TRY(pml_mapping_check(d, error));

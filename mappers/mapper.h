@@ -99,6 +99,9 @@ typedef struct pml_mapper {
     /* JSON files beside the tensors that this family reads, relative to their directory, at most one folder deep;
      * NULL-terminated; NULL: none but config.json. */
     const char *const *side_files;
+    /* Optional; default: none. What its code bases call the configuration beside the tensors where there is no
+     * config.json, best first; NULL-terminated: "bert_config.json". */
+    const char *const *config_files;
     /* Optional; default: none. The attribute of the container (pml_source_attribute) that holds the configuration as
      * JSON text, where no file does: "hyper_parameters". */
     const char *config_attribute;
@@ -128,7 +131,7 @@ typedef struct pml_mapping {
     const pml_mapper *mapper;
     const pml_schema *schema;
     pml_detection detection; /* the accepted candidate */
-    pml_metadata *config;    /* general.family, general.variant, general.dialect, general.architecture, config.* */
+    pml_metadata *config;    /* general.family, general.variant, provenance.dialect, general.architecture, config.* */
     pml_weight_list weights;
     pml_mapped_weight *mapped; /* one per weight, order of `weights` */
     pml_dropped_tensor *dropped;

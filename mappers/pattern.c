@@ -35,9 +35,25 @@ static bool read_index(const char **name, uint32_t *value) {
     return true;
 }
 
-bool pml_pattern_match(const char *pattern, const char *name, pml_captures *captures) {
-    pml_captures found = {0};
+/* "{*}" */
+static bool is_gap(const char *at) {
+    return strncmp(at, "{*}", 3) == 0;
+}
+
+/* Matches what is left of both, `found` being what was captured before; a gap tries each place for what follows it. */
+static bool match_rest(const char *pattern, const char *name, pml_captures found, pml_captures *captures) {
     while (*pattern != '\0') {
+        if (is_gap(pattern)) {
+            for (; strstr(pattern + 3, "{*}") == NULL; name++) { /* one gap: depth 2 */
+                if (match_rest(pattern + 3, name, found, captures)) {
+                    return true;
+                }
+                if (*name == '\0') {
+                    break;
+                }
+            }
+            return false;
+        }
         if (is_capture(pattern)) {
             uint32_t value, earlier;
             if (!read_index(&name, &value)) {
@@ -74,6 +90,10 @@ bool pml_pattern_match(const char *pattern, const char *name, pml_captures *capt
     return true;
 }
 
+bool pml_pattern_match(const char *pattern, const char *name, pml_captures *captures) {
+    return match_rest(pattern, name, (pml_captures){0}, captures);
+}
+
 bool pml_pattern_fill(const char *pattern, const pml_captures *captures, char *name, size_t name_bytes) {
     size_t used = 0;
     while (*pattern != '\0') {
@@ -103,9 +123,14 @@ bool pml_pattern_fill(const char *pattern, const pml_captures *captures, char *n
 
 bool pml_pattern_check(const char *pattern) {
     bool is_optional = false;
-    unsigned n_captures = 0;
+    unsigned n_captures = 0, n_gaps = 0;
     for (; *pattern != '\0'; pattern++) {
-        if (*pattern == '{') {
+        if (is_gap(pattern)) {
+            if (is_optional || ++n_gaps > 1) {
+                return false;
+            }
+            pattern += 2;
+        } else if (*pattern == '{') {
             if (!is_capture(pattern) || is_optional || ++n_captures > PML_MAX_CAPTURES) {
                 return false;
             }

@@ -3,6 +3,7 @@
  *   {x}      a decimal index without leading zeros (one lower-case letter names it; the same letter twice: equal)
  *   [text]   literal text that may be absent
  *   *        at the end: whatever follows
+ *   {*}      once: any text, as short as the rest allows; it is not kept
  *
  * "[model.]encoder.layers.{l}.ff.0.weight" fits "encoder.layers.3.ff.0.weight" with l = 3. */
 #ifndef PML_MAPPERS_PATTERN_H

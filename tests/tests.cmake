@@ -83,10 +83,11 @@ pml_add_parity(ett
     patchtst-official-etth1-96)
 
 # ---- twins: the same checkpoint in another container becomes a file of the same content ---------------------------
-# pml_add_twin(<name> <container below the goldens> <twin below the goldens>): files or folders, looked up as above.
+# pml_add_twin(<name> <container below the goldens> <twin below the goldens> [<option>...]): files or folders, looked up as above;
+# options are for both conversions, those that begin with @ name goldens, too.
 function(pml_add_twin name container twin)
     add_test(NAME twin/${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_twin.sh
-        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${container} ${twin})
+        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${container} ${twin} ${ARGN})
     set_tests_properties(twin/${name} PROPERTIES
         LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endfunction()
@@ -108,6 +109,16 @@ foreach(container
     pml_add_twin(providers/${container} providers/${container} providers/bert-onnx/expected.safetensors)
 endforeach()
 
+# Google's "gelu" is the tanh form, Hugging Face's is not: the twins agree where the configuration says which.
+pml_add_twin(providers/tf-checkpoint providers/tf-checkpoint providers/tf-checkpoint/expected-hf.safetensors --set hidden_act=gelu_new)
+pml_add_twin(providers/tf-savedmodel providers/tf-savedmodel providers/tf-savedmodel/expected-names.safetensors
+    --config @providers/tf-checkpoint/bert_config.json)
+if(HDF5_FOUND)
+    foreach(container tf_model.h5 tf_model-old.h5 tf_model-latest.h5 tf_model-chunked.h5)
+        pml_add_twin(providers/keras-h5/${container} providers/keras-h5/${container} providers/keras-h5/expected-hf.safetensors)
+    endforeach()
+endif()
+
 # pml_add_container(<container below the goldens> <recorded inputs and outputs>): a checkpoint without a twin, judged by them.
 function(pml_add_container container io)
     add_test(NAME parity/${container} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_container.sh
@@ -116,6 +127,10 @@ function(pml_add_container container io)
         LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endfunction()
 pml_add_container(providers/bert-onnx/model-torchscript.onnx providers/bert-onnx/io.safetensors)
+pml_add_container(providers/tf-checkpoint/bert_model.ckpt.index providers/tf-checkpoint/io.safetensors)
+if(HDF5_FOUND)
+    pml_add_container(providers/keras-h5/tf_model.h5 providers/keras-h5/io.safetensors)
+endif()
 pml_add_container(providers/bert-onnx/model-dynamo-static.onnx providers/bert-onnx/io.safetensors)
 
 # A published model, 83 MB from a package index; kept in the build folder.

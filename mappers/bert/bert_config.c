@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mappers/bert/bert_sentence.h"
+#include "mappers/bert/bert_tensorflow.h"
 #include "mappers/evidence.h"
 #include "runtime/base/alloc.h"
 
@@ -49,7 +50,8 @@ static const pml_config_rule table[] = {
               "linear=identity",
      .fallback = "gelu",
      .is_open = true,
-     .must_ask = true},
+     .must_ask = true,
+     .derive = pml_bert_derive_activation},
     {.key = "norm_eps", .source = "layer_norm_eps", .fallback = "1e-12"},
     {.key = "has_pooler", .from_tensors = true},
     {.key = "tied_decoder", .from_tensors = true},
@@ -181,6 +183,14 @@ static void add_size(pml_evidence *e, const pml_facts *facts, const char *key, c
     }
 }
 
+/* The outputs of the linear layer that fills `target`, however its kernel lies. */
+static void add_outputs(pml_evidence *e, const pml_facts *facts, const char *key, const char *target) {
+    const pml_fact *fact = pml_facts_find(facts, target);
+    if (fact != NULL && fact->has_view && fact->view.rank == 2) {
+        pml_evidence_add_number(e, key, fact, fact->view.shape[1]);
+    }
+}
+
 static void examine_head(pml_evidence *e, const pml_facts *facts) {
     const pml_fact *pooler = pml_facts_find(facts, "pooler.weight");
     const pml_fact *predictions = pml_facts_find(facts, "transform.weight");
@@ -239,8 +249,8 @@ static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *err
     add_size(e, facts, "d_model", "embedding.token.weight", 1);
     add_size(e, facts, "max_positions", "embedding.position.weight", 0);
     add_size(e, facts, "type_vocab_size", "embedding.type.weight", 0);
-    add_size(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight", 0);
-    add_size(e, facts, "num_labels", "classifier.weight", 0);
+    add_outputs(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight");
+    add_outputs(e, facts, "num_labels", "classifier.weight");
     pml_evidence_add_layers(e, facts);
     examine_head(e, facts);
     return examine_decoder(r, facts, error);
@@ -386,6 +396,7 @@ pml_status pml_bert_config(const pml_map_source *source, pml_detection *detectio
     PML_TRY(refuse_variants(&r.base, error));
     PML_TRY(pml_bert_sentence_read(source, &r.sentence, error));
     PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
+    PML_TRY(pml_bert_check_repeated(source, &facts, error));
     PML_TRY(examine(&r, &facts, error));
     r.base.evidence = r.evidence.items;
     r.base.n_evidence = r.evidence.count;

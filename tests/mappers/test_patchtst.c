@@ -102,7 +102,7 @@ static void maps_every_golden(void) {
             CU_ASSERT_EQUAL(mapping->detection.n_assumed, 0); /* upstream writes every key */
             CU_ASSERT_TRUE(mapping->detection.accepted);
             CU_ASSERT_EQUAL(mapping->detection.score, 1.0);
-            PML_ASSERT_OK(pml_metadata_get_string(mapping->config, "general.dialect", &dialect, &error), &error);
+            PML_ASSERT_OK(pml_metadata_get_string(mapping->config, "provenance.dialect", &dialect, &error), &error);
             CU_ASSERT_STRING_EQUAL(dialect, "hf");
         }
         pml_mapping_destroy(mapping);

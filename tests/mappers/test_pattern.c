@@ -25,6 +25,23 @@ static void takes_any_ending(void) {
     CU_ASSERT_TRUE(pml_pattern_check("loss.*"));
 }
 
+static void leaps_over_any_text(void) {
+    pml_captures c;
+    uint32_t value = 0;
+    CU_ASSERT_TRUE(pml_pattern_match("bert/{*}/bert/layer_._{l}/w", "bert/a/b/bert/layer_._7/w", &c));
+    CU_ASSERT_TRUE(pml_captures_get(&c, 'l', &value) && value == 7);
+    CU_ASSERT_TRUE(pml_pattern_match("a.{l}/{*}x", "a.3/x", &c)); /* nothing is a text */
+    CU_ASSERT_TRUE(pml_captures_get(&c, 'l', &value) && value == 3);
+    CU_ASSERT_TRUE(pml_pattern_match("{*}/adam_m", "a/b/adam_m", &c));
+    CU_ASSERT_TRUE(pml_pattern_match("a/{*}/b/*", "a/x/b/", &c));
+    CU_ASSERT_FALSE(pml_pattern_match("{*}/adam_m", "a/b/adam_m2", &c));
+    CU_ASSERT_FALSE(pml_pattern_match("{*}/adam_m", "adam_m", &c));
+    CU_ASSERT_FALSE(pml_pattern_match("{*}a{*}", "a", &c)); /* once */
+    CU_ASSERT_TRUE(pml_pattern_check("a/{*}/b.{l}"));
+    CU_ASSERT_FALSE(pml_pattern_check("{*}a{*}"));
+    CU_ASSERT_FALSE(pml_pattern_check("[{*}]"));
+}
+
 static void rejects_what_does_not_fit(void) {
     static const char *const cases[][2] = {{"layers.{l}.w", "layers..w"},
                                            {"layers.{l}.w", "layers.01.w"},
@@ -79,6 +96,6 @@ static void checks_its_form(void) {
     }
 }
 
-PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(takes_any_ending),
+PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(takes_any_ending), PML_TEST(leaps_over_any_text),
           PML_TEST(rejects_what_does_not_fit), PML_TEST(allows_optional_parts), PML_TEST(fills_names),
           PML_TEST(checks_its_form))

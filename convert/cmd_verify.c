@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "convert/commands.h"
+#include "convert/ship/receipt.h"
 #include "convert/verify_source.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_writer.h"
@@ -14,6 +15,7 @@ typedef struct verify_options {
     const char *source;
     const char *config_path;
     const char *map_path;
+    const char *key_path;
 } verify_options;
 
 static void write_finding(pml_json_writer *w, const pml_finding *finding) {
@@ -112,6 +114,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(
             PML_FAIL(error, PML_E_ARGUMENT, "--config and --map say how the source is read: they go with --source"));
     }
+    if (given->key_path != NULL) {
+        PML_TRY(pml_receipt_check(operands[0], given->key_path, error));
+    }
     PML_TRY(pml_file_open(operands[0], &file, error));
     pml_status damage = pml_file_verify(file, error);
     if (damage != PML_OK) {
@@ -146,6 +151,9 @@ static const pml_option options[] = {
      offsetof(verify_options, config_path)},
     {"map", 0, PML_OPTION_TEXT, "FILE", NULL, "with --source: the rules, if the conversion was given --map",
      offsetof(verify_options, map_path)},
+    {"key", 0, PML_OPTION_TEXT, "PUBLIC", NULL,
+     "also check SHA256SUMS beside FILE, which names it, and its signature by this Ed25519 key (PEM)",
+     offsetof(verify_options, key_path)},
     {0},
 };
 
@@ -154,7 +162,8 @@ const pml_command pml_cmd_verify = {
     .operands = "FILE",
     .summary = "Check every checksum of a .pml file and, with --source, compare it with what it was made from",
     .examples = "pml-convert verify model.pml\n"
-                "pml-convert verify model.pml --source checkpoint/",
+                "pml-convert verify model.pml --source checkpoint/\n"
+                "pml-convert verify model.pml --key public.pem",
     .options = options,
     .options_bytes = sizeof(verify_options),
     .least_operands = 1,

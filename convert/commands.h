@@ -13,6 +13,8 @@ extern const pml_command pml_cmd_detect;
 extern const pml_command pml_cmd_models;
 extern const pml_command pml_cmd_formats;
 extern const pml_command pml_cmd_selftest;
+extern const pml_command pml_cmd_ship;
+extern const pml_command pml_cmd_unship;
 extern const pml_command pml_cmd_batch;
 
 #endif

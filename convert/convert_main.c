@@ -3,8 +3,19 @@
 #include "convert/commands.h"
 
 static const pml_command *const commands[] = {
-    &pml_cmd_convert, &pml_cmd_download, &pml_cmd_inspect,  &pml_cmd_verify, &pml_cmd_diff, &pml_cmd_detect,
-    &pml_cmd_models,  &pml_cmd_formats,  &pml_cmd_selftest, &pml_cmd_batch,  NULL,
+    &pml_cmd_convert,
+    &pml_cmd_download,
+    &pml_cmd_inspect,
+    &pml_cmd_verify,
+    &pml_cmd_diff,
+    &pml_cmd_detect,
+    &pml_cmd_models,
+    &pml_cmd_formats,
+    &pml_cmd_selftest,
+    &pml_cmd_ship,
+    &pml_cmd_unship,
+    &pml_cmd_batch,
+    NULL,
 };
 
 int main(int argc, char **argv) {

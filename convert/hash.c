@@ -3,6 +3,10 @@
 #include <openssl/evp.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
+
+/* Hashed at a time: small enough to answer Ctrl-C at once. */
+#define PIECE_BYTES ((size_t)4 << 20)
 
 struct pml_hash {
     EVP_MD_CTX *context;
@@ -57,7 +61,13 @@ pml_status pml_hash_bytes(const void *bytes, size_t size_bytes, char text[PML_SH
     pml_status status = PML_OK;
     pml_hash *hash = NULL;
     PML_TRY(pml_hash_create(&hash, error));
-    PML_TRY(pml_hash_update(hash, bytes, size_bytes, error));
+    for (const uint8_t *next = bytes; size_bytes > 0;) {
+        const size_t n = size_bytes < PIECE_BYTES ? size_bytes : PIECE_BYTES;
+        PML_TRY(pml_cancel_check(error));
+        PML_TRY(pml_hash_update(hash, next, n, error));
+        next += n;
+        size_bytes -= n;
+    }
     PML_TRY(pml_hash_finish(hash, text, error));
 done:
     pml_hash_destroy(hash);

@@ -15,7 +15,7 @@ pml_status pml_hash_update(pml_hash *hash, const void *bytes, size_t size_bytes,
 /* Ends the hash; update must not follow. */
 pml_status pml_hash_finish(pml_hash *hash, char text[PML_SHA256_TEXT_BYTES], pml_error *error) PML_WARN_UNUSED;
 
-/* All at once. */
+/* All at once. Errors also: INTERRUPTED. */
 pml_status pml_hash_bytes(const void *bytes, size_t size_bytes, char text[PML_SHA256_TEXT_BYTES],
                           pml_error *error) PML_WARN_UNUSED;
 

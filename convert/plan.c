@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "convert/pack.h"
+#include "convert/readme.h"
 #include "convert/series_state.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
@@ -290,6 +291,23 @@ done:
     return status;
 }
 
+/* Whoever ships the file must be able to say under which terms. */
+static pml_status record_license(pml_plan *plan, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_readme readme;
+    pml_readme_find(pml_source_folder(plan->bundle->tensors), &readme);
+    const char *const rows[][2] = {{"provenance.license", readme.license},
+                                   {"provenance.license_name", readme.license_name},
+                                   {"provenance.license_link", readme.license_link}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i][1][0] != '\0') {
+            PML_TRY(pml_metadata_set_string(plan->metadata, rows[i][0], rows[i][1], error));
+        }
+    }
+done:
+    return status;
+}
+
 static pml_status plan_metadata(pml_plan *plan, pml_error *error) {
     pml_status status = PML_OK;
     const pml_bundle *bundle = plan->bundle;
@@ -301,6 +319,7 @@ static pml_status plan_metadata(pml_plan *plan, pml_error *error) {
     }
     PML_TRY(pml_series_state_read(&series, plan->mapping->schema, plan->metadata, error));
     PML_TRY(pml_metadata_set_string(plan->metadata, "provenance.source", bundle->origin, error));
+    PML_TRY(record_license(plan, error));
     char converter[64];
     (void)snprintf(converter, sizeof converter, CONVERTER "%s", pml_version());
     PML_TRY(pml_metadata_set_string(plan->metadata, "provenance.converter", converter, error));
@@ -329,8 +348,8 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     }
     PML_TRY(pml_mapping_create(&made->bundle->map, &made->mapping, error));
     PML_TRY(plan_tensors(made, error));
-    PML_TRY(pml_tokenizer_state_read(pml_source_folder(made->bundle->tensors), made->mapping->config,
-                                     &made->tokenizer, error));
+    PML_TRY(pml_tokenizer_state_read(pml_source_folder(made->bundle->tensors), made->mapping->config, &made->tokenizer,
+                                     error));
     for (size_t i = 0; !options->writes_nothing && i < made->tokenizer.n_files; i++) {
         PML_TRY(check_not(made->output, made->tokenizer.files[i].path, error));
     }

@@ -34,7 +34,7 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "hdf5.h": ["formats/"],
     "microhttpd.h": ["tests/"],
     "csv.h": ["runtime/series/"],
-    "xxhash.h": ["runtime/"],
+    "xxhash.h": ["runtime/", "convert/ship/"],
     "dlfcn.h": ["runtime/backends/"],
     "CUnit/": ["tests/"],
 }

@@ -147,7 +147,7 @@ endif()
 
 # Tests of whole commands run the program: building one of them builds it too.
 if(TARGET pml-convert)
-    foreach(name convert batch hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
+    foreach(name convert ship shipped_files batch hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
             text_commands text_answers)
         if(TARGET test_convert_${name})
             add_dependencies(test_convert_${name} pml-convert pml-run)

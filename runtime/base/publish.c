@@ -37,7 +37,8 @@ struct pml_publish {
     int fd;
     int i_slot;
     bool replace;
-    bool exists; /* the temporary */
+    bool exists;  /* the temporary */
+    bool is_kept; /* by abort: pml_publish_resume */
     bool is_synced;
     char *target;
     char *directory;
@@ -291,6 +292,90 @@ done:
     return status;
 }
 
+/* The lock is the owner's mark: without it two processes would write one file. A file that vanished or was renamed
+ * while the lock was taken is not the one at the path any more. */
+static pml_status take_part(pml_publish *p, uint64_t *have_bytes, pml_error *error) {
+    struct stat info, again;
+    p->fd = open(p->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (p->fd < 0) {
+        return PML_FAIL(error, PML_E_IO, "cannot create '%s': %s", p->temporary, strerror(errno));
+    }
+    if (flock(p->fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? PML_FAIL(error, PML_E_BUSY, "'%s' is being written by another process", p->target)
+                                    : PML_FAIL(error, PML_E_IO, "cannot lock '%s': %s", p->temporary, strerror(errno));
+    }
+    if (fstat(p->fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return PML_FAIL(error, PML_E_IO, "'%s' is not a regular file", p->temporary);
+    }
+    if (lstat(p->temporary, &again) != 0 || again.st_ino != info.st_ino || again.st_dev != info.st_dev) {
+        return PML_FAIL(error, PML_E_BUSY, "'%s' is being written by another process", p->target);
+    }
+    *have_bytes = (uint64_t)info.st_size;
+    return PML_OK;
+}
+
+pml_status pml_publish_resume(const char *target, bool replace, pml_publish **publish, uint64_t *have_bytes,
+                              pml_error *error) {
+    pml_status status;
+    pml_publish *p = NULL;
+    PML_TRY(pml_alloc(1, sizeof *p, &p, error));
+    p->fd = -1;
+    p->i_slot = -1;
+    p->replace = replace;
+    p->is_kept = true;
+    PML_TRY(check(p, target, error));
+    const char *slash = strrchr(target, '/');
+    const char *name = slash == NULL ? target : slash + 1;
+    const size_t room = strlen(p->directory) + strlen(name) + sizeof "/..part";
+    if (strlen(name) + sizeof "..part" > NAME_MAX) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the file name '%.100s...' is too long", name));
+    }
+    PML_TRY(pml_alloc(room, 1, &p->temporary, error));
+    (void)snprintf(p->temporary, room, "%s/.%s.part", p->directory, name);
+    PML_TRY(take_part(p, have_bytes, error));
+    p->exists = true;
+    *publish = p;
+    p = NULL;
+done:
+    pml_publish_abort(p);
+    return status;
+}
+
+pml_status pml_publish_read(const pml_publish *publish, uint64_t offset_bytes, void *bytes, size_t size_bytes,
+                            pml_error *error) {
+    char *next = bytes;
+    while (size_bytes > 0) {
+        const ssize_t n = pread(publish->fd, next, size_bytes, (off_t)offset_bytes);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return PML_FAIL(error, PML_E_IO, "cannot read '%s' back: %s", publish->temporary,
+                            n < 0 ? strerror(errno) : "it became shorter");
+        }
+        next += n;
+        offset_bytes += (uint64_t)n;
+        size_bytes -= (size_t)n;
+    }
+    return PML_OK;
+}
+
+pml_status pml_publish_set_size(pml_publish *publish, uint64_t size_bytes, pml_error *error) {
+    if (size_bytes > INT64_MAX || ftruncate(publish->fd, (off_t)size_bytes) != 0) {
+        return PML_FAIL(error, PML_E_IO, "cannot make '%s' %llu bytes long: %s", publish->target,
+                        (unsigned long long)size_bytes, size_bytes > INT64_MAX ? "too large" : strerror(errno));
+    }
+    publish->is_synced = false;
+    return reserve(publish, size_bytes, error);
+}
+
+void pml_publish_discard(pml_publish *publish) {
+    if (publish != NULL) {
+        publish->is_kept = false;
+    }
+    pml_publish_abort(publish);
+}
+
 const char *pml_publish_temporary_path(const pml_publish *publish) {
     return publish->temporary;
 }
@@ -390,17 +475,23 @@ static pml_status sync_directory(const pml_publish *p, pml_error *error) {
     return PML_OK;
 }
 
+static pml_status close_temporary(pml_publish *p, pml_error *error) {
+    const int closed = p->fd >= 0 ? close(p->fd) : 0;
+    p->fd = -1;
+    return closed == 0 ? PML_OK : PML_FAIL(error, PML_E_IO, "cannot close '%s': %s", p->target, strerror(errno));
+}
+
 pml_status pml_publish_commit(pml_publish *publish, pml_error *error) {
     pml_status status;
     PML_TRY(pml_cancel_check(error));
     PML_TRY(pml_publish_sync(publish, error));
-    /* Closed before the rename, since a network file system may report a failed write only here. */
-    int closed = close(publish->fd);
-    publish->fd = -1;
-    if (closed != 0) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "cannot close '%s': %s", publish->target, strerror(errno)));
+    /* Closed before the rename, since a network file system may report a failed write only here; but where the lock on
+     * the descriptor is what keeps others from writing, it lasts until the name is gone that they would open. */
+    if (!publish->is_kept) {
+        PML_TRY(close_temporary(publish, error));
     }
     PML_TRY(rename_in_place(publish, error));
+    PML_TRY(close_temporary(publish, error));
     PML_TRY(sync_directory(publish, error));
 done:
     pml_publish_abort(publish);
@@ -411,8 +502,8 @@ void pml_publish_abort(pml_publish *publish) {
     if (publish == NULL) {
         return;
     }
-    if (publish->exists) {
-        (void)unlink(slots[publish->i_slot].path);
+    if (publish->exists && !publish->is_kept) {
+        (void)unlink(publish->i_slot >= 0 ? slots[publish->i_slot].path : publish->temporary);
     }
     if (publish->fd >= 0) {
         (void)close(publish->fd);

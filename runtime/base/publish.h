@@ -11,6 +11,18 @@ typedef struct pml_publish pml_publish;
  * (0: none). `replace` false: an existing target is PML_E_ARGUMENT here and at commit. Errors: IO, ARGUMENT, MEMORY. */
 pml_status pml_publish_begin(const char *target, uint64_t reserve_bytes, bool replace, pml_publish **publish,
                              pml_error *error) PML_WARN_UNUSED;
+/* The same for work that an interrupted process leaves half done on purpose: the temporary is ".<name>.part", kept by
+ * abort and by signals, and opened again with what it holds; *have_bytes is how long it is. What of that is right is
+ * the caller's to find out. Errors also: BUSY (another process holds it). */
+pml_status pml_publish_resume(const char *target, bool replace, pml_publish **publish, uint64_t *have_bytes,
+                              pml_error *error) PML_WARN_UNUSED;
+/* Reads back bytes of the temporary; all of them must be there. Errors: IO. */
+pml_status pml_publish_read(const pml_publish *publish, uint64_t offset_bytes, void *bytes, size_t size_bytes,
+                            pml_error *error) PML_WARN_UNUSED;
+/* Sets the temporary's size, and reserves the space for it. Errors: IO. */
+pml_status pml_publish_set_size(pml_publish *publish, uint64_t size_bytes, pml_error *error) PML_WARN_UNUSED;
+/* Ends the publication and removes what pml_publish_resume would have kept; NULL is allowed. */
+void pml_publish_discard(pml_publish *publish);
 /* What pml_publish_begin would refuse, found without writing anything: for programs that work long before they write.
  */
 pml_status pml_publish_check(const char *target, bool replace, pml_error *error) PML_WARN_UNUSED;

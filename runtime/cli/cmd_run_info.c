@@ -9,7 +9,7 @@
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
 
-enum { MOST_KINDS = 64, LABEL_COLUMNS = 28 };
+enum { LABEL_COLUMNS = 28 };
 
 typedef struct info_options {
     pml_common_options common;
@@ -22,57 +22,7 @@ static const pml_option option_table[] = {
     {"verify", 0, PML_OPTION_FLAG, NULL, NULL, "check every checksum first", offsetof(info_options, verify)},
     PML_OPTION_ROWS_END};
 
-/* What the tensors of one dtype and layout add up to. */
-typedef struct tensor_kind {
-    pml_dtype dtype;
-    pml_layout layout;
-    uint64_t n_tensors, n_elements, size_bytes;
-} tensor_kind;
-
-static uint64_t element_count(const pml_file_tensor *tensor) {
-    uint64_t count = 1;
-    for (unsigned i = 0; i < tensor->rank; i++) {
-        count *= tensor->shape[i]; /* cannot wrap: the reader compared it with the stored size */
-    }
-    return count;
-}
-
-static size_t add_up(const pml_file *file, tensor_kind kinds[MOST_KINDS], tensor_kind *total) {
-    size_t n_kinds = 0;
-    *total = (tensor_kind){0};
-    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
-        const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
-        size_t k = 0;
-        while (k < n_kinds && (kinds[k].dtype != tensor->dtype || kinds[k].layout != tensor->layout)) {
-            k++;
-        }
-        if (k == n_kinds && n_kinds < MOST_KINDS) {
-            kinds[n_kinds++] = (tensor_kind){.dtype = tensor->dtype, .layout = tensor->layout};
-        }
-        tensor_kind *both[2] = {&kinds[k < n_kinds ? k : n_kinds - 1], total};
-        for (int j = 0; j < 2; j++) {
-            both[j]->n_tensors++;
-            both[j]->n_elements += element_count(tensor);
-            both[j]->size_bytes += tensor->size_bytes;
-        }
-    }
-    return n_kinds;
-}
-
 /* ---- JSON ---------------------------------------------------------------------------------------------------- */
-/* The entries whose keys begin with "<group>.", without that prefix. */
-static void json_group(pml_json_writer *w, const pml_metadata *metadata, const char *group) {
-    size_t length = strlen(group);
-    pml_json_begin_object(w, group);
-    for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
-        const pml_meta_entry *entry = pml_metadata_at(metadata, i);
-        if (strncmp(entry->key, group, length) == 0 && entry->key[length] == '.') {
-            pml_meta_value_json(w, entry->key + length + 1, entry);
-        }
-    }
-    pml_json_end_object(w);
-}
-
 static void json_tensors(pml_json_writer *w, const pml_file *file) {
     pml_json_begin_array(w, "tensors");
     for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
@@ -88,25 +38,13 @@ static void json_tensors(pml_json_writer *w, const pml_file *file) {
     pml_json_end_array(w);
 }
 
-static void json_kind(pml_json_writer *w, const tensor_kind *kind, bool is_total) {
-    pml_json_begin_object(w, is_total ? "total" : NULL);
-    if (!is_total) {
-        pml_json_string(w, "dtype", pml_dtype_name(kind->dtype));
-        pml_json_string(w, "layout", pml_layout_name(kind->layout));
-    }
-    pml_json_u64(w, "tensors", kind->n_tensors);
-    pml_json_u64(w, "elements", kind->n_elements);
-    pml_json_u64(w, "bytes", kind->size_bytes);
-    pml_json_end_object(w);
-}
-
 static pml_status print_json(const pml_file *file, const info_options *o, pml_error *error) {
     pml_json_writer w;
-    tensor_kind kinds[MOST_KINDS], total;
+    pml_tensor_kind kinds[PML_MOST_TENSOR_KINDS], total;
     unsigned major = 0, minor = 0;
     char text[PML_DIGEST_TEXT_BYTES];
     const pml_metadata *metadata = pml_file_metadata(file);
-    size_t n_kinds = add_up(file, kinds, &total);
+    size_t n_kinds = pml_tensor_kinds_count(file, kinds, &total);
     pml_file_version(file, &major, &minor);
     pml_json_writer_init(&w, stdout, true);
     pml_json_begin_object(&w, NULL);
@@ -118,14 +56,14 @@ static pml_status print_json(const pml_file *file, const info_options *o, pml_er
     pml_json_string(&w, "content_digest", pml_digest_text(pml_file_content_digest(file), text));
     static const char *const groups[] = {"general", "config", "series", "provenance"};
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        json_group(&w, metadata, groups[i]);
+        pml_meta_group_json(&w, metadata, groups[i]);
     }
     pml_json_begin_array(&w, "tensor_kinds");
     for (size_t i = 0; i < n_kinds; i++) {
-        json_kind(&w, &kinds[i], false);
+        pml_tensor_kind_json(&w, &kinds[i], false);
     }
     pml_json_end_array(&w);
-    json_kind(&w, &total, true);
+    pml_tensor_kind_json(&w, &total, true);
     if (o->tensors) {
         json_tensors(&w, file);
     }
@@ -187,11 +125,11 @@ static void print_tensors(const pml_file *file) {
 
 static pml_status print_text(const pml_file *file, const info_options *o, pml_error *error) {
     pml_status status = PML_OK;
-    tensor_kind kinds[MOST_KINDS], total;
+    pml_tensor_kind kinds[PML_MOST_TENSOR_KINDS], total;
     unsigned major = 0, minor = 0;
     char size[32], digest[PML_DIGEST_TEXT_BYTES];
     const pml_metadata *metadata = pml_file_metadata(file);
-    size_t n_kinds = add_up(file, kinds, &total);
+    size_t n_kinds = pml_tensor_kinds_count(file, kinds, &total);
     pml_file_version(file, &major, &minor);
     pml_printable_write(stdout, pml_file_path(file));
     (void)printf("\n");

@@ -179,3 +179,58 @@ void pml_selftest_json(pml_json_writer *w, const char *key, const pml_selftest_r
     }
     pml_json_end_array(w);
 }
+
+void pml_meta_group_json(pml_json_writer *w, const pml_metadata *metadata, const char *group) {
+    size_t length = strlen(group);
+    pml_json_begin_object(w, group);
+    for (size_t i = 0; i < pml_metadata_count(metadata); i++) {
+        const pml_meta_entry *entry = pml_metadata_at(metadata, i);
+        if (strncmp(entry->key, group, length) == 0 && entry->key[length] == '.') {
+            pml_meta_value_json(w, entry->key + length + 1, entry);
+        }
+    }
+    pml_json_end_object(w);
+}
+
+static uint64_t element_count(const pml_file_tensor *tensor) {
+    uint64_t count = 1;
+    for (unsigned i = 0; i < tensor->rank; i++) {
+        count *= tensor->shape[i]; /* cannot wrap: the reader compared it with the stored size */
+    }
+    return count;
+}
+
+size_t pml_tensor_kinds_count(const pml_file *file, pml_tensor_kind kinds[PML_MOST_TENSOR_KINDS],
+                              pml_tensor_kind *total) {
+    size_t n_kinds = 0;
+    *total = (pml_tensor_kind){0};
+    for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
+        const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
+        size_t k = 0;
+        while (k < n_kinds && (kinds[k].dtype != tensor->dtype || kinds[k].layout != tensor->layout)) {
+            k++;
+        }
+        if (k == n_kinds && n_kinds < PML_MOST_TENSOR_KINDS) {
+            kinds[n_kinds++] = (pml_tensor_kind){.dtype = tensor->dtype, .layout = tensor->layout};
+        }
+        pml_tensor_kind *both[2] = {&kinds[k < n_kinds ? k : n_kinds - 1], total};
+        for (int j = 0; j < 2; j++) {
+            both[j]->n_tensors++;
+            both[j]->n_elements += element_count(tensor);
+            both[j]->size_bytes += tensor->size_bytes;
+        }
+    }
+    return n_kinds;
+}
+
+void pml_tensor_kind_json(pml_json_writer *w, const pml_tensor_kind *kind, bool is_total) {
+    pml_json_begin_object(w, is_total ? "total" : NULL);
+    if (!is_total) {
+        pml_json_string(w, "dtype", pml_dtype_name(kind->dtype));
+        pml_json_string(w, "layout", pml_layout_name(kind->layout));
+    }
+    pml_json_u64(w, "tensors", kind->n_tensors);
+    pml_json_u64(w, "elements", kind->n_elements);
+    pml_json_u64(w, "bytes", kind->size_bytes);
+    pml_json_end_object(w);
+}

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "formats/format.h"
 #include "tests/harness.h"
@@ -94,7 +93,6 @@ static void refuses_what_leaves_the_folder(void) {
         refuses(pml_test_path("name%zu.tar.gz", i), "w:gz", lines, PML_E_FORMAT, "leaves the folder");
         refuses(pml_test_path("name%zu.zip", i), "stored", lines, PML_E_FORMAT, "leaves the folder");
     }
-    CU_ASSERT_NOT_EQUAL(access(pml_test_path("%s/../x", pml_test_temporary_dir()), F_OK), 0);
 }
 
 static void refuses_what_is_no_plain_file(void) {

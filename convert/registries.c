@@ -91,12 +91,11 @@ pml_status pml_registry_print_models(bool json, FILE *stream, pml_error *error) 
     return check_stream(stream, error);
 }
 
-/* The file names of a format, joined by ", ", cut when they do not fit. */
-static void join_names(const pml_format *format, char *text, size_t capacity) {
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; format->file_names != NULL && format->file_names[i] != NULL && used < capacity; i++) {
-        int size = snprintf(text + used, capacity - used, "%s%s", i == 0 ? "" : ", ", format->file_names[i]);
+/* Appends a list to `text`, each item behind ", " and `before`; cut when it does not fit. */
+static void join(const char *const *list, const char *before, char *text, size_t capacity) {
+    size_t used = strlen(text);
+    for (size_t i = 0; list != NULL && list[i] != NULL && used < capacity; i++) {
+        int size = snprintf(text + used, capacity - used, "%s%s%s", used == 0 ? "" : ", ", before, list[i]);
         used += size > 0 ? (size_t)size : 0;
     }
 }
@@ -115,6 +114,7 @@ pml_status pml_registry_print_formats(bool json, FILE *stream, pml_error *error)
             pml_json_string(&w, "name", pml_formats[i]->name);
             pml_json_string(&w, "description", pml_formats[i]->description);
             write_list(&w, "file_names", pml_formats[i]->file_names);
+            write_list(&w, "file_endings", pml_formats[i]->file_endings);
             pml_json_end_object(&w);
         }
         pml_json_end_array(&w);
@@ -125,8 +125,9 @@ pml_status pml_registry_print_formats(bool json, FILE *stream, pml_error *error)
     static const char *const title[] = {"name", "description", "file names"};
     PML_TRY(pml_text_table_row(&table, title, error));
     for (size_t i = 0; pml_formats[i] != NULL; i++) {
-        char names[512];
-        join_names(pml_formats[i], names, sizeof names);
+        char names[512] = "";
+        join(pml_formats[i]->file_names, "", names, sizeof names);
+        join(pml_formats[i]->file_endings, "*", names, sizeof names);
         const char *cells[] = {pml_formats[i]->name, pml_formats[i]->description, names};
         PML_TRY(pml_text_table_row(&table, cells, error));
     }

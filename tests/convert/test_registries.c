@@ -69,9 +69,11 @@ static void formats_are_the_registered_providers(void) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(format);
         CU_ASSERT_STRING_EQUAL(cJSON_GetObjectItem(format, "name")->valuestring, pml_formats[n]->name);
         CU_ASSERT_STRING_EQUAL(cJSON_GetObjectItem(format, "description")->valuestring, pml_formats[n]->description);
-        static const char *const none[] = {NULL}; /* known by its endings alone */
+        static const char *const none[] = {NULL};
         const char *const *names = pml_formats[n]->file_names != NULL ? pml_formats[n]->file_names : none;
         CU_ASSERT_TRUE(holds(cJSON_GetObjectItem(format, "file_names"), names));
+        const char *const *endings = pml_formats[n]->file_endings != NULL ? pml_formats[n]->file_endings : none;
+        CU_ASSERT_TRUE(holds(cJSON_GetObjectItem(format, "file_endings"), endings));
         TEST_EXITS(0, pml_formats[n]->name, "formats");
     }
     CU_ASSERT_EQUAL(cJSON_GetArraySize(formats), n);

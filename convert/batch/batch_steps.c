@@ -73,8 +73,8 @@ static pml_status fail_by(pml_steps *steps, pml_task *task, pml_status why, cons
 static pml_status fail_by_child(pml_steps *steps, pml_task *task, pml_error *error) {
     pml_status status = PML_OK;
     pml_verdict verdict;
-    PML_TRY(pml_verdict_read(&task->child, steps->settings->step_seconds, task->job->is_local, steps->texts, &verdict,
-                             error));
+    const bool is_local = task->job->is_local || task->state == PML_TASK_CONVERTING;
+    PML_TRY(pml_verdict_read(&task->child, steps->settings->step_seconds, is_local, steps->texts, &verdict, error));
     PML_TRY(fail(steps, task, verdict.cause, verdict.exit_code, verdict.message, error));
 done:
     return status;

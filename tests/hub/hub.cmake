@@ -34,3 +34,13 @@ else()
     add_test(NAME hub/fake_faults COMMAND sh -c "echo libmicrohttpd was not found; exit 77")
 endif()
 set_tests_properties(hub/fake_faults PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120)
+
+# Batches: whole commands, and the kill at random points; the long form of it is slow.
+hub_add_tests(unit 300 batch batch_kill)
+if(MICROHTTPD_FOUND)
+    add_dependencies(test_hub_batch pml-convert)
+    add_dependencies(test_hub_batch_kill pml-convert)
+    add_test(NAME hub/batch_kill_200 COMMAND test_hub_batch_kill)
+    set_tests_properties(hub/batch_kill_200 PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 3000
+        ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_KILLS=200")
+endif()

@@ -1,0 +1,210 @@
+/* Batches against the fake hub: what is asked, what is kept, what one bad repository does to the others. */
+#include <time.h>
+
+#include "tests/hub/batch_repos.h"
+
+/* Three small repositories, or false after marking the test as skipped. */
+static bool make_repos(const char *root) {
+    return batch_repo(root, "a", "patchtst/hf-ci-prediction") && batch_repo(root, "b", "bert/model") &&
+           batch_repo(root, "c", "patchtst/hf-sharded");
+}
+
+static size_t count_lines(const char *path, const char *text) {
+    size_t size = 0, n = 0;
+    char *bytes = (char *)pml_test_read_file(path, &size);
+    for (char *at = bytes, *line; (line = strsep(&at, "\n")) != NULL;) {
+        n += strstr(line, text) != NULL;
+    }
+    free(bytes);
+    return n;
+}
+
+static void one_bad_repository_stops_nothing(void) {
+    const char *folder = pml_test_fresh_dir("bad"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    hub_make_text(root, "org/locked", ".hub.json", "{\"gated\": \"ask first\"}");
+    hub_make_text(root, "org/locked", "config.json", "{}");
+    hub_make_text(root, "org/empty", "README.md", "nothing here");
+    hub_make_text(root, "org/broken", "config.json", "{");
+    hub_make_file(root, "org/broken", "model.safetensors", 4000, 1);
+    const char *list = batch_list(folder, "org/locked\norg/missing\norg/empty\norg/broken\n"
+                                          "{\"source\":\"org/a\",\"revision\":\"nope\",\"output\":\"nope.pml\"}\n"
+                                          "org/a\norg/b\nhf://org/c@main\n");
+    hub h = hub_start(root, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 1);
+    const char *report = pml_test_path("%s/report.jsonl", out);
+    CU_ASSERT_EQUAL(count_lines(report, "\"status\":\"published\""), 3);
+    CU_ASSERT_EQUAL(count_lines(report, "\"status\":\"failed\""), 5);
+    CU_ASSERT_EQUAL(count_lines(report, "\"exit_code\":77"), 1);
+    CU_ASSERT_EQUAL(count_lines(report, "\"cause\":\"remote\""), 3); /* locked, missing, no such revision */
+    CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "org--locked failed"));
+    CU_ASSERT_TRUE(batch_is_tidy(folder));
+    /* Again: nobody is asked for what failed for good, and once each for what may have changed. */
+    size_t before = hub_count(&h, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 1);
+    CU_ASSERT_EQUAL(count_lines(report, "\"status\":\"up to date\""), 3);
+    CU_ASSERT_TRUE(hub_count(&h, NULL, NULL) - before <= 5);
+    hub_stop(&h);
+}
+
+static void warm_runs_ask_once_or_never(void) {
+    const char *folder = pml_test_fresh_dir("warm"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    char commit[64] = "";
+    if (!make_repos(root)) {
+        return;
+    }
+    hub h = hub_start(root, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, batch_list(folder, "org/a\norg/b\norg/c\n"), out), 0);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "revision"), 3);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "tree"), 3);
+    const size_t before = hub_count(&h, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, pml_test_path("%s/list.txt", folder), out), 0);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, NULL) - before, 3);
+    /* Pinned to a commit: not a single request, not even without the journal. */
+    char *text = NULL;
+    (void)pml_test_command(&text, "ls '%s/models--org--a/snapshots'", cache);
+    (void)snprintf(commit, sizeof commit, "%.40s", text);
+    free(text);
+    const char *pinned = batch_list(folder, pml_test_path("org/a@%s\n", commit));
+    (void)pml_test_command(NULL, "rm -r '%s/.pml-batch'", out);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, pinned, out), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "1 up to date"));
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, NULL) - before, 3);
+    hub_stop(&h);
+}
+
+static void a_stopped_batch_goes_on(void) {
+    const char *folder = pml_test_fresh_dir("stop"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    const char *list = batch_list(folder, "org/a\norg/b\norg/c\n");
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < 3; i++) {
+        /* One file of org/b never comes to its end. */
+        hub h = hub_start(root, "bytes:*org/b/*model.safetensors stall 5000\n", NULL);
+        (void)pml_test_command(NULL, "rm -rf '%s' '%s'", out, cache);
+        const pid_t pid = batch_start(&h, cache, list, out, NULL);
+        const char *done = pml_test_path("%s/org--c.pml", out);
+        for (int tries = 0; tries < 2000 && access(done, F_OK) != 0; tries++) {
+            (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+        }
+        CU_ASSERT_EQUAL(kill(pid, signals[i]), 0);
+        CU_ASSERT_EQUAL(batch_wait(pid), 75);
+        CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "the same command goes on"));
+        CU_ASSERT_NOT_EQUAL(pml_test_command(NULL, "grep -lsa 'HF_HUB_CACHE=%s' /proc/[0-9]*/environ", cache), 0);
+        char *left = NULL;
+        (void)pml_test_command(&left, "find '%s' -name '.*.tmp.*' -o -name 'lock-*'", out);
+        CU_ASSERT_STRING_EQUAL(left, "");
+        free(left);
+        hub_stop(&h);
+        h = hub_start(root, NULL, NULL);
+        CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 0);
+        CU_ASSERT_EQUAL(count_lines(pml_test_path("%s/report.jsonl", out), "\"status\":\"up to date\""), 2);
+        /* What was resolved before the stop still holds: only org/b's folder is asked about. */
+        CU_ASSERT_TRUE(hub_count(&h, NULL, "revision") <= 1);
+        CU_ASSERT_TRUE(batch_is_tidy(folder));
+        hub_stop(&h);
+    }
+}
+
+static void failures_for_now_are_tried_again(void) {
+    const char *folder = pml_test_fresh_dir("now"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    const char *list = batch_list(folder, "org/a\norg/b\norg/c\n");
+    hub h = hub_start(root, "hub:*org/b* status 503\n", NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 75);
+    CU_ASSERT_EQUAL(count_lines(pml_test_path("%s/report.jsonl", out), "\"cause\":\"transient\""), 1);
+    CU_ASSERT_EQUAL(count_lines(pml_test_path("%s/report.jsonl", out), "\"status\":\"published\""), 2);
+    hub_stop(&h);
+    h = hub_start(root, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 0);
+    hub_stop(&h);
+}
+
+static void a_new_commit_is_no_silent_replacement(void) {
+    const char *folder = pml_test_fresh_dir("commit"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    const char *list = batch_list(folder, "org/a\n");
+    hub h = hub_start(root, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 0);
+    /* Another commit with the same model is the same content. */
+    hub_make_text(root, "org/a", "README.md", "a word");
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "1 up to date"));
+    /* Another model is not. */
+    (void)pml_test_command(NULL, "cp -f '%s'/org/b/* '%s'/org/a/", root, root);
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "exists and differs"));
+    CU_ASSERT_EQUAL(batch_wait(batch_start(&h, cache, list, out, "--force")), 0);
+    CU_ASSERT_TRUE(batch_is_tidy(folder));
+    hub_stop(&h);
+}
+
+static void shards_share_cache_and_folder(void) {
+    const char *folder = pml_test_fresh_dir("shards"), *root = pml_test_path("%s/root", folder);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    /* Every repository in two dtypes: two shards fetch the same files at the same time. */
+    const char *list = batch_list(folder, "org/a\n{\"source\":\"org/a\",\"dtype\":\"bf16\"}\norg/b\n"
+                                          "{\"source\":\"org/b\",\"dtype\":\"bf16\"}\norg/c\n"
+                                          "{\"source\":\"org/c\",\"dtype\":\"bf16\"}\n");
+    hub h = hub_start(root, "bytes drip 16384 5\n", NULL);
+    pid_t pids[4];
+    for (int i = 0; i < 4; i++) {
+        pids[i] = batch_start(&h, cache, list, out, pml_test_path("--shard=%d/4", i));
+    }
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(batch_wait(pids[i]), 0);
+    }
+    CU_ASSERT_EQUAL(count_lines(pml_test_path("%s/report.jsonl", out), "\"content_digest\":\""), 6);
+    CU_ASSERT_TRUE(hub_blobs_are_good(cache));
+    CU_ASSERT_TRUE(batch_is_tidy(folder));
+    CU_ASSERT_EQUAL(batch_run(&h, cache, list, out), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(batch_text(out), "6 up to date"));
+    hub_stop(&h);
+}
+
+static void the_token_stays_secret(void) {
+    const char *folder = pml_test_fresh_dir("token"), *root = pml_test_path("%s/root", folder);
+    const char *cache = pml_test_path("%s/cache", folder), *out = pml_test_path("%s/out", folder);
+    if (!batch_repo(root, "a", "patchtst/hf-ci-prediction")) {
+        return;
+    }
+    hub_make_text(root, "org/a", ".hub.json", "{\"gated\": true}");
+    const char *list = batch_list(folder, "org/a\n");
+    hub h = hub_start(root, NULL, "--token hf_SeCrEt");
+    char *last = malloc(4096);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+    CU_ASSERT_EQUAL(hub_convert(&h, cache, "HF_TOKEN=hf_wrong", 60, last, "batch '%s' -o '%s' --log-file '%s/log' -vv",
+                                list, out, folder),
+                    1);
+    CU_ASSERT_EQUAL(hub_convert(&h, cache, "HF_TOKEN=hf_SeCrEt", 60, last,
+                                "batch '%s' -o '%s' --log-file '%s/log' -vv --retry-failed", list, out, folder),
+                    0);
+    CU_ASSERT_STRING_EQUAL(last, pml_test_path("%s/report.jsonl", out));
+    free(last);
+    CU_ASSERT_NOT_EQUAL(pml_test_command(NULL,
+                                         "grep -r -q 'hf_SeCrEt\\|hf_wrong' '%s/out' '%s/log' '%s/cache' '%s.err'",
+                                         folder, folder, folder, cache),
+                        0);
+    hub_stop(&h);
+}
+
+PML_TESTS("hub/batch", PML_TEST(one_bad_repository_stops_nothing), PML_TEST(warm_runs_ask_once_or_never),
+          PML_TEST(a_stopped_batch_goes_on), PML_TEST(failures_for_now_are_tried_again),
+          PML_TEST(a_new_commit_is_no_silent_replacement), PML_TEST(shards_share_cache_and_folder),
+          PML_TEST(the_token_stays_secret))

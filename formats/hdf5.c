@@ -25,16 +25,12 @@ static unsigned probe_hdf5(const pml_probe *probe) {
 }
 
 #ifdef PML_WITH_HDF5
-/* What such a file may ask for: the library's own work, and datasets that were compressed as numbers are. */
-enum { LIBRARY_BYTES = 536870912, LIBRARY_SECONDS = 10, BYTES_PER_SECOND = 33554432 };
-enum { MADE_BYTES = 67108864, MADE_RATIO = 64 };
-
 static pml_status set_limits(const pml_source *source, uint64_t read_bytes, pml_hdf5_limits *limits, pml_error *error) {
     uint64_t file_bytes = pml_source_file_size(source, 0), seconds = 0;
-    if (!pml_ck_add(file_bytes / BYTES_PER_SECOND, read_bytes / BYTES_PER_SECOND, &seconds) ||
-        !pml_ck_add(seconds, LIBRARY_SECONDS, &seconds) || seconds > 1000000 ||
+    if (!pml_ck_add(file_bytes / PML_HDF5_BYTES_PER_SECOND, read_bytes / PML_HDF5_BYTES_PER_SECOND, &seconds) ||
+        !pml_ck_add(seconds, PML_MAX_HDF5_SECONDS, &seconds) || seconds > 1000000 ||
         !pml_ck_mul(read_bytes, 3, &limits->memory_bytes) || /* itself, a chunk as it was stored and as it is */
-        !pml_ck_add(limits->memory_bytes, LIBRARY_BYTES, &limits->memory_bytes)) {
+        !pml_ck_add(limits->memory_bytes, PML_MAX_HDF5_LIBRARY_BYTES, &limits->memory_bytes)) {
         return PML_FAIL(error, PML_E_FORMAT, "%s: is too large", pml_source_path(source));
     }
     limits->seconds = (unsigned)seconds;
@@ -79,8 +75,8 @@ static pml_status list_tensors(pml_source *source, pml_hdf5_child *child, pml_er
     pml_status status = PML_OK;
     char name[PML_HDF5_MAX_TEXT_BYTES + 1];
     uint64_t made_bytes = 0, most_bytes;
-    if (!pml_ck_mul(pml_source_file_size(source, 0), MADE_RATIO, &most_bytes) ||
-        !pml_ck_add(most_bytes, MADE_BYTES, &most_bytes)) {
+    if (!pml_ck_mul(pml_source_file_size(source, 0), PML_MAX_HDF5_GROWTH, &most_bytes) ||
+        !pml_ck_add(most_bytes, PML_MAX_HDF5_FREE_GROWTH_BYTES, &most_bytes)) {
         most_bytes = UINT64_MAX;
     }
     for (;;) {
@@ -101,8 +97,8 @@ static pml_status list_tensors(pml_source *source, pml_hdf5_child *child, pml_er
         memcpy(tensor.shape, record.shape, sizeof tensor.shape);
         if (tensor.is_made && (!pml_ck_add(made_bytes, tensor.size_bytes, &made_bytes) || made_bytes > most_bytes)) {
             pml_quoted quoted;
-            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: tensor %s: the file grows more than %dfold when it is unpacked",
-                             child->path, pml_quote(&quoted, name), MADE_RATIO));
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: tensor %s: the file grows more than %ufold when it is unpacked",
+                             child->path, pml_quote(&quoted, name), PML_MAX_HDF5_GROWTH));
         }
         PML_TRY(pml_source_add_tensor(source, &tensor, error));
     }

@@ -15,7 +15,7 @@
 #include "runtime/base/dtype.h"
 #include "runtime/base/quote.h"
 
-enum { MAX_DEPTH = 32, MAX_LINKS = 1000000, MAX_TYPES = 24 };
+enum { MAX_TYPES = 24 };
 
 typedef struct known_type {
     hid_t id;    /* as it lies in a file */
@@ -249,7 +249,7 @@ static void visit_object(reader *r, hid_t object) {
     const H5I_type_t kind = H5Iget_type(object);
     pml_hdf5_record record;
     hid_t plain;
-    if (kind == H5I_GROUP && r->depth == MAX_DEPTH) {
+    if (kind == H5I_GROUP && r->depth == PML_MAX_HDF5_DEPTH) {
         refuse(r, PML_E_FORMAT, "groups lie in each other more than 32 deep (or in themselves)");
     } else if (kind == H5I_GROUP) {
         r->depth++;
@@ -274,7 +274,7 @@ static herr_t visit_link(hid_t group, const char *name, const H5L_info_t *link, 
         refuse(r, PML_E_UNSUPPORTED, "is a link into another file");
     } else if (link->type != H5L_TYPE_HARD) {
         refuse(r, PML_E_UNSUPPORTED, "is a soft link; only what lies in the file under its own name is read");
-    } else if (++r->n_links > MAX_LINKS) {
+    } else if (++r->n_links > PML_MAX_HDF5_LINKS) {
         refuse(r, PML_E_FORMAT, "the file has more than a million links (or one into itself)");
     } else {
         hid_t object = H5Oopen(group, name, H5P_DEFAULT);

@@ -23,5 +23,12 @@
 #define PML_MAX_EXPANDED_BYTES 16777216u /* of a view that is larger than what it is a view of */
 #define PML_MAX_CSV_COLUMNS 65536u
 #define PML_MAX_CSV_FIELD_BYTES 4096u
+#define PML_MAX_HDF5_DEPTH 32u      /* groups in groups */
+#define PML_MAX_HDF5_LINKS 1000000u /* names in all groups */
+#define PML_MAX_HDF5_GROWTH 64u     /* unpacked bytes per byte of the file, beyond the next one */
+#define PML_MAX_HDF5_FREE_GROWTH_BYTES 67108864u
+#define PML_MAX_HDF5_LIBRARY_BYTES 536870912u /* memory for the library itself */
+#define PML_MAX_HDF5_SECONDS 10u              /* of computing, and one more for each of the next */
+#define PML_HDF5_BYTES_PER_SECOND 33554432u
 
 #endif

@@ -236,6 +236,7 @@ def make_pickles():
     bad("stop-with-two", NONE + NONE, "something else than one value")
     bad("stop-with-none", b"", "something else than one value")
     bad("stop-with-mark", NONE + b"(", "something else than one value")
+    bad("empty-tuple-at-bottom", b"(t", "no dict of tensors", "unsupported")
     bad("self-referential-list", b"]q\0h\0a", "no dict of tensors", "unsupported")
     bad("self-referential-dict", b"}q\0" + text("w") + b"h\0s", "no dict of tensors", "unsupported")
     bad("long1-255", b"\x8a\xff" + b"\x7f" * 255, "no dict of tensors", "unsupported")

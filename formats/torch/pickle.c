@@ -488,6 +488,7 @@ pml_status pml_pickle_run(pml_pickle *pickle, const uint8_t *bytes, size_t size_
     machine m = {.pickle = pickle, .bytes = bytes, .size_bytes = size_bytes};
     *pickle = (pml_pickle){.shown = shown, .base_offset = base_offset};
     PML_TRY(make_constants(pickle, error));
+    PML_TRY(pml_grow(&m.stack, &m.stack_capacity, 1, sizeof *m.stack, PML_MAX_PICKLE_VALUES, "values", error));
     while (!m.is_done) {
         m.opcode_at = m.at;
         if (m.at == size_bytes) {

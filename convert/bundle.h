@@ -13,8 +13,9 @@ typedef struct pml_bundle_options {
     size_t n_settings;
     const char *arch;        /* consider only this family; NULL: all */
     const char *map_path;    /* rules of the user's; NULL: none */
-    const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists, else what the
-                              * container holds (pml_mapper.config_attribute) */
+    const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists, else what some
+                              * family calls it (pml_mapper.config_files), else what the container holds
+                              * (pml_mapper.config_attribute) */
 } pml_bundle_options;
 
 typedef struct pml_bundle { /* read-only for callers; pointers are owned by the bundle */

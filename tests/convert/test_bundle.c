@@ -57,6 +57,23 @@ static void finds_what_lies_beside(void) {
     pml_bundle_close(bundle);
 }
 
+/* What google-research calls its configuration is one, unless there is a config.json, too. */
+static void knows_other_names_of_the_configuration(void) {
+    const char *source = make_source("other_name");
+    pml_bundle *bundle;
+    pml_error error;
+    write_text(pml_test_path("%s/bert_config.json", source), "{\"model_type\": \"z\"}");
+    PML_ASSERT_OK(pml_bundle_open(source, NULL, &bundle, &error), &error);
+    CU_ASSERT_STRING_EQUAL(bundle->config_file.name, "bert_config.json");
+    CU_ASSERT_STRING_EQUAL(bundle->map.config_name, "bert_config.json");
+    CU_ASSERT_STRING_EQUAL(cJSON_GetObjectItem(bundle->config, "model_type")->valuestring, "z");
+    pml_bundle_close(bundle);
+    write_text(pml_test_path("%s/config.json", source), "{}");
+    PML_ASSERT_OK(pml_bundle_open(source, NULL, &bundle, &error), &error);
+    CU_ASSERT_STRING_EQUAL(bundle->config_file.name, "config.json");
+    pml_bundle_close(bundle);
+}
+
 static void tells_hub_snapshots(void) {
     static const struct {
         const char *folder, *name, *origin;
@@ -153,6 +170,6 @@ static void survives_every_failing_allocation(void) {
     CU_ASSERT_TRUE(n > 10);
 }
 
-PML_TESTS("convert/bundle", PML_TEST(finds_what_lies_beside), PML_TEST(tells_hub_snapshots),
-          PML_TEST(names_a_source_given_as_dot), PML_TEST(divides_settings), PML_TEST(refuses_bad_side_files),
-          PML_TEST(survives_every_failing_allocation))
+PML_TESTS("convert/bundle", PML_TEST(finds_what_lies_beside), PML_TEST(knows_other_names_of_the_configuration),
+          PML_TEST(tells_hub_snapshots), PML_TEST(names_a_source_given_as_dot), PML_TEST(divides_settings),
+          PML_TEST(refuses_bad_side_files), PML_TEST(survives_every_failing_allocation))

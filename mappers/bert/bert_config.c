@@ -322,6 +322,15 @@ done:
     return status;
 }
 
+/* "text.multi_label", only where the classes of a text do not exclude one another. */
+static pml_status set_problem(const pml_config_reader *r, pml_error *error) {
+    const cJSON *problem = cJSON_GetObjectItemCaseSensitive(r->source->config, "problem_type");
+    return is_true(r, "has_classifier") && cJSON_IsString(problem) &&
+                   strcmp(problem->valuestring, "multi_label_classification") == 0
+               ? pml_metadata_set_bool(r->config, "text.multi_label", true, error)
+               : PML_OK;
+}
+
 static pml_status check_dimension(const bert_reader *r, pml_error *error) {
     pml_status status = PML_OK;
     int64_t d_model;
@@ -345,6 +354,7 @@ static pml_status set_text(const bert_reader *r, pml_error *error) {
     }
     PML_TRY(pml_metadata_set_i64(config, "text.max_tokens", max_tokens, error));
     PML_TRY(set_labels(&r->base, error));
+    PML_TRY(set_problem(&r->base, error));
     if (is_true(&r->base, "pooling != 'none'")) {
         const char *pooling;
         bool normalize;

@@ -39,10 +39,12 @@ static pml_status keep(void *user, const pml_text_result *result, pml_error *err
     (void)error;
     float *scores = a->scores + result->i_item * a->n;
     memcpy(scores, result->values, a->n * sizeof *scores);
-    if (a->n > 1) {
+    if (a->n > 1 && !a->model->is_multi_label) {
         pml_text_softmax(scores, a->n);
-    } else {
-        scores[0] = (float)(1 / (1 + exp(-(double)scores[0]))); /* one class: yes or no */
+    } else { /* yes or no, of each class by itself */
+        for (size_t i = 0; i < a->n; i++) {
+            scores[i] = (float)(1 / (1 + exp(-(double)scores[i])));
+        }
     }
     a->n_tokens[result->i_item] = result->encoding->count;
     a->is_truncated[result->i_item] = result->encoding->is_truncated;

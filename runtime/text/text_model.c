@@ -50,6 +50,9 @@ pml_status pml_text_model_open(const pml_file *file, pml_model *model, pml_text_
     if (pml_metadata_find(metadata, "config.head") != NULL) {
         PML_TRY(pml_metadata_get_string(metadata, "config.head", &opened->head, error));
     }
+    if (pml_metadata_find(metadata, "text.multi_label") != NULL) {
+        PML_TRY(pml_metadata_get_bool(metadata, "text.multi_label", &opened->is_multi_label, error));
+    }
     if (labels != NULL && labels->type == PML_META_STRING_ARRAY) {
         opened->labels = labels->value.strings;
         opened->n_labels = (size_t)labels->count;

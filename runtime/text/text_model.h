@@ -12,6 +12,7 @@ typedef struct pml_text_model { /* zero = safe to close */
     const char *head;          /* "config.head"; "" where there is none */
     const char *const *labels; /* [n_labels] "text.labels"; NULL: none */
     size_t n_labels;
+    bool is_multi_label; /* "text.multi_label": classes do not exclude one another */
 } pml_text_model;
 
 /* Takes the tokenizer out of `file`, which must stay open until close. Errors: UNSUPPORTED (the file has no tokenizer),

@@ -131,18 +131,24 @@ static void fill_mask(void) {
     pml_source_close(r.io);
 }
 
-static void classify(void) {
-    reference r;
-    if (!reference_open(&r, "seq-cls")) {
-        return;
+static void sigmoids(double *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        values[i] = 1 / (1 + exp(-values[i]));
     }
+}
+
+static void compare_classes(const reference *r, const char *model, bool is_multi_label) {
     for (size_t i = 0; i < N_TEXTS; i++) {
         double logits[16];
-        const size_t n = row_of(&r, "out64.logits", sizeof *logits, i, logits);
+        const size_t n = row_of(r, "out64.logits", sizeof *logits, i, logits);
         cJSON *root = answer_of(
-            pml_test_path("classify '%s' '%s' --pair '%s' -k %zu --json", r.model, texts[i][0], texts[i][1], n));
+            pml_test_path("classify '%s' '%s' --pair '%s' -k %zu --json", model, texts[i][0], texts[i][1], n));
         const cJSON *labels = cJSON_GetObjectItemCaseSensitive(root, "labels"), *label;
-        softmax(logits, n, NULL);
+        if (is_multi_label) {
+            sigmoids(logits, n);
+        } else {
+            softmax(logits, n, NULL);
+        }
         CU_ASSERT_EQUAL(cJSON_GetArraySize(labels), (int)n);
         cJSON_ArrayForEach(label, labels) {
             const size_t best = greatest_of(logits, n);
@@ -153,6 +159,23 @@ static void classify(void) {
         }
         cJSON_Delete(root);
     }
+}
+
+static void classify(void) {
+    reference r;
+    if (!reference_open(&r, "seq-cls")) {
+        return;
+    }
+    compare_classes(&r, r.model, false);
+    /* The same weights under a configuration whose classes do not exclude one another. */
+    const char *copy = test_copy_case("bert/seq-cls", "multi-label");
+    const char *config = pml_test_path("%s/config.json", copy);
+    CU_ASSERT_EQUAL(
+        pml_test_command(NULL,
+                         "sed -i '/\"problem_type\"/d; s/^{$/{\"problem_type\": \"multi_label_classification\",/' '%s'",
+                         config),
+        0);
+    compare_classes(&r, test_converted(copy, "multi-label.pml", ""), true);
     pml_source_close(r.io);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/format.h"
+#include "tests/formats/conformance.h"
 #include "tests/harness.h"
 
 static const char *python(void) {
@@ -202,6 +203,43 @@ static void a_source_opens_out_of_an_archive(void) {
                      &error, "holds no checkpoint");
 }
 
+/* Whatever the format: the folder, and the same folder in an archive. `files` are shell words in it. */
+static void every_format_reads_out_of_an_archive(void) {
+    static const char *const cases[][2] = {
+        {"providers/torch-zip", "state_dict.pth"},
+        {"providers/torch-legacy", "tensors.pth"},
+        {"providers/bert-onnx-external-data", "model.onnx model.onnx.data"},
+        {"providers/npz", "deflated.npz"},
+        {"providers/tf-checkpoint", "bert_model.ckpt.*"},
+        {"providers/tf-savedmodel", "saved_model.pb variables"},
+        {"bert/sharded", "*"},
+    };
+    static const char *const forms[][2] = {{"cf", "tar"}, {"czf", "tar.gz"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *golden = pml_test_golden(cases[i][0]);
+        if (golden == NULL) {
+            pml_test_skip(cases[i][0]);
+            continue;
+        }
+        const char *folder = pml_test_fresh_dir(pml_test_path("format%zu", i));
+        CU_ASSERT_EQUAL_FATAL(pml_test_command(NULL, "cd '%s' && cp -r %s '%s'", golden, cases[i][1], folder), 0);
+        for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
+            pml_source *plain = NULL, *packed = NULL;
+            pml_error error;
+            const char *archive = pml_test_path("%s.%s", folder, forms[k][1]);
+            CU_ASSERT_EQUAL_FATAL(
+                pml_test_command(NULL, "tar %s '%s' -C '%s/..' format%zu", forms[k][0], archive, folder, i), 0);
+            PML_ASSERT_OK(pml_source_open(folder, &plain, &error), &error);
+            PML_ASSERT_OK(pml_source_open(archive, &packed, &error), &error);
+            CU_ASSERT_TRUE_FATAL(plain != NULL && packed != NULL);
+            CU_ASSERT_TRUE(pml_source_n_tensors(plain) > 0);
+            pml_conform_sources(packed, plain, archive);
+            pml_source_close(packed);
+            pml_source_close(plain);
+        }
+    }
+}
+
 static void survives_failing_allocations(void) {
     const char *path = make("memory.zip", "deflated", two_files);
     pml_status status = PML_E_MEMORY;
@@ -219,4 +257,5 @@ static void survives_failing_allocations(void) {
 PML_TESTS("formats/archive", PML_TEST(every_container_gives_the_same_members), PML_TEST(refuses_what_leaves_the_folder),
           PML_TEST(refuses_what_is_no_plain_file), PML_TEST(refuses_names_that_stand_twice),
           PML_TEST(refuses_what_grows_without_end), PML_TEST(refuses_damage), PML_TEST(a_full_disk_is_an_error),
-          PML_TEST(a_source_opens_out_of_an_archive), PML_TEST(survives_failing_allocations))
+          PML_TEST(a_source_opens_out_of_an_archive), PML_TEST(every_format_reads_out_of_an_archive),
+          PML_TEST(survives_failing_allocations))

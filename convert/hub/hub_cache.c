@@ -120,7 +120,11 @@ pml_status pml_hub_cache_open(const pml_hub_environment *environment, const char
         PML_TRY(PML_FAIL(error, errno == ENOENT ? PML_E_NOT_FOUND : PML_E_IO, "the hub's cache %s: %s",
                          environment->cache_dir, strerror(errno)));
     }
-    PML_TRY(open_folders(root_fd, name, create, &made, error));
+    status = open_folders(root_fd, name, create, &made, error);
+    if (status == PML_E_NOT_FOUND) {
+        PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "%s is not in the hub's cache %s", repo, environment->cache_dir));
+    }
+    PML_TRY(status);
     resolved = realpath(environment->cache_dir, NULL);
     const char *root = resolved != NULL ? resolved : environment->cache_dir;
     const size_t n_bytes = strlen(root) + strlen(name) + 2;
@@ -298,6 +302,17 @@ done:
     }
     free(text);
     return status;
+}
+
+void pml_hub_cache_forget_listing(const pml_hub_cache *cache, const char *commit) {
+    char path[PATH_BYTES];
+    const char *base = NULL;
+    int parent_fd = -1;
+    if (format_path(path, "trees", commit, ".json", NULL) == PML_OK &&
+        pml_hub_folder_parent(cache->repo_fd, path, false, &parent_fd, &base, NULL) == PML_OK) {
+        (void)unlinkat(parent_fd, base, 0);
+        (void)close(parent_fd);
+    }
 }
 
 /* ---- blobs and snapshots ---- */

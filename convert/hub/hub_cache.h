@@ -39,6 +39,8 @@ pml_status pml_hub_cache_read_listing(const pml_hub_cache *cache, const char *co
                                       bool *found, pml_error *error) PML_WARN_UNUSED;
 pml_status pml_hub_cache_write_listing(const pml_hub_cache *cache, const char *commit, const pml_hub_listing *listing,
                                        pml_error *error) PML_WARN_UNUSED;
+/* Away with it, if it is there: the hub is asked again the next time. */
+void pml_hub_cache_forget_listing(const pml_hub_cache *cache, const char *commit);
 
 /* Whether the blob is there and right: its size each time, its hash unless an earlier run has verified this very file.
  * A wrong blob is removed if `may_remove` (and is then not there), otherwise an error. Errors: IO, FORMAT, INTERRUPTED,

@@ -255,7 +255,11 @@ static pml_status run(fetch *f, pml_error *error) {
     }
     PML_TRY(find_listing(f, error));
     PML_TRY(choose(f, error));
-    PML_TRY(bring_all(f, error));
+    status = bring_all(f, error);
+    if ((status == PML_E_FORMAT || status == PML_E_IO) && !f->environment.is_offline && !f->options->only_plan) {
+        pml_hub_cache_forget_listing(&f->cache, f->result->commit); /* hashes or sizes in it may be what was wrong */
+    }
+    PML_TRY(status);
     if (!f->environment.is_offline && !f->options->only_plan) {
         if (!pml_hub_is_commit(revision)) {
             PML_TRY(pml_hub_cache_write_ref(&f->cache, revision, f->result->commit, error));

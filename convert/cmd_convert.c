@@ -5,12 +5,15 @@
 #include <time.h>
 
 #include "convert/commands.h"
+#include "convert/hub_options.h"
 #include "convert/plan_print.h"
 #include "convert/registries.h"
+#include "runtime/base/alloc.h"
 #include "runtime/base/quote.h"
 
 typedef struct convert_options {
     pml_common_options common;
+    pml_hub_command hub;
     const char *output;
     const char *dtype;
     const char *layout;
@@ -80,6 +83,7 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     pml_convert_report report;
     pml_plan *plan = NULL;
     pml_progress *progress = NULL;
+    char *source = NULL;
     const double start = seconds_now();
     if (given->print_models) {
         PML_TRY(pml_registry_print_models(given->common.json, stdout, error));
@@ -88,7 +92,9 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     if (n_operands == 0) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "missing operand: expected SOURCE"));
     }
-    PML_TRY(read_options(given, operands[0], &options, error));
+    PML_TRY(read_options(given, operands[0], &options, error)); /* what is wrong with them is said before a download */
+    PML_TRY(pml_hub_command_resolve(&given->hub, &given->common, operands[0], &source, error));
+    options.source = source;
     PML_TRY(pml_plan_create(&options, &plan, error));
     if (talks) {
         if (given->dry_run) {
@@ -115,6 +121,7 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
 done:
     pml_progress_destroy(progress);
     pml_plan_destroy(plan);
+    pml_free(source);
     return status;
 }
 
@@ -143,6 +150,7 @@ static const pml_option options[] = {
     {"embed-selftest", 0, PML_OPTION_TEXT, "FILE", NULL,
      "put recorded vectors (in.*, out.*, out64.*) into the file, for pml-run selftest",
      offsetof(convert_options, selftest_path)},
+    PML_HUB_COMMAND_ROWS(convert_options),
     /* What other converters call these. */
     {"outtype", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},
     {"quantize", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},
@@ -156,8 +164,11 @@ static const pml_option options[] = {
 const pml_command pml_cmd_convert = {
     .name = "convert",
     .operands = "SOURCE",
-    .summary = "Convert a checkpoint (a directory or a file) into one .pml file; code that comes with it is never run",
+    .summary =
+        "Convert a checkpoint (a directory, a file or org/name of the hub) into one .pml file; code that comes with "
+        "it is never run",
     .examples = "pml-convert ./patchtst-etth1 -o etth1.pml\n"
+                "pml-convert ibm-granite/granite-timeseries-patchtst\n"
                 "pml-convert ./patchtst-etth1 --dtype bf16 -o '{name}-{dtype}.pml'\n"
                 "pml-convert model.safetensors --set num_attention_heads=4 --dry-run",
     .options = options,

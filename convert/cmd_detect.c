@@ -4,9 +4,12 @@
 #include "convert/bundle.h"
 #include "convert/commands.h"
 #include "convert/detect_print.h"
+#include "convert/hub_options.h"
+#include "runtime/base/alloc.h"
 
 typedef struct detect_options {
     pml_common_options common;
+    pml_hub_command hub;
     pml_option_list settings;
     const char *arch;
     const char *map_path;
@@ -31,11 +34,13 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_mapping *mapping = NULL;
     pml_detect_report report = {0};
     pml_error why = {0};
+    char *source = NULL;
     pml_bundle_options bundle_options = {.settings = given->settings.items,
                                          .n_settings = given->settings.count,
                                          .arch = given->arch,
                                          .map_path = given->map_path};
-    PML_TRY(pml_bundle_open(operands[0], &bundle_options, &bundle, error));
+    PML_TRY(pml_hub_command_resolve(&given->hub, &given->common, operands[0], &source, error));
+    PML_TRY(pml_bundle_open(source, &bundle_options, &bundle, error));
     PML_TRY(pml_detect_report_fill(&bundle->map, &report, error));
     pml_status verdict = pml_mapping_create(&bundle->map, &mapping, &why);
     if (verdict == PML_OK || verdict == PML_E_CONFIG || verdict == PML_E_UNSUPPORTED || verdict == PML_E_FORMAT) {
@@ -50,6 +55,7 @@ done:
     pml_mapping_destroy(mapping);
     pml_detect_report_deinit(&report);
     pml_bundle_close(bundle);
+    pml_free(source);
     return status;
 }
 
@@ -59,6 +65,7 @@ static const pml_option options[] = {
     {"arch", 0, PML_OPTION_TEXT, "FAMILY", NULL, "consider only this family", offsetof(detect_options, arch)},
     {"map", 0, PML_OPTION_TEXT, "FILE", NULL, "rules for other tensor names: lines of \"pattern target [transform]\"",
      offsetof(detect_options, map_path)},
+    PML_HUB_COMMAND_ROWS(detect_options),
     {0},
 };
 

@@ -2,10 +2,13 @@
 #include <stddef.h>
 
 #include "convert/commands.h"
+#include "convert/hub_options.h"
 #include "convert/inspect.h"
+#include "runtime/base/alloc.h"
 
 typedef struct inspect_options {
     pml_common_options common;
+    pml_hub_command hub;
     bool without_tensors;
 } inspect_options;
 
@@ -13,12 +16,19 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     (void)n_operands;
     const inspect_options *given = options;
     pml_inspect_options inspect = {.json = given->common.json, .without_tensors = given->without_tensors};
-    return pml_inspect_path(operands[0], &inspect, stdout, error);
+    pml_status status = PML_OK;
+    char *source = NULL;
+    PML_TRY(pml_hub_command_resolve(&given->hub, &given->common, operands[0], &source, error));
+    PML_TRY(pml_inspect_path(source, &inspect, stdout, error));
+done:
+    pml_free(source);
+    return status;
 }
 
 static const pml_option options[] = {
     {"no-tensors", 0, PML_OPTION_FLAG, NULL, NULL, "leave the list of tensors out",
      offsetof(inspect_options, without_tensors)},
+    PML_HUB_COMMAND_ROWS(inspect_options),
     {0},
 };
 

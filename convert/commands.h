@@ -6,6 +6,7 @@
 
 extern const pml_command pml_cmd_convert; /* the default: pml-convert SOURCE */
 extern const pml_command pml_cmd_download;
+extern const pml_command pml_cmd_cache;
 extern const pml_command pml_cmd_inspect;
 extern const pml_command pml_cmd_verify;
 extern const pml_command pml_cmd_diff;

@@ -1,10 +1,10 @@
-/* pml-convert: understands foreign checkpoints and prepares them as .pml files.
- */
+/* pml-convert: understands foreign checkpoints and prepares them as .pml files. */
 #include "convert/commands.h"
 
 static const pml_command *const commands[] = {
     &pml_cmd_convert,
     &pml_cmd_download,
+    &pml_cmd_cache,
     &pml_cmd_inspect,
     &pml_cmd_verify,
     &pml_cmd_diff,

@@ -359,6 +359,14 @@ static void tell(const engine *e, const pml_hub_item *finished) {
     }
 }
 
+/* Whether the item's requests took longer than they may; rests between them, which servers ask for, do not count. */
+static bool is_late(pml_hub_item *item) {
+    const uint64_t now_ms = pml_http_now_ms();
+    item->spent_ms += item->n_active > 0 ? now_ms - item->seen_ms : 0;
+    item->seen_ms = now_ms;
+    return item->spent_ms > item->most_ms;
+}
+
 /* Hashes what lies ready, and ends what is whole. */
 static pml_status move_items(engine *e, bool *is_busy, pml_error *error) {
     pml_status status = PML_OK;
@@ -375,7 +383,7 @@ static pml_status move_items(engine *e, bool *is_busy, pml_error *error) {
                 pml_hub_item_close(item);
                 tell(e, item);
             }
-        } else if (pml_http_now_ms() > item->deadline_ms) {
+        } else if (is_late(item)) {
             char shown[320];
             pml_hub_item_show(item, shown, sizeof shown);
             PML_TRY(PML_FAIL(error, PML_E_NETWORK, "%s: it came too slowly: %llu of %llu bytes within its time", shown,

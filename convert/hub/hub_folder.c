@@ -1,15 +1,21 @@
 #include "convert/hub/hub_folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/names.h"
 #include "runtime/base/quote.h"
+
+enum { MAX_ENTRIES = 10000000, MAX_DEPTH = 64 };
 
 static pml_status fail(const char *path, int code, pml_error *error) {
     pml_quoted quoted;
@@ -156,4 +162,108 @@ done:
         (void)close(parent_fd);
     }
     return status;
+}
+
+/* ---- walking ---- */
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in a folder; they stay the set's. */
+static pml_status read_names(int folder_fd, pml_names *names, pml_error *error) {
+    pml_status status = PML_OK;
+    const int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (stream == NULL) {
+        const int code = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return fail("a folder", code, error);
+    }
+    for (struct dirent *entry = readdir(stream); entry != NULL && status == PML_OK; entry = readdir(stream)) {
+        size_t i_name;
+        bool is_new;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            status = pml_names_add(names, entry->d_name, strlen(entry->d_name), MAX_ENTRIES, "files in a folder",
+                                   &i_name, &is_new, error);
+        }
+    }
+    (void)closedir(stream);
+    return status;
+}
+
+pml_status pml_hub_folder_each(int folder_fd, pml_hub_visit_fn *visit, void *user, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_names names = {0};
+    const char **sorted = NULL;
+    PML_TRY(read_names(folder_fd, &names, error));
+    const size_t count = pml_names_count(&names);
+    PML_TRY(pml_alloc(count, sizeof *sorted, &sorted, error));
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = pml_names_at(&names, i);
+    }
+    if (count > 0) {
+        qsort(sorted, count, sizeof *sorted, compare_names);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct stat info;
+        PML_TRY(pml_cancel_check(error));
+        if (fstatat(folder_fd, sorted[i], &info, AT_SYMLINK_NOFOLLOW) == 0) { /* otherwise it is gone by now */
+            PML_TRY(visit(user, folder_fd, sorted[i], &info, error));
+        }
+    }
+done:
+    pml_free(sorted);
+    pml_names_deinit(&names);
+    return status;
+}
+
+pml_status pml_hub_folder_each_below(int folder_fd, const char *path, pml_hub_visit_fn *visit, void *user,
+                                     pml_error *error) {
+    int fd = -1;
+    pml_status status = pml_hub_folder_open(folder_fd, path, false, &fd, error);
+    if (status == PML_OK) {
+        status = pml_hub_folder_each(fd, visit, user, error);
+        (void)close(fd);
+        return status;
+    }
+    return status == PML_E_NOT_FOUND ? PML_OK : status;
+}
+
+static pml_status remove_entry(void *user, int folder_fd, const char *name, const struct stat *info, pml_error *error) {
+    pml_status status = PML_OK;
+    unsigned *depth = user;
+    int fd = -1;
+    if (S_ISDIR(info->st_mode)) {
+        if (*depth == MAX_DEPTH) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "the hub's cache: folders are nested too deeply"));
+        }
+        fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT) {
+            PML_TRY(fail(name, errno, error));
+        }
+        if (fd >= 0) {
+            ++*depth;
+            PML_TRY(pml_hub_folder_each(fd, remove_entry, user, error));
+            --*depth;
+        }
+    }
+    if (unlinkat(folder_fd, name, S_ISDIR(info->st_mode) ? AT_REMOVEDIR : 0) != 0 && errno != ENOENT) {
+        PML_TRY(fail(name, errno, error));
+    }
+done:
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return status;
+}
+
+pml_status pml_hub_folder_remove(int folder_fd, const char *name, pml_error *error) {
+    struct stat info;
+    unsigned depth = 0;
+    return fstatat(folder_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0
+               ? PML_OK
+               : remove_entry(&depth, folder_fd, name, &info, error);
 }

@@ -3,6 +3,8 @@
 #ifndef PML_CONVERT_HUB_FOLDER_H
 #define PML_CONVERT_HUB_FOLDER_H
 
+#include <sys/stat.h>
+
 #include "runtime/base/error.h"
 
 /* Opens the folder that holds `path` below `folder_fd`, making what is missing if `create`; *base points into `path`.
@@ -20,5 +22,17 @@ pml_status pml_hub_folder_read(int folder_fd, const char *path, size_t most_byte
  * then renamed. Errors: IO. */
 pml_status pml_hub_folder_write(int folder_fd, const char *path, const void *bytes, size_t size_bytes, int scratch_fd,
                                 const char *scratch, pml_error *error) PML_WARN_UNUSED;
+
+/* Calls `visit` for what is in the folder, "." and ".." left out, in the order of names; an error ends the walk.
+ * Errors: IO, MEMORY, those of `visit`. */
+typedef pml_status pml_hub_visit_fn(void *user, int folder_fd, const char *name, const struct stat *info,
+                                    pml_error *error);
+pml_status pml_hub_folder_each(int folder_fd, pml_hub_visit_fn *visit, void *user, pml_error *error) PML_WARN_UNUSED;
+/* The same for the folder `path` below another one; one that is not there is empty. */
+pml_status pml_hub_folder_each_below(int folder_fd, const char *path, pml_hub_visit_fn *visit, void *user,
+                                     pml_error *error) PML_WARN_UNUSED;
+/* Removes `name` and, if it is a folder, all in it; links are removed, not followed. What is gone already is no error.
+ * Errors: IO, MEMORY, FORMAT (folders are nested too deeply). */
+pml_status pml_hub_folder_remove(int folder_fd, const char *name, pml_error *error) PML_WARN_UNUSED;
 
 #endif

@@ -73,8 +73,9 @@ pml_status pml_hub_item_start(pml_hub_item *item, pml_error *error) {
         PML_TRY(pml_alloc(item->partial.n_segments, sizeof *item->claimed, &item->claimed, error));
         item->is_sequential = item->download->cache->is_remote;
         item->not_before_ms = 0;
-        item->deadline_ms =
-            pml_http_now_ms() + scaled_ms(item, DEADLINE_MS + item->file->size_bytes / LEAST_BYTES_PER_MS);
+        item->seen_ms = pml_http_now_ms();
+        item->spent_ms = 0;
+        item->most_ms = scaled_ms(item, DEADLINE_MS + item->file->size_bytes / LEAST_BYTES_PER_MS);
         item->tried_at_bytes = pml_hub_partial_done_bytes(&item->partial);
         item->state = PML_HUB_ACTIVE;
     }

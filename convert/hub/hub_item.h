@@ -14,9 +14,9 @@ typedef struct pml_hub_item { /* lock_fd -1, otherwise zero = safe to close */
     const pml_hub_file *file;
     pml_hub_item_state state;
     int lock_fd;
-    uint64_t lock_deadline_ms; /* 0: not asked for yet */
-    uint64_t not_before_ms;    /* of the next request, or look at the lock */
-    uint64_t deadline_ms;
+    uint64_t lock_deadline_ms;           /* 0: not asked for yet */
+    uint64_t not_before_ms;              /* of the next request, or look at the lock */
+    uint64_t seen_ms, spent_ms, most_ms; /* time in which requests were on, and how much of it there may be */
     pml_hub_partial partial;
     pml_hub_digest *digest;
     uint64_t hashed_bytes; /* from byte 0 */

@@ -330,6 +330,21 @@ static void refuses_stray_slices(void) {
     PML_ASSERT_FAILS(open_all(pml_test_path("%s.index", stem), &error), PML_E_FORMAT, &error, "no tensor names");
 }
 
+static void survives_every_failing_allocation(void) {
+    const recipe r = {.name = "scarce", SLICES({0, 1, 0}, {1, 3, 0})};
+    const char *paths[] = {write_recipe(&r), pml_test_golden("providers/tf-savedmodel/saved_model.pb")};
+    for (size_t i = 0; i < 2 && paths[i] != NULL; i++) {
+        pml_status status = PML_E_MEMORY;
+        for (unsigned long n = 1; status == PML_E_MEMORY && n < 2000; n++) {
+            pml_error error;
+            pml_test_fail_allocation(n, false);
+            status = open_all(paths[i], &error);
+            pml_test_fail_allocation(0, false);
+        }
+        CU_ASSERT_EQUAL(status, PML_OK);
+    }
+}
+
 static void refuses_every_truncation(void) {
     static tf_buffer table;
     build(&(recipe){.name = "good", SLICES({0, 1, 0}, {1, 3, 0})}, &table);
@@ -395,5 +410,5 @@ static void opens_folders(void) {
 
 PML_TESTS("formats/tensorflow", PML_TEST(reads_a_checkpoint), PML_TEST(reads_a_saved_model), PML_TEST(reads_every_type),
           PML_TEST(joins_slices), PML_TEST(refuses_what_is_wrong), PML_TEST(refuses_stray_slices),
-          PML_TEST(refuses_every_truncation), PML_TEST(sees_every_changed_byte), PML_TEST(sums_as_the_standard_says),
-          PML_TEST(opens_folders))
+          PML_TEST(survives_every_failing_allocation), PML_TEST(refuses_every_truncation),
+          PML_TEST(sees_every_changed_byte), PML_TEST(sums_as_the_standard_says), PML_TEST(opens_folders))

@@ -65,10 +65,10 @@ static pml_status expect(parser *p, char c, pml_error *error) {
 /* A text in quotes of either kind, without escapes. */
 static pml_status read_text(parser *p, char word[MAX_WORD_BYTES], pml_error *error) {
     skip_spaces(p);
-    const char quote = p->at < p->end ? p->text[p->at] : '\0';
-    if (quote != '\'' && quote != '"') {
+    if (p->at == p->end || (p->text[p->at] != '\'' && p->text[p->at] != '"')) {
         return header_fail(p, PML_E_FORMAT, "expected a text in quotes", error);
     }
+    const char quote = p->text[p->at];
     size_t length = 0;
     for (p->at++; p->at < p->end && p->text[p->at] != quote; p->at++) {
         if (length + 1 == MAX_WORD_BYTES || p->text[p->at] == '\\' || p->text[p->at] == '\0') {
@@ -139,7 +139,7 @@ done:
 
 static pml_status refuse_dtype(const parser *p, const char *descr, pml_error *error) {
     pml_quoted quoted;
-    const char kind = descr[0] == '\0' ? '\0' : descr[strcspn(descr, "OSUVMm")];
+    const char kind = descr[strcspn(descr, "OSUVMm")]; /* the zero at the end, if none of them */
     const char *what = kind == 'O'   ? ": an array of Python objects, which only running them would tell"
                        : kind == 'V' ? ": raw bytes, whose meaning the file does not tell"
                        : kind != 0   ? ": text or dates"

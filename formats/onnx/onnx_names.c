@@ -40,7 +40,9 @@ static bool module_of_path(const char *node_name, pml_onnx_name *module) {
         return false;
     }
     for (char *at = module->text; *at != '\0'; at++) {
-        *at = *at == '/' ? '.' : *at;
+        if (*at == '/') {
+            *at = '.';
+        }
     }
     return true;
 }

@@ -119,32 +119,37 @@ done:
     return status;
 }
 
-pml_status pml_onnx_typed_decode(const pml_wire *wire, const pml_onnx_data *data, pml_dtype dtype, uint64_t n_elements,
-                                 void *out, pml_error *error) {
+/* Every field of the tensor that holds elements. */
+static pml_status decode_fields(decoder *d, pml_wire body, pml_error *error) {
     pml_status status = PML_OK;
-    pml_wire body = *wire;
     pml_wire_field field;
-    decoder d = {.row = find_row(dtype), .n_wanted = n_elements, .out = out};
-    body.position = data->begin;
-    body.end = data->end;
-    if (d.row == NULL || d.row->field != data->typed_field) {
-        PML_TRY(pml_wire_fail(wire, data->begin, "a tensor's elements stand in a field of another type", error));
-    }
-    if (dtype == PML_DTYPE_C64 && !pml_ck_mul(n_elements, 2, &d.n_wanted)) {
-        PML_TRY(pml_wire_fail(wire, data->begin, "the size of a tensor overflows 64 bits", error));
-    }
     for (;;) {
         PML_TRY(pml_wire_next(&body, &field, error));
         if (field.number == 0) {
             break;
         }
-        if (field.number == data->typed_field) {
-            PML_TRY(decode_run(&d, &body, &field, error));
+        if (field.number == d->row->field) {
+            PML_TRY(decode_run(d, &body, &field, error));
         }
     }
-    if (d.n_values != d.n_wanted) {
-        PML_TRY(pml_wire_fail(wire, data->begin, "a tensor has fewer elements than its shape", error));
+    if (d->n_values != d->n_wanted) {
+        PML_TRY(pml_wire_fail(&body, body.position, "a tensor has fewer elements than its shape", error));
     }
 done:
     return status;
+}
+
+pml_status pml_onnx_typed_decode(const pml_wire *wire, const pml_onnx_data *data, pml_dtype dtype, uint64_t n_elements,
+                                 void *out, pml_error *error) {
+    pml_wire body = *wire;
+    decoder d = {.row = find_row(dtype), .n_wanted = n_elements, .out = out};
+    body.position = data->begin;
+    body.end = data->end;
+    if (d.row == NULL || d.row->field != data->typed_field) {
+        return pml_wire_fail(wire, data->begin, "a tensor's elements stand in a field of another type", error);
+    }
+    if (dtype == PML_DTYPE_C64 && !pml_ck_mul(n_elements, 2, &d.n_wanted)) {
+        return pml_wire_fail(wire, data->begin, "the size of a tensor overflows 64 bits", error);
+    }
+    return decode_fields(&d, body, error);
 }

@@ -393,6 +393,7 @@ def make_archives():
     bad("size-2-60", checkpoint(data_faults={"size": 0xFFFFFFFF, "stored": 0xFFFFFFFF,
                                              "extra": struct.pack("<HHQQ", 1, 16, 1 << 60, 1 << 60)}), "past the end of the file")
     bad("bomb", checkpoint(data_faults={"code": DEFLATED, "packed": deflate(bytes(99)), "size": 0x7FFFFFFF}), "thousand times")
+    bad("bomb-pickle", checkpoint(b"(" * (3 << 20), method=DEFLATED), "more than allowed")
     bad("deflate-longer", checkpoint(method=DEFLATED, pickle_faults={"size": len(PLAIN) - 1}), "does not have the size")
     bad("deflate-shorter", checkpoint(method=DEFLATED, pickle_faults={"size": len(PLAIN) + 1}), "does not have the size")
     bad("deflate-damaged", checkpoint(method=DEFLATED, pickle_faults={"packed": b"\xff" * 40}), "damaged")

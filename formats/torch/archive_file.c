@@ -4,9 +4,13 @@
 
 #include "formats/torch/container.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
 
 static const char pickle_name[] = "data.pkl";
+
+/* A deflated pickle may be this long in any case, and this many times as long as the file. */
+enum { SMALL_PICKLE_BYTES = 1 << 20, MOST_GROWTH = 4 };
 
 /* The entry PREFIX/`rest`, or NULL. */
 static const pml_zip_entry *find(const pml_torch_container *container, const char *rest) {
@@ -69,6 +73,20 @@ done:
     return status;
 }
 
+/* Values take more memory than the bytes that they are read from: few bytes may not become many. */
+static pml_status check_pickle_size(const pml_torch_container *container, const pml_zip_entry *entry,
+                                    pml_error *error) {
+    uint64_t most_bytes = PML_MAX_PICKLE_BYTES, grown_bytes;
+    if (entry->method != PML_ZIP_STORED && pml_ck_mul(container->size_bytes, MOST_GROWTH, &grown_bytes) &&
+        grown_bytes < most_bytes - SMALL_PICKLE_BYTES) {
+        most_bytes = grown_bytes + SMALL_PICKLE_BYTES;
+    }
+    return entry->size_bytes <= most_bytes
+               ? PML_OK
+               : PML_FAIL(error, PML_E_FORMAT, "%s: a pickle of %llu bytes, more than allowed (%llu)", container->path,
+                          (unsigned long long)entry->size_bytes, (unsigned long long)most_bytes);
+}
+
 pml_status pml_torch_archive_open(pml_torch_container *container, pml_error *error) {
     pml_status status = PML_OK;
     pml_zip *zip = &container->zip;
@@ -80,10 +98,7 @@ pml_status pml_torch_archive_open(pml_torch_container *container, pml_error *err
     PML_TRY(refuse_script(container, error));
     PML_TRY(check_byte_order(container, error));
     PML_TRY(pml_alloc(zip->n_entries, sizeof *container->is_checked, &container->is_checked, error));
-    if (entry->size_bytes > PML_MAX_PICKLE_BYTES) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: a pickle of %llu bytes, more than allowed (%u)", container->path,
-                         (unsigned long long)entry->size_bytes, PML_MAX_PICKLE_BYTES));
-    }
+    PML_TRY(check_pickle_size(container, entry, error));
     bytes = container->data + entry->data_offset;
     if (entry->method == PML_ZIP_STORED) {
         PML_TRY(pml_zip_check(zip, entry, error));

@@ -9,13 +9,14 @@
 #include "convert/batch/batch.h"
 #include "convert/batch/batch_report.h"
 #include "convert/batch/child_process.h"
+#include "convert/batch/hub_query.h"
 #include "convert/commands.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/quote.h"
 #include "runtime/cli/printable.h"
 
-enum { STEP_SECONDS = 21600, LOCK_SECONDS = 3600, MOST_PROCESSES = 256, DOWNLOADS = 2 };
+enum { STEP_SECONDS = 21600, LOCK_SECONDS = 3600, SHARD_WAIT_MS = 5000, MOST_PROCESSES = 256, DOWNLOADS = 2 };
 
 typedef struct batch_options {
     pml_common_options common;
@@ -28,6 +29,12 @@ typedef struct batch_options {
     const char *dtype;
     const char *layout;
     pml_option_u64 timeout, lock_timeout;
+    const char *author, *search;
+    pml_option_list filters;
+    pml_option_u64 limit;
+    bool refresh;
+    const char *endpoint, *cache_dir, *token_file;
+    bool offline;
 } batch_options;
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
@@ -119,12 +126,34 @@ done:
     return status;
 }
 
+/* `path` NULL: what the hub answers to a query. */
 static pml_status read_manifest(const batch_options *given, const char *path, pml_manifest *manifest,
                                 pml_error *error) {
     pml_status status = PML_OK;
     const char *texts[2];
     size_t n = 0;
     pml_arena arena = {0};
+    char *list = NULL;
+    const bool has_query = given->author != NULL || given->search != NULL || given->filters.count > 0;
+    if (has_query == (path != NULL)) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
+                         has_query ? "a manifest and a query: give one of them"
+                                   : "missing operand: expected MANIFEST, or a query "
+                                     "(--author, --search, --filter)"));
+    }
+    if (has_query) {
+        const pml_hub_query query = {.author = given->author,
+                                     .search = given->search,
+                                     .filters = given->filters.items,
+                                     .n_filters = given->filters.count,
+                                     .limit = given->limit.value};
+        const pml_hub_given hub = {.endpoint = given->endpoint,
+                                   .cache_dir = given->cache_dir,
+                                   .token_file = given->token_file,
+                                   .offline = given->offline};
+        PML_TRY(pml_hub_query_list(&query, &hub, given->folder, given->refresh, &list, error));
+        path = list;
+    }
     if (given->dtype != NULL) {
         PML_TRY(pml_arena_format(&arena, &texts[n], error, "--dtype=%s", given->dtype));
         n++;
@@ -135,7 +164,29 @@ static pml_status read_manifest(const batch_options *given, const char *path, pm
     }
     PML_TRY(pml_manifest_read(path, texts, n, manifest, error));
 done:
+    pml_free(list);
     pml_arena_deinit(&arena);
+    return status;
+}
+
+/* What every download is told; at most 4 texts, in the arena. */
+static pml_status read_download_options(const batch_options *given, pml_arena *texts, const char **options, size_t *n,
+                                        pml_error *error) {
+    pml_status status = PML_OK;
+    const struct {
+        const char *name, *value;
+    } rows[] = {{"endpoint", given->endpoint}, {"cache-dir", given->cache_dir}, {"token-file", given->token_file}};
+    *n = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].value != NULL) {
+            PML_TRY(pml_arena_format(texts, &options[*n], error, "--%s=%s", rows[i].name, rows[i].value));
+            (*n)++;
+        }
+    }
+    if (given->offline) {
+        options[(*n)++] = "--offline";
+    }
+done:
     return status;
 }
 
@@ -233,16 +284,19 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     pml_batch_settings settings;
     char *report = NULL;
     pml_error failure = {0};
+    const char *download_options[4];
     const uint64_t start_ns = pml_now_ns();
-    (void)n_operands;
     if (given->folder == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "-o DIR is missing: the folder that the models go to"));
     }
-    PML_TRY(read_manifest(given, operands[0], &manifest, error));
+    PML_TRY(read_manifest(given, n_operands > 0 ? operands[0] : NULL, &manifest, error));
     PML_TRY(read_settings(given, &manifest, &settings, error));
     teller t = {&settings.shard, 0, pml_batch_count(&manifest, &settings.shard).n_jobs};
     settings.user = &t;
-    PML_TRY(pml_journal_open(given->folder, &settings.shard, manifest.sha256, &journal, error));
+    settings.download_options = download_options;
+    PML_TRY(read_download_options(given, &manifest.texts, download_options, &settings.n_download_options, error));
+    PML_TRY(pml_journal_open(given->folder, &settings.shard, manifest.sha256,
+                             settings.lock_seconds > 0 ? SHARD_WAIT_MS : 0, &journal, error));
     const pml_status ran = pml_batch_run(&settings, &manifest, journal, &failure);
     if (ran == PML_E_INTERRUPTED) {
         PML_TRY(PML_FAIL(error, PML_E_BUSY, "interrupted; the same command goes on from here"));
@@ -293,6 +347,23 @@ static const pml_option options[] = {
     {"lock-timeout", 0, PML_OPTION_U64, "SECONDS", NULL,
      "how long to wait for an output that another process makes (default: 3600)",
      offsetof(batch_options, lock_timeout)},
+    {"author", 0, PML_OPTION_TEXT, "NAME", NULL, "instead of MANIFEST: the hub's models of this user or organisation",
+     offsetof(batch_options, author)},
+    {"search", 0, PML_OPTION_TEXT, "TEXT", NULL, "likewise: those whose name holds a text",
+     offsetof(batch_options, search)},
+    {"filter", 0, PML_OPTION_LIST, "TAG", NULL, "likewise: those with a tag, such as bert; repeatable",
+     offsetof(batch_options, filters)},
+    {"limit", 0, PML_OPTION_U64, "N", NULL, "of a query: only the first N models", offsetof(batch_options, limit)},
+    {"refresh", 0, PML_OPTION_FLAG, NULL, NULL, "of a query: ask the hub again instead of going by its first answer",
+     offsetof(batch_options, refresh)},
+    {"endpoint", 0, PML_OPTION_TEXT, "URL", NULL, "the hub (default: HF_ENDPOINT, https://huggingface.co)",
+     offsetof(batch_options, endpoint)},
+    {"cache-dir", 0, PML_OPTION_TEXT, "DIR", NULL, "the hub's cache (default: HF_HUB_CACHE, ~/.cache/huggingface/hub)",
+     offsetof(batch_options, cache_dir)},
+    {"token-file", 0, PML_OPTION_TEXT, "FILE", NULL, "the hub's token is in this file (default: HF_TOKEN, a login)",
+     offsetof(batch_options, token_file)},
+    {"offline", 0, PML_OPTION_FLAG, NULL, NULL, "take what is in the cache, and ask nobody",
+     offsetof(batch_options, offline)},
     {"output", 0, PML_OPTION_TEXT, "DIR", NULL, NULL, offsetof(batch_options, folder)},
     {0},
 };
@@ -302,10 +373,11 @@ const pml_command pml_cmd_batch = {
     .operands = "MANIFEST",
     .summary = "Convert every model of a list; stopped at any point, the same command goes on",
     .examples = "pml-convert batch models.txt -o models --jobs 2 --mem 4G\n"
+                "pml-convert batch --author google --filter bert -o models\n"
                 "pml-convert batch models.jsonl -o /shared/models --shard auto --shard-count 16",
     .options = options,
     .options_bytes = sizeof(batch_options),
-    .least_operands = 1,
+    .least_operands = 0, /* a query takes none */
     .most_operands = 1,
     .run = run,
 };

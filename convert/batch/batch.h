@@ -15,6 +15,8 @@ typedef struct pml_batch_settings {
     uint64_t memory_bytes;               /* private memory of all processes together; see pml_batch_least_memory */
     uint64_t step_seconds;               /* a step that takes longer is ended */
     uint64_t lock_seconds;               /* how long to wait for outputs that another process makes */
+    const char *const *download_options; /* of every download, "--name=value" */
+    size_t n_download_options;
     pml_shard shard;
     /* Failures of one job after the other that are not the job's own (disk, network) end the batch early, unless: */
     bool keep_going;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "convert/batch/batch_manifest.h"
 #include "convert/batch/json_fields.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/log.h"
 #include "runtime/base/names.h"
@@ -22,7 +24,7 @@
 
 #define FILE_PREFIX "journal-"
 #define FILE_SUFFIX ".jsonl"
-enum { MOST_FILES = 65536, READ_BYTES = 1 << 16, MOST_LINE_BYTES = 1 << 20 };
+enum { MOST_FILES = 65536, READ_BYTES = 1 << 16, MOST_LINE_BYTES = 1 << 20, LOOK_MS = 50 };
 
 typedef struct journal_file { /* as far as it was read */
     char *path;
@@ -213,6 +215,18 @@ static pml_status make_folder(const char *path, pml_error *error) {
     return PML_OK;
 }
 
+pml_status pml_journal_make_folder(const char *folder, pml_error *error) {
+    pml_status status = PML_OK;
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/" PML_BATCH_FOLDER, folder) >= (int)sizeof path) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "the path of the output folder is too long"));
+    }
+    PML_TRY(make_folder(folder, error));
+    PML_TRY(make_folder(path, error));
+done:
+    return status;
+}
+
 /* Cuts off a line that was not finished. */
 static pml_status cut_torn_line(const pml_journal *j, pml_error *error) {
     struct stat info;
@@ -228,7 +242,24 @@ static pml_status cut_torn_line(const pml_journal *j, pml_error *error) {
     return PML_OK;
 }
 
-static pml_status open_own(pml_journal *j, const pml_shard *shard, pml_error *error) {
+/* Where there are no locks, each output's own lock still keeps two processes apart. */
+static pml_status lock_own(const pml_journal *j, const pml_shard *shard, uint64_t wait_ms, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_quoted quoted;
+    for (uint64_t waited_ms = 0; flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; waited_ms += LOOK_MS) {
+        if (waited_ms >= wait_ms) {
+            PML_TRY(PML_FAIL(error, PML_E_BUSY, "another process works on shard %llu of %llu in %s",
+                             (unsigned long long)shard->index, (unsigned long long)shard->count,
+                             pml_quote(&quoted, j->folder)));
+        }
+        PML_TRY(pml_cancel_check(error));
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+done:
+    return status;
+}
+
+static pml_status open_own(pml_journal *j, const pml_shard *shard, uint64_t wait_ms, pml_error *error) {
     char path[PATH_MAX];
     pml_status status = PML_OK;
     pml_quoted quoted;
@@ -241,18 +272,13 @@ static pml_status open_own(pml_journal *j, const pml_shard *shard, pml_error *er
     if (j->fd < 0) {
         PML_TRY(PML_FAIL(error, PML_E_IO, "%s: %s", pml_quote(&quoted, path), strerror(errno)));
     }
-    /* Where there are no locks, each output's own lock still keeps two processes apart. */
-    if (flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        PML_TRY(PML_FAIL(error, PML_E_BUSY, "another process works on shard %llu of %llu in %s",
-                         (unsigned long long)shard->index, (unsigned long long)shard->count,
-                         pml_quote(&quoted, j->folder)));
-    }
+    PML_TRY(lock_own(j, shard, wait_ms, error));
     PML_TRY(cut_torn_line(j, error));
 done:
     return status;
 }
 
-pml_status pml_journal_open(const char *folder, const pml_shard *shard, const char *manifest_sha256,
+pml_status pml_journal_open(const char *folder, const pml_shard *shard, const char *manifest_sha256, uint64_t wait_ms,
                             pml_journal **journal, pml_error *error) {
     pml_status status = PML_OK;
     pml_journal *made = NULL;
@@ -261,13 +287,10 @@ pml_status pml_journal_open(const char *folder, const pml_shard *shard, const ch
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->fd = -1;
     (void)snprintf(made->manifest_sha256, sizeof made->manifest_sha256, "%s", manifest_sha256);
-    if (snprintf(path, sizeof path, "%s/" PML_BATCH_FOLDER, folder) >= (int)sizeof path) {
-        PML_TRY(PML_FAIL(error, PML_E_IO, "the path of the output folder is too long"));
-    }
-    PML_TRY(make_folder(folder, error));
-    PML_TRY(make_folder(path, error));
+    PML_TRY(pml_journal_make_folder(folder, error));
+    (void)snprintf(path, sizeof path, "%s/" PML_BATCH_FOLDER, folder);
     PML_TRY(pml_string_copy(path, strlen(path), &made->folder, error));
-    PML_TRY(open_own(made, shard, error));
+    PML_TRY(open_own(made, shard, wait_ms, error));
     PML_TRY(pml_journal_refresh(made, error));
     *journal = made;
     made = NULL;

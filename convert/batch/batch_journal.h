@@ -22,9 +22,13 @@ typedef struct pml_journal_entry { /* texts are the journal's; NULL: not recorde
     double seconds;
 } pml_journal_entry;
 
-/* Creates the folder where needed, takes the shard's file for itself and reads all. Errors: BUSY (another process works
- * on this shard), IO, MEMORY. */
-pml_status pml_journal_open(const char *folder, const pml_shard *shard, const char *manifest_sha256,
+/* Makes `folder` and the journal's folder in it where they are missing. Errors: IO. */
+pml_status pml_journal_make_folder(const char *folder, pml_error *error) PML_WARN_UNUSED;
+
+/* Creates the folder where needed, takes the shard's file for itself and reads all. A process that was killed a moment
+ * ago may need another one to let go of it: so long is waited. Errors: BUSY (another process works on this shard), IO,
+ * INTERRUPTED, MEMORY. */
+pml_status pml_journal_open(const char *folder, const pml_shard *shard, const char *manifest_sha256, uint64_t wait_ms,
                             pml_journal **journal, pml_error *error) PML_WARN_UNUSED;
 void pml_journal_close(pml_journal *journal); /* NULL is allowed */
 

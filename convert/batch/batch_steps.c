@@ -269,13 +269,18 @@ static pml_status start(pml_steps *steps, pml_task *task, const char *const *arg
 }
 
 pml_status pml_steps_fetch(pml_steps *steps, pml_task *task, uint64_t memory_bytes, pml_error *error) {
+    pml_status status = PML_OK;
     const pml_batch_job *job = task->job;
     const char *revision = job->identity != NULL ? job->identity : job->revision;
-    const char *arguments[8];
+    const char **arguments = NULL;
     size_t n = 0;
+    PML_TRY(pml_alloc(steps->settings->n_download_options + 8, sizeof *arguments, &arguments, error));
     arguments[n++] = "pml-convert";
     arguments[n++] = "download";
     arguments[n++] = "--json";
+    for (size_t i = 0; i < steps->settings->n_download_options; i++) {
+        arguments[n++] = steps->settings->download_options[i];
+    }
     if (revision != NULL) {
         arguments[n++] = "--revision";
         arguments[n++] = revision;
@@ -283,7 +288,10 @@ pml_status pml_steps_fetch(pml_steps *steps, pml_task *task, uint64_t memory_byt
     arguments[n++] = "--";
     arguments[n++] = job->source;
     arguments[n] = NULL;
-    return start(steps, task, arguments, memory_bytes, PML_TASK_FETCHING, error);
+    PML_TRY(start(steps, task, arguments, memory_bytes, PML_TASK_FETCHING, error));
+done:
+    pml_free(arguments);
+    return status;
 }
 
 /* Makes the folders that the output lies in, below the batch's. */

@@ -264,9 +264,8 @@ static pml_status run(fetch *f, pml_error *error) {
         if (!pml_hub_is_commit(revision)) {
             PML_TRY(pml_hub_cache_write_ref(&f->cache, revision, f->result->commit, error));
         }
-        if (f->result->received_bytes > 0) {
-            pml_hub_partial_sweep(&f->cache, NULL, 0, &unused);
-        }
+        /* Also when nothing was missing: a process that was killed may have left a reference half written. */
+        pml_hub_partial_sweep(&f->cache, NULL, 0, &unused);
     }
     if (f->has_cache) {
         PML_TRY(pml_hub_cache_snapshot_path(&f->cache, f->result->commit, &f->result->path, error));

@@ -165,8 +165,8 @@ static void same_shard_twice_is_busy(void) {
     }
     (void)pml_test_command(NULL, "mkdir -p '%s/out/.pml-batch'", folder);
     const char *journal = pml_test_path("%s/out/.pml-batch/journal-0-of-1.jsonl", folder);
-    CU_ASSERT_EQUAL(pml_test_command(NULL, "flock '%s' '%s/pml-convert' batch '%s' -o '%s/out'", journal,
-                                     pml_test_binary_dir(), list, folder),
+    CU_ASSERT_EQUAL(pml_test_command(NULL, "flock '%s' '%s/pml-convert' batch '%s' -o '%s/out' --lock-timeout 0",
+                                     journal, pml_test_binary_dir(), list, folder),
                     75);
     TEST_EXITS(0, "1 published", "batch '%s' -o '%s/out'", list, folder);
 }

@@ -3,9 +3,11 @@
 
 #include "tests/hub/batch_repos.h"
 
+#define TEST_MODEL "patchtst/hf-ci-prediction"
+
 /* Three small repositories, or false after marking the test as skipped. */
 static bool make_repos(const char *root) {
-    return batch_repo(root, "a", "patchtst/hf-ci-prediction") && batch_repo(root, "b", "bert/model") &&
+    return batch_repo(root, "a", TEST_MODEL) && batch_repo(root, "b", "bert/model") &&
            batch_repo(root, "c", "patchtst/hf-sharded");
 }
 
@@ -181,7 +183,7 @@ static void shards_share_cache_and_folder(void) {
 static void the_token_stays_secret(void) {
     const char *folder = pml_test_fresh_dir("token"), *root = pml_test_path("%s/root", folder);
     const char *cache = pml_test_path("%s/cache", folder), *out = pml_test_path("%s/out", folder);
-    if (!batch_repo(root, "a", "patchtst/hf-ci-prediction")) {
+    if (!batch_repo(root, "a", TEST_MODEL)) {
         return;
     }
     hub_make_text(root, "org/a", ".hub.json", "{\"gated\": true}");
@@ -204,7 +206,89 @@ static void the_token_stays_secret(void) {
     hub_stop(&h);
 }
 
+/* What `pml-convert batch QUERY -o OUT` gives; stdout's last line has to be the report. */
+static int batch_query(const hub *h, const char *folder, const char *query) {
+    char *last = malloc(4096);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+    const char *out = pml_test_path("%s/out", folder), *cache = pml_test_path("%s/cache", folder);
+    const int code = hub_convert(h, cache, NULL, 120, last, "batch -o '%s' --jobs 2 %s", out, query);
+    CU_ASSERT_TRUE(code != 0 || strcmp(last, pml_test_path("%s/report.jsonl", out)) == 0);
+    free(last);
+    return code;
+}
+
+static void a_query_is_a_manifest(void) {
+    const char *folder = pml_test_fresh_dir("query"), *root = pml_test_path("%s/root", folder);
+    const char *cache = pml_test_path("%s/cache", folder), *report = pml_test_path("%s/out/report.jsonl", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    hub_make_text(root, "org/b", ".hub.json", "{\"tags\": [\"bert\", \"tiny\"]}");
+    hub_make_text(root, "other/d", "README.md", "not one of them");
+    hub h = hub_start(root, NULL, NULL);
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org --filter bert --filter tiny"), 0);
+    CU_ASSERT_EQUAL(count_lines(report, "\"id\":\"org--b\""), 1);
+    CU_ASSERT_EQUAL(count_lines(report, "\"manifest_sha256\""), 1);
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org"), 0);
+    CU_ASSERT_EQUAL(count_lines(report, "\"manifest_sha256\""), 3);
+    CU_ASSERT_EQUAL(count_lines(report, "\"status\":\"up to date\""), 1);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "models"), 2);
+    /* The first answer holds, offline too, until it is asked for again. */
+    CU_ASSERT_TRUE(batch_repo(root, "e", TEST_MODEL));
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org --offline"), 0);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "models"), 2);
+    CU_ASSERT_EQUAL(count_lines(report, "\"status\":\"up to date\""), 3);
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org --refresh"), 0);
+    CU_ASSERT_EQUAL(count_lines(report, "\"manifest_sha256\""), 4);
+    /* What is no query, and queries without an answer. */
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author nobody"), 66);
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--search x --offline"), 66);
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org list.txt"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(hub_messages(cache), "give one of them"));
+    CU_ASSERT_EQUAL(batch_query(&h, folder, ""), 2);
+    hub_stop(&h);
+}
+
+static void a_long_query_has_pages(void) {
+    const char *folder = pml_test_fresh_dir("pages"), *root = pml_test_path("%s/root", folder);
+    (void)pml_test_command(NULL,
+                           "mkdir -p '%s/many' && cd '%s/many' && for i in $(seq 1000 2003); do mkdir r$i && "
+                           "echo x >r$i/README.md; done",
+                           root, root);
+    hub h = hub_start(root, NULL, NULL);
+    /* One shard of as many as there are jobs: one is tried, and has no model. */
+    CU_ASSERT_EQUAL(batch_query(&h, folder, "--author many --limit 1002 --shard 1001/1002"), 1);
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "models"), 2);
+    char *text = NULL;
+    (void)pml_test_command(&text, "cat '%s'/out/.pml-batch/query-*.txt | grep -v '#' | sort -u | wc -l", folder);
+    CU_ASSERT_EQUAL(strtol(text, NULL, 10), 1002);
+    free(text);
+    CU_ASSERT_EQUAL(count_lines(pml_test_path("%s/out/report.jsonl", folder), "\"not started\""), 1001);
+    hub_stop(&h);
+}
+
+static void answers_that_are_no_list_are_refused(void) {
+    /* What is no JSON is taken for a cut reply, and asked for again and again. */
+    static const char *const bodies[] = {
+        "{}", "[1]", "[{}]", "[{\"id\":1}]", "[{\"id\":\"../x\"}]", "[{\"id\":\"a/b\"}", "x",
+    };
+    const char *folder = pml_test_fresh_dir("answers"), *root = pml_test_path("%s/root", folder);
+    if (!batch_repo(root, "a", TEST_MODEL)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        hub h = hub_start(root, pml_test_path("models body '%s'\n", bodies[i]), NULL);
+        CU_ASSERT_EQUAL(batch_query(&h, folder, "--author org"), i < 5 ? 65 : 69);
+        hub_stop(&h);
+    }
+    char *left = NULL;
+    (void)pml_test_command(&left, "find '%s/out' -type f", folder);
+    CU_ASSERT_STRING_EQUAL(left, "");
+    free(left);
+}
+
 PML_TESTS("hub/batch", PML_TEST(one_bad_repository_stops_nothing), PML_TEST(warm_runs_ask_once_or_never),
           PML_TEST(a_stopped_batch_goes_on), PML_TEST(failures_for_now_are_tried_again),
           PML_TEST(a_new_commit_is_no_silent_replacement), PML_TEST(shards_share_cache_and_folder),
-          PML_TEST(the_token_stays_secret))
+          PML_TEST(the_token_stays_secret), PML_TEST(a_query_is_a_manifest), PML_TEST(a_long_query_has_pages),
+          PML_TEST(answers_that_are_no_list_are_refused))

@@ -295,7 +295,7 @@ done:
 static pml_status record_license(pml_plan *plan, pml_error *error) {
     pml_status status = PML_OK;
     pml_readme readme;
-    pml_readme_find(pml_source_folder(plan->bundle->tensors), &readme);
+    PML_TRY(pml_readme_find(pml_source_folder(plan->bundle->tensors), &readme, error));
     const char *const rows[][2] = {{"provenance.license", readme.license},
                                    {"provenance.license_name", readme.license_name},
                                    {"provenance.license_link", readme.license_link}};

@@ -110,14 +110,18 @@ void pml_readme_parse(const char *text, size_t size_bytes, pml_readme *readme) {
     }
 }
 
-void pml_readme_find(const pml_folder *folder, pml_readme *readme) {
+pml_status pml_readme_find(const pml_folder *folder, pml_readme *readme, pml_error *error) {
+    pml_status status = PML_OK;
     char path[4096];
     pml_file_map map = {0};
     *readme = (pml_readme){0};
     const int n = snprintf(path, sizeof path, "%s/README.md", pml_folder_path(folder));
-    if (n > 0 && (size_t)n < sizeof path && pml_folder_has(folder, "README.md") &&
-        pml_folder_map_path(folder, path, &map, NULL) == PML_OK) {
-        pml_readme_parse((const char *)map.data, map.size_bytes < MOST_BYTES ? map.size_bytes : MOST_BYTES, readme);
+    if (n < 0 || (size_t)n >= sizeof path || !pml_folder_has(folder, "README.md")) {
+        goto done;
     }
+    PML_TRY(pml_folder_map_path(folder, path, &map, error));
+    pml_readme_parse((const char *)map.data, map.size_bytes < MOST_BYTES ? map.size_bytes : MOST_BYTES, readme);
+done:
     pml_file_map_close(&map);
+    return status;
 }

@@ -16,7 +16,8 @@ typedef struct pml_readme { /* empty texts: not said */
 
 /* Of a text of any bytes. */
 void pml_readme_parse(const char *text, size_t size_bytes, pml_readme *readme);
-/* Of README.md in `folder`, of which the first 64 KiB count. */
-void pml_readme_find(const pml_folder *folder, pml_readme *readme);
+/* Of README.md in `folder`, of which the first 64 KiB count; without one nothing is said. Errors: those of
+ * pml_folder_map_path. */
+pml_status pml_readme_find(const pml_folder *folder, pml_readme *readme, pml_error *error) PML_WARN_UNUSED;
 
 #endif

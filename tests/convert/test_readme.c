@@ -50,15 +50,16 @@ static void finds_the_file(void) {
     const char *path = pml_test_fresh_dir("find");
     pml_folder *folder = NULL;
     pml_readme readme;
+    pml_error error;
     PML_ASSERT_OK(pml_folder_create(path, &folder, NULL), NULL);
-    pml_readme_find(folder, &readme);
+    PML_ASSERT_OK(pml_readme_find(folder, &readme, &error), &error);
     CU_ASSERT_STRING_EQUAL(readme.license, "");
     pml_test_write_file(pml_test_path("%s/README.md", path), text, strlen(text));
-    pml_readme_find(folder, &readme);
+    PML_ASSERT_OK(pml_readme_find(folder, &readme, &error), &error);
     CU_ASSERT_STRING_EQUAL(readme.license, "mit");
     CU_ASSERT_EQUAL(remove(pml_test_path("%s/README.md", path)), 0);
     CU_ASSERT_EQUAL(mkdir(pml_test_path("%s/README.md", path), 0700), 0);
-    pml_readme_find(folder, &readme);
+    PML_ASSERT_FAILS(pml_readme_find(folder, &readme, &error), PML_E_IO, &error, "README.md");
     CU_ASSERT_STRING_EQUAL(readme.license, "");
     pml_folder_close(folder);
 }

@@ -44,3 +44,17 @@ if(MICROHTTPD_FOUND)
     set_tests_properties(hub/batch_kill_200 PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 3000
         ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_KILLS=200")
 endif()
+
+# Every call of the system fails in its turn: some of them always, all of them in the slow form.
+if(MICROHTTPD_FOUND)
+    add_executable(test_hub_io_faults tests/hub/test_io_faults.c tests/hub/hub_fixture.c)
+    target_link_libraries(test_hub_io_faults PRIVATE test_harness PkgConfig::CJSON PkgConfig::CRYPTO)
+    set_target_properties(test_hub_io_faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_dependencies(test_hub_io_faults pml-convert fake_hub io_shim)
+    foreach(form some all)
+        add_test(NAME hub/io_faults_${form} COMMAND test_hub_io_faults ${form})
+        set_tests_properties(hub/io_faults_${form} PROPERTIES
+            LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 3000 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+    endforeach()
+    set_tests_properties(hub/io_faults_all PROPERTIES LABELS slow)
+endif()

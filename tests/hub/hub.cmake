@@ -7,25 +7,47 @@ if(MICROHTTPD_FOUND)
     set_target_properties(fake_hub PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endif()
 
+# hub_add_test(<test> <label> <seconds> <program> <argument>...): hub/<test> runs a program with arguments.
+function(hub_add_test test label seconds program)
+    if(MICROHTTPD_FOUND)
+        add_test(NAME hub/${test} COMMAND test_hub_${program} ${ARGN})
+    else()
+        add_test(NAME hub/${test} COMMAND sh -c "echo libmicrohttpd was not found; exit 77")
+    endif()
+    set_tests_properties(hub/${test} PROPERTIES
+        LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT ${seconds} ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endfunction()
+
+# hub_add_program(<name>): tests/hub/test_<name>.c
+function(hub_add_program name)
+    if(MICROHTTPD_FOUND)
+        add_executable(test_hub_${name} tests/hub/test_${name}.c tests/hub/hub_fixture.c)
+        target_link_libraries(test_hub_${name} PRIVATE test_harness PkgConfig::CJSON PkgConfig::CRYPTO)
+        set_target_properties(test_hub_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        add_dependencies(test_hub_${name} fake_hub)
+    endif()
+endfunction()
+
 # hub_add_tests(<label> <seconds> <name>...): tests/hub/test_<name>.c becomes hub/<name>.
 function(hub_add_tests label seconds)
     foreach(name IN LISTS ARGN)
-        if(MICROHTTPD_FOUND)
-            add_executable(test_hub_${name} tests/hub/test_${name}.c tests/hub/hub_fixture.c)
-            target_link_libraries(test_hub_${name} PRIVATE test_harness PkgConfig::CJSON PkgConfig::CRYPTO)
-            set_target_properties(test_hub_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-            add_dependencies(test_hub_${name} fake_hub)
-            add_test(NAME hub/${name} COMMAND test_hub_${name})
-        else()
-            add_test(NAME hub/${name} COMMAND sh -c "echo libmicrohttpd was not found; exit 77")
-        endif()
-        set_tests_properties(hub/${name} PROPERTIES
-            LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT ${seconds} ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+        hub_add_program(${name})
+        hub_add_test(${name} ${label} ${seconds} ${name})
     endforeach()
 endfunction()
+
+hub_add_tests(unit 300 official_client)
+hub_add_tests(unit 600 client)
+# The matrix of faults takes a while, most of it spent in waiting: its parts run beside each other.
+hub_add_program(faults)
+foreach(part calls_of_the_api addresses_of_files bytes_of_files ranges_that_lie lies_about_files listings_that_lie
+        waits_without_end)
+    hub_add_test(faults/${part} unit 600 faults ${part})
+endforeach()
+# What another program loads in place of locks.
 add_library(flock_stub MODULE tests/hub/flock_stub.c)
 set_target_properties(flock_stub PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-hub_add_tests(unit 300 official_client)
+hub_add_tests(slow 3000 concurrency)
 
 if(MICROHTTPD_FOUND)
     add_test(NAME hub/fake_faults COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/tests/hub/check_faults.py

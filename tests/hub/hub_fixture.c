@@ -14,7 +14,7 @@
 /* ---- the hub ---------------------------------------------------------------------------------------------------- */
 _Noreturn static void give_up(const char *what) {
     perror(what);
-    exit(1);
+    _exit(1); /* maybe in a child: what the parent's exit would remove is not its own */
 }
 
 hub hub_start(const char *root, const char *script, const char *options) {

@@ -63,7 +63,7 @@ static void run_rounds(const char *variables, unsigned n_rounds, bool with_offic
         }
         n_failed += !hub_blobs_are_good(cache);
         n_failed += pml_test_command(NULL, "find '%s' -name '*.incomplete' | grep -q .", cache) == 0;
-        (void)pml_test_command(NULL, "rm -rf '%s'*", cache);
+        (void)pml_test_command(NULL, "rm -rf '%s' '%s'.*", cache, cache);
     }
     hub_stop(&h);
     CU_ASSERT_EQUAL(n_failed, 0);

@@ -7,7 +7,7 @@
 
 #include "tests/hub/hub_fixture.h"
 
-enum { N_WORKERS = 4, MAX_CELLS = 1000, CELL_SECONDS = 40 };
+enum { N_WORKERS = 8, MAX_CELLS = 1000, CELL_SECONDS = 40 };
 
 #define REPO "acme/m"
 #define LFS_FILE "model.safetensors"
@@ -55,11 +55,11 @@ static size_t count_faults(const hub *h) {
     return n_faults;
 }
 
-static const char *const quick = "HF_HUB_ETAG_TIMEOUT=0.5 HF_HUB_DOWNLOAD_TIMEOUT=0.5 PML_HUB_TIME_SCALE=0.003";
+static const char *const quick = "HF_HUB_ETAG_TIMEOUT=0.25 HF_HUB_DOWNLOAD_TIMEOUT=0.25 PML_HUB_TIME_SCALE=0.003";
 
 /* What is wrong with a cell, or NULL. */
 static const char *run_cell(const cell *c, size_t index) {
-    const char *cache = pml_test_path("%s/cache-%zu", pml_test_temporary_dir(), index);
+    const char *cache = pml_test_path("%s/cache-%zu-", pml_test_temporary_dir(), index);
     char folder[4096];
     hub h = hub_start(make_root(), c->script, "--page 2");
     int code = hub_convert(&h, cache, quick, CELL_SECONDS, folder, "download %s", REPO);
@@ -84,7 +84,7 @@ static const char *run_cell(const cell *c, size_t index) {
             wrong = pml_test_path("no recovery: exit code %d: %s", code, hub_messages(cache));
         }
     }
-    (void)pml_test_command(NULL, "rm -rf '%s'*", cache);
+    (void)pml_test_command(NULL, "rm -rf '%s' '%s'.*", cache, cache);
     return wrong;
 }
 
@@ -117,7 +117,8 @@ static void run_cells(void) {
     n_cells = 0;
 }
 
-/* ---- the rows: a fault, and the right codes when it happens once and when it never ends ----------------------------
+/* ---- the rows: a fault, and the right codes when it happens once and when it never ends (NULL: not tried)
+ * ----------------------------
  */
 typedef struct row {
     const char *fault, *once, *always;
@@ -128,7 +129,7 @@ static const row statuses[] = {
     {"status 408", "0", "69"},
     {"status 429 Retry-After=1", "0", "75"},
     {"status 429 'RateLimit=\"api\";r=0;t=1'", "0", "75"},
-    {"status 429 'Retry-After=Fri, 01 Jan 2100 00:00:00 GMT'", "0", "75"},
+    {"status 429 'Retry-After=Fri, 01 Jan 2100 00:00:00 GMT'", "0", NULL},
     {"status 500", "0", "69"},
     {"status 502", "0", "69"},
     {"status 503 Retry-After=0", "0", "69"},
@@ -158,7 +159,9 @@ static const row transports[] = {
 static void add_rows(const row *rows, size_t n_rows, const char *place, const char *before) {
     for (size_t i = 0; i < n_rows; i++) {
         add_cell(rows[i].once, false, pml_test_path("%s%s %s x1\n", before, place, rows[i].fault));
-        add_cell(rows[i].always, false, pml_test_path("%s%s %s\n", before, place, rows[i].fault));
+        if (rows[i].always != NULL) {
+            add_cell(rows[i].always, false, pml_test_path("%s%s %s\n", before, place, rows[i].fault));
+        }
     }
 }
 
@@ -323,9 +326,9 @@ static void listings_that_lie(void) {
                  pml_test_path("tree-next replace '\"path\":\"" GIT_FILE "\"' '\"path\":\"%s\"'\n", path));
     }
     static const char *const changes[] = {
-        "'\"oid\":\"' '\"oid\":\"../'", "'\"oid\":\"' '\"oid\":\"'x",         "'\"size\":' '\"size\":-'",
-        "'\"size\":' '\"size\":1e'",    "'\"size\":' '\"size\":99999999999'", "'\"type\":\"file\"' '\"type\":\"link\"'",
-        "'\"path\":' '\"pfad\":'",      "'\"pointerSize\"' '\"oid\"'",
+        "'\"oid\":\"' '\"oid\":\"../'", "'\"oid\":\"' '\"oid\":\"zz'",        "'\"size\":' '\"size\":-'",
+        "'\"size\":' '\"size\":1e'",    "'\"size\":' '\"size\":99999999999'", "'\"path\":' '\"pfad\":'",
+        "'\"pointerSize\"' '\"oid\"'",
     };
     for (size_t i = 0; i < COUNT(changes); i++) {
         add_cell("0|65|69|74", false, pml_test_path("tree replace %s\n", changes[i]));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/quote.h"
@@ -90,29 +91,63 @@ static pml_status open_blob(int directory_fd, const char *base_name, const char 
     return PML_OK;
 }
 
-pml_status pml_file_map_open_sibling(const char *directory, const char *base_name, const char *named_by,
-                                     pml_file_map *map, pml_error *error) {
+static pml_status missing(const char *shown, const char *directory, int code, pml_error *error) {
+    return code == ENOENT ? PML_FAIL(error, PML_E_NOT_FOUND, "%s: is missing in %s", shown, directory)
+                          : pml_input_failure(shown, code, error);
+}
+
+/* Opens the folder that the last part of `name` lies in, part by part from `directory`, without following a link. *fd
+ * is the caller's, also after an error (-1: none). */
+static pml_status enter_folders(const char *directory, const char *name, const char *shown, int *fd,
+                                const char **base_name, pml_error *error) {
+    *fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *base_name = name;
+    if (*fd < 0) {
+        return pml_input_failure(directory, errno, error);
+    }
+    for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        char part[MAX_FILE_NAME_BYTES + 1];
+        struct stat info;
+        const size_t length = (size_t)(slash - *base_name);
+        (void)snprintf(part, sizeof part, "%.*s", (int)(length < sizeof part ? length : 0), *base_name);
+        if (!pml_is_base_name(part)) {
+            return PML_FAIL(error, PML_E_FORMAT, "%s: only files of the same directory may be named", shown);
+        }
+        const int inner = openat(*fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        const int code = errno;
+        const bool is_link = inner < 0 && fstatat(*fd, part, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+        (void)close(*fd);
+        *fd = inner;
+        *base_name = slash + 1;
+        if (inner < 0) {
+            return is_link ? PML_FAIL(error, PML_E_FORMAT, "%s: its folder is a symbolic link, which is not followed",
+                                      shown)
+                           : missing(shown, directory, code, error);
+        }
+    }
+    return PML_OK;
+}
+
+pml_status pml_file_map_open_sibling(const char *directory, const char *name, const char *named_by, pml_file_map *map,
+                                     pml_error *error) {
     pml_status status = PML_OK;
     int directory_fd = -1;
+    const char *base_name;
     pml_quoted quoted;
-    pml_quote(&quoted, base_name);
+    pml_quote(&quoted, name);
     char shown[sizeof quoted + 512];
     (void)snprintf(shown, sizeof shown, "%.500s: the file %s", named_by, quoted.text);
-    if (!pml_is_base_name(base_name)) {
+    const char *slash = strrchr(name, '/');
+    if (!pml_is_base_name(slash != NULL ? slash + 1 : name)) {
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: only files of the same directory may be named", shown));
     }
-    directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0) {
-        PML_TRY(pml_input_failure(directory, errno, error));
-    }
+    PML_TRY(enter_folders(directory, name, shown, &directory_fd, &base_name, error));
     int fd = openat(directory_fd, base_name, PML_INPUT_FLAGS | O_NOFOLLOW);
     if (fd < 0 && errno == ELOOP) {
         PML_TRY(open_blob(directory_fd, base_name, shown, &fd, error));
     }
     if (fd < 0) {
-        int code = errno;
-        PML_TRY(code == ENOENT ? PML_FAIL(error, PML_E_NOT_FOUND, "%s: is missing in %s", shown, directory)
-                               : pml_input_failure(shown, code, error));
+        PML_TRY(missing(shown, directory, errno, error));
     }
     PML_TRY(pml_file_map_take(fd, shown, PML_E_IO, map, error));
     PML_TRY(pml_foreign_check(shown, map, error));

@@ -12,12 +12,13 @@ pml_status pml_foreign_map(const char *path, pml_file_map *map, pml_error *error
 /* What pml_foreign_map refuses of a file that is mapped already: closes it then. Errors: FORMAT. */
 pml_status pml_foreign_check(const char *shown, pml_file_map *map, pml_error *error) PML_WARN_UNUSED;
 
-/* Maps `base_name` in `directory`: for names that another file gave, `named_by` (for messages). The name must be one
- * path component that stays in the directory, and the file a regular one; a symbolic link is followed only where a hub
- * cache has it, from a snapshot to "(../)+blobs/<40 or 64 hexadecimal digits>". Errors: FORMAT (the name or the link
- * leaves the directory; a Git LFS pointer), NOT_FOUND, IO (not a regular file too), MEMORY. */
-pml_status pml_file_map_open_sibling(const char *directory, const char *base_name, const char *named_by,
-                                     pml_file_map *map, pml_error *error) PML_WARN_UNUSED;
+/* Maps a file in `directory`: for names that another file gave, `named_by` (for messages). The name is "file" or
+ * "folder/file"; every part must be one path component that stays in the directory, folders real ones, and the file a
+ * regular one; a symbolic link is followed only where a hub cache has it, from a snapshot to
+ * "(../)+blobs/<40 or 64 hexadecimal digits>". Errors: FORMAT (the name or a link leaves the directory; a Git LFS
+ * pointer), NOT_FOUND, IO (not a regular file too), MEMORY. */
+pml_status pml_file_map_open_sibling(const char *directory, const char *name, const char *named_by, pml_file_map *map,
+                                     pml_error *error) PML_WARN_UNUSED;
 
 /* True when `name` is one path component that is neither empty, "." nor "..": no '/', no '\', no drive, no control
  * character. */

@@ -164,42 +164,12 @@ pml_status pml_folder_map_path(const pml_folder *folder, const char *path, pml_f
     return pml_foreign_check(path, map, error);
 }
 
-/* The last of the folders in front of `name`; each must be a real one. */
-static pml_status enter(const char *path, const char *name, char folder[PATH_BYTES], const char **base_name,
-                        pml_error *error) {
-    pml_status status = PML_OK;
-    struct stat info;
-    int n = snprintf(folder, PATH_BYTES, "%s", path);
-    *base_name = name;
-    for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        const int length = (int)(slash - *base_name);
-        char component[256];
-        (void)snprintf(component, sizeof component, "%.*s", length, *base_name);
-        if (length >= (int)sizeof component || !pml_is_base_name(component)) {
-            goto done; /* the caller refuses what is left as no base name */
-        }
-        n += snprintf(folder + n, n < PATH_BYTES ? PATH_BYTES - (size_t)n : 0, "/%s", component);
-        if (n >= PATH_BYTES) {
-            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: the path is too long", path));
-        }
-        if (lstat(folder, &info) == 0 && S_ISLNK(info.st_mode)) {
-            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: is a symbolic link; a folder is expected", folder));
-        }
-        *base_name = slash + 1;
-    }
-done:
-    return status;
-}
-
 pml_status pml_folder_map_sibling(const pml_folder *folder, const char *name, const char *named_by, pml_file_map *map,
                                   pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted quoted;
-    char path[PATH_BYTES];
-    const char *base_name;
     if (folder->archive == NULL) {
-        PML_TRY(enter(folder->path, name, path, &base_name, error));
-        PML_TRY(pml_file_map_open_sibling(path, base_name, named_by, map, error));
+        PML_TRY(pml_file_map_open_sibling(folder->path, name, named_by, map, error));
         goto done;
     }
     if (!find_member(folder, name, map)) {

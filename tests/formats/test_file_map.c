@@ -49,7 +49,7 @@ static void says_what_the_system_said(void) {
                      &error, "absent: no such file");
     PML_ASSERT_FAILS(pml_file_map_open_sibling(folder, "absent", "index", &map, &error), PML_E_NOT_FOUND, &error,
                      "index: the file 'absent': is missing in");
-    static const char *const names[] = {"", ".", "..", "../four", "/etc/passwd", "a/b", "a\\b", "C:x", "a\nb", "\x7f"};
+    static const char *const names[] = {"", ".", "..", "../four", "/etc/passwd", "a\\b", "C:x", "a\nb", "\x7f"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         CU_ASSERT_FALSE(pml_is_base_name(names[i]));
         PML_ASSERT_FAILS(pml_file_map_open_sibling(folder, names[i], "index", &map, &error), PML_E_FORMAT, &error,

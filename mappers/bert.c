@@ -1,6 +1,7 @@
 /* BERT: where each tensor goes, of Hugging Face's checkpoints (with and without the prefix of task models, in the
  * spelling of today and of the first conversions), of google-research's and of tf_model.h5 (specs/models/bert.md). */
 #include "mappers/bert/bert_config.h"
+#include "mappers/bert/bert_dialects.h"
 #include "mappers/bert/bert_sentence.h"
 #include "mappers/bert/bert_tensorflow.h"
 #include "mappers/mapping.h"
@@ -78,8 +79,9 @@ static const pml_map_rule rules[] = {
     {HF, "cls.predictions.decoder.weight", "decoder.weight", "transpose", "!tied_decoder", NULL},
     {HF, "cls.predictions.decoder.weight", NULL, NULL, "tied_decoder",
      "equal to the token table, which is stored once"},
-    {HF, "cls.predictions.decoder.bias", "decoder.bias", "", NULL, NULL},
+    {HF, "cls.predictions.decoder.bias", "decoder.bias", "", "!tied_decoder", NULL},
     {HF, "cls.predictions.bias", "decoder.bias", "", NULL, "the decoder has a bias of its own, which upstream adds"},
+    {HF, "cls.predictions.decoder.bias", "decoder.bias", "", "tied_decoder", NULL},
     LINEAR("cls.seq_relationship", "seq_relationship"),
     LINEAR("classifier", "classifier"),
     LINEAR("qa_outputs", "span"),
@@ -214,4 +216,5 @@ const pml_mapper pml_mapper_bert = {
     .refusals = refusals,
     .side_files = side_files,
     .config_files = config_files,
+    .dialects = pml_bert_dialects,
 };

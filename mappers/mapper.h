@@ -107,6 +107,9 @@ typedef struct pml_mapper {
     const char *config_attribute;
     /* Beside it: the attribute that says what the checkpoint is, and what it must say. Other values are refused. */
     const char *class_attribute, *class_name;
+    /* How models are written in its dialects again (mappers/dialect.h); ends with a NULL name, the first one is that of
+     * files that do not say which they came from. NULL: none of them is written. */
+    const struct pml_map_dialect *dialects;
 } pml_mapper;
 
 extern const pml_mapper *const pml_mappers[]; /* NULL-terminated, order of runtime/schema/registry.def */

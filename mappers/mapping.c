@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mappers/config.h"
+#include "mappers/rule_steps.h"
 #include "runtime/base/alloc.h"
 
 typedef struct hit { /* a source tensor on its way to a weight */
@@ -117,65 +118,10 @@ done:
 }
 
 /* ---- transforms of rules ---- */
-/* Substitutes {expressions}; `n_parts` > 0 also turns the argument of stack into that number. */
 static pml_status format_steps(const filling *f, const pml_map_rule *rule, int64_t l, size_t n_parts, char *steps,
                                size_t steps_bytes) {
-    pml_status status = PML_OK;
-    size_t used = 0;
-    for (const char *at = rule->transform != NULL ? rule->transform : ""; *at != '\0';) {
-        char text[PML_MAX_NAME_BYTES] = {*at, '\0'};
-        const char *next = at + 1;
-        if (*at == '{') {
-            size_t length = strcspn(at + 1, "}");
-            if (at[1 + length] != '}' || length >= sizeof text) {
-                PML_TRY(PML_FAIL(f->error, PML_E_CONFIG, "%srule \"%s\": malformed transform \"%s\"", owner(f, rule),
-                                 rule->pattern, rule->transform));
-            }
-            memcpy(text, at + 1, length);
-            text[length] = '\0';
-            int64_t value;
-            status = pml_schema_eval(f->mapping->schema, f->mapping->config, text, l, &value, f->error);
-            if (status != PML_OK) {
-                PML_TRY(pml_error_prefix(f->error, status, "%srule \"%s\"", owner(f, rule), rule->pattern));
-            }
-            (void)snprintf(text, sizeof text, "%" PRId64, value);
-            next = at + length + 2;
-        } else if (n_parts > 0 && strncmp(at, "stack(", 6) == 0) {
-            (void)snprintf(text, sizeof text, "stack(%zu)", n_parts);
-            next = at + strcspn(at, ")") + 1;
-        }
-        size_t length = strlen(text);
-        if (used + length >= steps_bytes) {
-            PML_TRY(
-                PML_FAIL(f->error, PML_E_CONFIG, "%srule \"%s\": transform too long", owner(f, rule), rule->pattern));
-        }
-        memcpy(steps + used, text, length);
-        used += length;
-        at = next;
-    }
-    steps[used] = '\0';
-done:
-    return status;
-}
-
-/* The index in "stack(…)" of a rule. */
-static bool stack_index(const pml_map_rule *rule, const pml_captures *captures, uint64_t *i_stack) {
-    const char *at = rule->transform != NULL ? strstr(rule->transform, "stack(") : NULL;
-    if (at == NULL) {
-        return false;
-    }
-    at += strlen("stack(") + strspn(at + strlen("stack("), " \t");
-    uint32_t value = 0;
-    *i_stack = 0;
-    if (*at == 'c') {
-        bool is_captured = pml_captures_get(captures, 'c', &value);
-        *i_stack = value;
-        return is_captured;
-    }
-    for (; *at >= '0' && *at <= '9' && *i_stack <= UINT32_MAX; at++) {
-        *i_stack = *i_stack * 10 + (uint64_t)(*at - '0');
-    }
-    return true;
+    return pml_rule_steps_format(f->mapping->schema, f->mapping->config, rule, owner(f, rule), l, n_parts, steps,
+                                 steps_bytes, f->error);
 }
 
 /* ---- matching ---- */
@@ -258,7 +204,7 @@ static pml_status add_hit(filling *f, hit *h, bool *is_found) {
     *is_found = weight != NULL;
     if (weight != NULL) {
         h->i_weight = (size_t)(weight - f->mapping->weights.items);
-        (void)stack_index(h->rule, &h->captures, &h->i_stack);
+        (void)pml_rule_stack_index(h->rule, &h->captures, &h->i_stack);
         PML_TRY(pml_grow(&f->hits, &f->hits_capacity, f->n_hits + 1, sizeof *f->hits, MAX_HITS, "tensors", f->error));
         f->hits[f->n_hits++] = *h;
     }
@@ -376,7 +322,7 @@ static pml_status fill_weight(filling *f, size_t i_weight, const hit *hits, size
         goto done;
     }
     uint64_t ignored;
-    bool is_stacked = stack_index(hits[0].rule, &hits[0].captures, &ignored);
+    bool is_stacked = pml_rule_stack_index(hits[0].rule, &hits[0].captures, &ignored);
     uint64_t n_expected = is_stacked ? weight->shape[0] : 1;
     bool is_complete = true;
     char steps[PML_MAX_NAME_BYTES], others[PML_MAX_NAME_BYTES];

@@ -6,85 +6,107 @@
 
 #include "mappers/mapping.h"
 #include "mappers/patchtst/patchtst_config.h"
+#include "mappers/patchtst/patchtst_dialects.h"
+#include "mappers/patchtst/patchtst_names.h"
 #include "mappers/refusal.h"
 
 #define HF "hf"
 #define TSL "tsl"
-#define ENCODER "[model.]encoder."
+#define ENCODER PML_PATCHTST_ENCODER
 #define LAYER ENCODER "layers.{l}."
 #define COUNTER "counts training batches; nothing computes with it"
 
 /* A torch Linear: weight [out,in], bias [out]. */
-#define LINEAR(from, to)                                                                                               \
-    {HF, from ".weight", to ".weight", "transpose", NULL, NULL}, {                                                     \
-        HF, from ".bias", to ".bias", "", NULL, NULL                                                                   \
+#define LINEAR_WHEN(from, to, when)                                                                                    \
+    {HF, from ".weight", to ".weight", "transpose", when, NULL}, {                                                     \
+        HF, from ".bias", to ".bias", "", when, NULL                                                                   \
     }
+#define LINEAR(from, to) LINEAR_WHEN(from, to, NULL)
+#define STACKED(from, to, when)                                                                                        \
+    {HF, from ".weight", to ".weight", "transpose;stack(c)", when, NULL}, {                                            \
+        HF, from ".bias", to ".bias", "stack(c)", when, NULL                                                           \
+    }
+#define BATCH "norm_type == 'batchnorm'"
+#define LAYERED "norm_type == 'layernorm'"
+#define SHARED "!is_head_per_channel && distribution == 'none' && head != 'pretraining' && head != 'classification'"
+#define SHARED_OUTPUTS "!is_head_per_channel && distribution != 'none'"
+#define SINGLE "is_head_per_channel && distribution == 'none'"
+#define SINGLE_OUTPUTS "is_head_per_channel && distribution != 'none'"
 /* LayerNorm, or BatchNorm1d one module deeper. */
+#define HF_NORM(n, from, to, when)                                                                                     \
+    { HF, LAYER "norm_sublayer" n from, "encoder.layer.{l}.norm" n to, "", when, NULL }
 #define NORM(n)                                                                                                        \
-    {HF, LAYER "norm_sublayer" n ".weight", "encoder.layer.{l}.norm" n ".weight", "", NULL, NULL},                     \
-        {HF, LAYER "norm_sublayer" n ".bias", "encoder.layer.{l}.norm" n ".bias", "", NULL, NULL},                     \
-        {HF, LAYER "norm_sublayer" n ".batchnorm.weight", "encoder.layer.{l}.norm" n ".weight", "", NULL, NULL},       \
-        {HF, LAYER "norm_sublayer" n ".batchnorm.bias", "encoder.layer.{l}.norm" n ".bias", "", NULL, NULL},           \
-        {HF, LAYER "norm_sublayer" n ".batchnorm.running_mean", "encoder.layer.{l}.norm" n ".mean", "", NULL, NULL},   \
-        {HF, LAYER "norm_sublayer" n ".batchnorm.running_var", "encoder.layer.{l}.norm" n ".var", "", NULL, NULL}, {   \
+    HF_NORM(n, ".weight", ".weight", LAYERED), HF_NORM(n, ".bias", ".bias", LAYERED),                                  \
+        HF_NORM(n, ".batchnorm.weight", ".weight", BATCH), HF_NORM(n, ".batchnorm.bias", ".bias", BATCH),              \
+        HF_NORM(n, ".batchnorm.running_mean", ".mean", BATCH), HF_NORM(n, ".batchnorm.running_var", ".var", BATCH), {  \
         HF, LAYER "norm_sublayer" n ".batchnorm.num_batches_tracked", NULL, NULL, NULL, COUNTER                        \
     }
 
-/* The official code's names, of one network: dialect, what stands before them, what before the canonical names. */
-#define AS_IS(d, from, to)                                                                                             \
-    { d, from, to, "", NULL, NULL }
-#define TURNED(d, from, to)                                                                                            \
-    {d, from ".weight", to ".weight", "transpose", NULL, NULL}, {                                                      \
-        d, from ".bias", to ".bias", "", NULL, NULL                                                                    \
+/* The official code's names, of one network: dialect, what stands before them, what before the canonical names, when
+ * that network is there. */
+#define AS_IS_WHEN(d, from, to, when)                                                                                  \
+    { d, from, to, "", when, NULL }
+#define AS_IS(d, from, to) AS_IS_WHEN(d, from, to, NULL)
+#define TURNED_WHEN(d, from, to, when)                                                                                 \
+    {d, from ".weight", to ".weight", "transpose", when, NULL}, {                                                      \
+        d, from ".bias", to ".bias", "", when, NULL                                                                    \
     }
-#define NORM_OF(d, from, to)                                                                                           \
-    AS_IS(d, from ".weight", to ".weight"), AS_IS(d, from ".bias", to ".bias"),                                        \
-        AS_IS(d, from ".running_mean", to ".mean"), AS_IS(d, from ".running_var", to ".var"), {                        \
+#define TURNED(d, from, to) TURNED_WHEN(d, from, to, NULL)
+#define NORM_OF(d, from, to, when)                                                                                     \
+    AS_IS_WHEN(d, from ".weight", to ".weight", when), AS_IS_WHEN(d, from ".bias", to ".bias", when),                  \
+        AS_IS_WHEN(d, from ".running_mean", to ".mean", when), AS_IS_WHEN(d, from ".running_var", to ".var", when), {  \
         d, from ".num_batches_tracked", NULL, NULL, NULL, COUNTER                                                      \
     }
+#define LAYER_NORM_OF(d, from, to, when)                                                                               \
+    AS_IS_WHEN(d, from ".weight", to ".weight", when), AS_IS_WHEN(d, from ".bias", to ".bias", when)
 /* Columns d*N + n of a flattened head become rows n*D + d. */
 #define HEAD_ROWS "reshape({head_out},{d_model},{n_patches});permute(2,1,0);reshape({head_in},{head_out})"
-#define FLATTENED "head == 'prediction'"
-#define OFFICIAL(d, from, to)                                                                                          \
-    TURNED(d, from "backbone.W_P", to "patch_embedding"),                                                              \
-        {d, from "backbone.W_P.{c}.weight", to "patch_embedding.weight", "transpose;stack(c)", NULL, NULL},            \
-        {d, from "backbone.W_P.{c}.bias", to "patch_embedding.bias", "stack(c)", NULL, NULL},                          \
-        AS_IS(d, from "backbone.W_pos", to "position"),                                                                \
-        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_Q", to "encoder.layer.{l}.attention.q"),               \
-        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_K", to "encoder.layer.{l}.attention.k"),               \
-        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.W_V", to "encoder.layer.{l}.attention.v"),               \
-        TURNED(d, from "backbone.encoder.layers.{l}.self_attn.to_out.0", to "encoder.layer.{l}.attention.out"),        \
+#define OFFICIAL(d, from, to, when)                                                                                    \
+    TURNED_WHEN(d, from "backbone.W_P", to "patch_embedding", when " && share_embedding"),                             \
         {d,                                                                                                            \
-         from "backbone.encoder.layers.{l}.self_attn.sdp_attn.scale",                                                  \
-         to "encoder.layer.{l}.attention.scale",                                                                       \
-         "reshape(1)",                                                                                                 \
-         NULL,                                                                                                         \
+         from "backbone.W_P.{c}.weight",                                                                               \
+         to "patch_embedding.weight",                                                                                  \
+         "transpose;stack(c)",                                                                                         \
+         when " && !share_embedding",                                                                                  \
          NULL},                                                                                                        \
-        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_attn.1", to "encoder.layer.{l}.norm1"),                      \
-        AS_IS(d, from "backbone.encoder.layers.{l}.norm_attn.weight", to "encoder.layer.{l}.norm1.weight"),            \
-        AS_IS(d, from "backbone.encoder.layers.{l}.norm_attn.bias", to "encoder.layer.{l}.norm1.bias"),                \
-        TURNED(d, from "backbone.encoder.layers.{l}.ff.0", to "encoder.layer.{l}.ffn.up"),                             \
-        TURNED(d, from "backbone.encoder.layers.{l}.ff.3", to "encoder.layer.{l}.ffn.down"),                           \
-        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_ffn.1", to "encoder.layer.{l}.norm3"),                       \
-        AS_IS(d, from "backbone.encoder.layers.{l}.norm_ffn.weight", to "encoder.layer.{l}.norm3.weight"),             \
-        AS_IS(d, from "backbone.encoder.layers.{l}.norm_ffn.bias", to "encoder.layer.{l}.norm3.bias"),                 \
-        AS_IS(d, from "revin_layer.affine_weight", to "scaling.weight"),                                               \
-        AS_IS(d, from "revin_layer.affine_bias", to "scaling.bias"),                                                   \
-        {d, from "head.linear.weight", to "head.0.weight", HEAD_ROWS, FLATTENED, NULL},                                \
-        {d, from "head.linear.weight", to "head.0.weight", "transpose", "head != 'prediction'", NULL},                 \
-        AS_IS(d, from "head.linear.bias", to "head.0.bias"),                                                           \
-        {d, from "head.linears.{c}.weight", to "head.0.weight", HEAD_ROWS ";stack(c)", NULL, NULL}, {                  \
-        d, from "head.linears.{c}.bias", to "head.0.bias", "stack(c)", NULL, NULL                                      \
+        {d, from "backbone.W_P.{c}.bias", to "patch_embedding.bias", "stack(c)", when " && !share_embedding", NULL},   \
+        AS_IS_WHEN(d, from "backbone.W_pos", to "position", when),                                                     \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.self_attn.W_Q", to "encoder.layer.{l}.attention.q", when),    \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.self_attn.W_K", to "encoder.layer.{l}.attention.k", when),    \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.self_attn.W_V", to "encoder.layer.{l}.attention.v", when),    \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.self_attn.to_out.0", to "encoder.layer.{l}.attention.out",    \
+                    when),                                                                                             \
+        {d, from PML_PATCHTST_SCALE, to "encoder.layer.{l}.attention.scale", "reshape(1)", when, NULL},                \
+        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_attn.1", to "encoder.layer.{l}.norm1", when " && " BATCH),   \
+        LAYER_NORM_OF(d, from "backbone.encoder.layers.{l}.norm_attn", to "encoder.layer.{l}.norm1",                   \
+                      when " && " LAYERED),                                                                            \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.ff.0", to "encoder.layer.{l}.ffn.up", when),                  \
+        TURNED_WHEN(d, from "backbone.encoder.layers.{l}.ff.3", to "encoder.layer.{l}.ffn.down", when),                \
+        NORM_OF(d, from "backbone.encoder.layers.{l}.norm_ffn.1", to "encoder.layer.{l}.norm3", when " && " BATCH),    \
+        LAYER_NORM_OF(d, from "backbone.encoder.layers.{l}.norm_ffn", to "encoder.layer.{l}.norm3",                    \
+                      when " && " LAYERED),                                                                            \
+        AS_IS_WHEN(d, from "revin_layer.affine_weight", to "scaling.weight", when),                                    \
+        AS_IS_WHEN(d, from "revin_layer.affine_bias", to "scaling.bias", when),                                        \
+        {d,                                                                                                            \
+         from PML_PATCHTST_HEAD,                                                                                       \
+         to "head.0.weight",                                                                                           \
+         HEAD_ROWS,                                                                                                    \
+         when " && head == 'prediction' && !is_head_per_channel",                                                      \
+         NULL},                                                                                                        \
+        {d, from PML_PATCHTST_HEAD, to "head.0.weight", "transpose", when " && head != 'prediction'", NULL},           \
+        AS_IS_WHEN(d, from "head.linear.bias", to "head.0.bias", when " && !is_head_per_channel"),                     \
+        {d, from PML_PATCHTST_HEADS, to "head.0.weight", HEAD_ROWS ";stack(c)", when " && is_head_per_channel", NULL}, \
+    {                                                                                                                  \
+        d, from "head.linears.{c}.bias", to "head.0.bias", "stack(c)", when " && is_head_per_channel", NULL            \
     }
 
-#define TSL_LAYER "encoder.attn_layers.{l}."
+#define TSL_LAYER PML_PATCHTST_TSL_LAYER
 
 static const pml_map_rule rules[] = {
-    LINEAR(ENCODER "embedder.input_embedding", "patch_embedding"),
-    {HF, ENCODER "embedder.input_embedding.{c}.weight", "patch_embedding.weight", "transpose;stack(c)", NULL, NULL},
-    {HF, ENCODER "embedder.input_embedding.{c}.bias", "patch_embedding.bias", "stack(c)", NULL, NULL},
+    LINEAR_WHEN(ENCODER "embedder.input_embedding", "patch_embedding", "share_embedding"),
+    STACKED(ENCODER "embedder.input_embedding.{c}", "patch_embedding", "!share_embedding"),
     {HF, ENCODER "positional_encoder.position_enc", "position", "", NULL, NULL},
-    {HF, ENCODER "positional_encoder.cls_token", "cls_token", "reshape(-1)", NULL, NULL},
+    {HF, PML_PATCHTST_CLS, "cls_token", "reshape(-1)", NULL, NULL},
     LINEAR(LAYER "self_attn.q_proj", "encoder.layer.{l}.attention.q"),
     LINEAR(LAYER "self_attn.k_proj", "encoder.layer.{l}.attention.k"),
     LINEAR(LAYER "self_attn.v_proj", "encoder.layer.{l}.attention.v"),
@@ -94,45 +116,40 @@ static const pml_map_rule rules[] = {
     LINEAR(LAYER "ff.0", "encoder.layer.{l}.ffn.up"),
     LINEAR(LAYER "ff.3", "encoder.layer.{l}.ffn.down"),
     NORM("3"),
-    LINEAR("head.projection", "head.0"),
-    LINEAR("head.projection.proj.{k}", "head.{k}"),
-    {HF, "head.projections.{c}.weight", "head.0.weight", "transpose;stack(c)", NULL, NULL},
-    {HF, "head.projections.{c}.bias", "head.0.bias", "stack(c)", NULL, NULL},
-    {HF, "head.projections.{c}.proj.{k}.weight", "head.{k}.weight", "transpose;stack(c)", NULL, NULL},
-    {HF, "head.projections.{c}.proj.{k}.bias", "head.{k}.bias", "stack(c)", NULL, NULL},
-    LINEAR("head.linear", "head.0"),
-    OFFICIAL("official-supervised", "model.", ""),
-    OFFICIAL("official-supervised", "model_res.", ""),
-    OFFICIAL("official-supervised", "model_trend.", "trend."),
-    OFFICIAL("official-self-supervised", "", ""),
-    OFFICIAL("neuralforecast", "model.", ""),
+    LINEAR_WHEN("head.projection", "head.0", SHARED),
+    LINEAR_WHEN("head.projection.proj.{k}", "head.{k}", SHARED_OUTPUTS),
+    STACKED("head.projections.{c}", "head.0", SINGLE),
+    STACKED("head.projections.{c}.proj.{k}", "head.{k}", SINGLE_OUTPUTS),
+    LINEAR_WHEN("head.linear", "head.0", "head == 'pretraining' || head == 'classification'"),
+    OFFICIAL("official-supervised", "model.", "", "!has_trend"),
+    OFFICIAL("official-supervised", "model_res.", "", "has_trend"),
+    OFFICIAL("official-supervised", "model_trend.", "trend.", "has_trend"),
+    OFFICIAL("official-self-supervised", "", "", "1"),
+    OFFICIAL("neuralforecast", "model.", "", "1"),
     {"neuralforecast", "__hparams__.*", NULL, NULL, NULL, "an argument of training"},
     {"neuralforecast", "valid_loss.*", NULL, NULL, NULL, "of the loss that validation measured"},
     {TSL, "patch_embedding.value_embedding.weight", "patch_embedding.weight", "transpose", NULL, NULL},
-    {TSL, "patch_embedding.position_embedding.pe", "position", "reshape(-1,{d_model});narrow(0,0,{n_patches})", NULL,
-     NULL},
+    {TSL, PML_PATCHTST_TABLE, "position", "reshape(-1,{d_model});narrow(0,0,{n_patches})", NULL, NULL},
     TURNED(TSL, TSL_LAYER "attention.query_projection", "encoder.layer.{l}.attention.q"),
     TURNED(TSL, TSL_LAYER "attention.key_projection", "encoder.layer.{l}.attention.k"),
     TURNED(TSL, TSL_LAYER "attention.value_projection", "encoder.layer.{l}.attention.v"),
     TURNED(TSL, TSL_LAYER "attention.out_projection", "encoder.layer.{l}.attention.out"),
-    NORM_OF(TSL, TSL_LAYER "norm1", "encoder.layer.{l}.norm1"),
-    {TSL, TSL_LAYER "conv1.weight", "encoder.layer.{l}.ffn.up.weight", "reshape({ffn_dim},{d_model});transpose", NULL,
-     NULL},
+    NORM_OF(TSL, TSL_LAYER "norm1", "encoder.layer.{l}.norm1", NULL),
+    {TSL, PML_PATCHTST_UP, "encoder.layer.{l}.ffn.up.weight", "reshape({ffn_dim},{d_model});transpose", NULL, NULL},
     AS_IS(TSL, TSL_LAYER "conv1.bias", "encoder.layer.{l}.ffn.up.bias"),
-    {TSL, TSL_LAYER "conv2.weight", "encoder.layer.{l}.ffn.down.weight", "reshape({d_model},{ffn_dim});transpose", NULL,
-     NULL},
+    {TSL, PML_PATCHTST_DOWN, "encoder.layer.{l}.ffn.down.weight", "reshape({d_model},{ffn_dim});transpose", NULL, NULL},
     AS_IS(TSL, TSL_LAYER "conv2.bias", "encoder.layer.{l}.ffn.down.bias"),
-    NORM_OF(TSL, TSL_LAYER "norm2", "encoder.layer.{l}.norm3"),
-    NORM_OF(TSL, "encoder.norm.1", "encoder.norm"),
-    NORM_OF(TSL, "encoder.norm", "encoder.norm"),
-    {TSL, "head.linear.weight", "head.0.weight", HEAD_ROWS, NULL, NULL},
-    AS_IS(TSL, "head.linear.bias", "head.0.bias"),
+    NORM_OF(TSL, TSL_LAYER "norm2", "encoder.layer.{l}.norm3", NULL),
+    NORM_OF(TSL, "encoder.norm.1", "encoder.norm", "final_norm == 'batchnorm'"),
+    LAYER_NORM_OF(TSL, "encoder.norm", "encoder.norm", "final_norm == 'layernorm'"),
+    {TSL, PML_PATCHTST_HEAD, "head.0.weight", HEAD_ROWS, "head == 'prediction'", NULL},
+    AS_IS_WHEN(TSL, "head.linear.bias", "head.0.bias", "head == 'prediction'"),
     /* Columns c*D*N + d*N + n become rows (c*N + n)*D + d. */
-    {TSL, "projection.weight", "head.0.weight",
+    {TSL, PML_PATCHTST_PROJECTION, "head.0.weight",
      "reshape({num_targets},{num_input_channels},{d_model},{n_patches});permute(1,3,2,0);"
      "reshape({head_in},{num_targets})",
-     NULL, NULL},
-    AS_IS(TSL, "projection.bias", "head.0.bias"),
+     "head == 'classification'", NULL},
+    AS_IS_WHEN(TSL, "projection.bias", "head.0.bias", "head == 'classification'"),
     {NULL, NULL, NULL, NULL, NULL, NULL}};
 
 /* Without these no PatchTST computes, whatever its head and norm. */
@@ -240,4 +257,5 @@ const pml_mapper pml_mapper_patchtst = {
     .config_attribute = "hyper_parameters", /* of neuralforecast */
     .class_attribute = "model_class",
     .class_name = "PatchTST",
+    .dialects = pml_patchtst_dialects,
 };

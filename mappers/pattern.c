@@ -94,31 +94,39 @@ bool pml_pattern_match(const char *pattern, const char *name, pml_captures *capt
     return match_rest(pattern, name, (pml_captures){0}, captures);
 }
 
-bool pml_pattern_fill(const char *pattern, const pml_captures *captures, char *name, size_t name_bytes) {
+bool pml_pattern_write(const char *pattern, const pml_captures *captures, bool has_optional, const char *gap,
+                       char *name, size_t name_bytes) {
     size_t used = 0;
     while (*pattern != '\0') {
-        char text[16] = {*pattern, '\0'};
-        size_t taken = 1;
+        char digits[16];
+        const char *text = pattern;
+        size_t length = 1, taken = 1;
         uint32_t value;
         if (*pattern == '[' || *pattern == ']') {
-            text[0] = '\0';
+            length = 0;
+            taken = *pattern == '[' && !has_optional ? strcspn(pattern, "]") : 1;
         } else if (is_capture(pattern) && pml_captures_get(captures, pattern[1], &value)) {
-            (void)snprintf(text, sizeof text, "%u", (unsigned)value);
+            length = (size_t)snprintf(digits, sizeof digits, "%u", (unsigned)value);
+            text = digits;
+            taken = 3;
+        } else if (is_gap(pattern) && gap != NULL) {
+            length = strlen(gap);
+            text = gap;
             taken = 3;
         }
-        size_t length = strlen(text);
-        if (used + length >= name_bytes) {
+        if (length >= name_bytes - used) {
             return false;
         }
         memcpy(name + used, text, length);
         used += length;
         pattern += taken;
     }
-    if (used >= name_bytes) {
-        return false;
-    }
     name[used] = '\0';
     return true;
+}
+
+bool pml_pattern_fill(const char *pattern, const pml_captures *captures, char *name, size_t name_bytes) {
+    return name_bytes > 0 && pml_pattern_write(pattern, captures, true, NULL, name, name_bytes);
 }
 
 bool pml_pattern_check(const char *pattern) {

@@ -31,6 +31,11 @@ bool pml_captures_get(const pml_captures *captures, char letter, uint32_t *value
  * False when it does not fit `name_bytes`. */
 bool pml_pattern_fill(const char *pattern, const pml_captures *captures, char *name, size_t name_bytes);
 
+/* The same where it is known whether optional parts are there, and what stands for {*} (NULL: it stays as written).
+ * `name_bytes` is at least 1. */
+bool pml_pattern_write(const char *pattern, const pml_captures *captures, bool has_optional, const char *gap,
+                       char *name, size_t name_bytes);
+
 /* True when the pattern is well formed. */
 bool pml_pattern_check(const char *pattern);
 

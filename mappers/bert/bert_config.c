@@ -24,7 +24,7 @@ static pml_status derive_normalize(pml_config_reader *r, const pml_config_rule *
 
 #define HAS_CLASSIFIER "head == 'sequence_classification' || head == 'token_classification'"
 
-static const pml_config_rule table[] = {
+const pml_config_rule pml_bert_keys[] = {
     {.key = "head",
      .source = "architectures",
      .words = "BertModel=none|BertForMaskedLM=masked_lm|BertForPreTraining=pretraining|"
@@ -410,9 +410,9 @@ pml_status pml_bert_config(const pml_map_source *source, pml_detection *detectio
     PML_TRY(examine(&r, &facts, error));
     r.base.evidence = r.evidence.items;
     r.base.n_evidence = r.evidence.count;
-    PML_TRY(pml_config_read(&r.base, table, error));
+    PML_TRY(pml_config_read(&r.base, pml_bert_keys, error));
     PML_TRY(pml_config_blame(source, pml_schema_check_config(r.base.schema, config, error), error));
-    PML_TRY(pml_config_settle(&r.base, table, error));
+    PML_TRY(pml_config_settle(&r.base, pml_bert_keys, error));
     PML_TRY(check_tie(&r.base, error));
     PML_TRY(check_dimension(&r, error));
     PML_TRY(set_text(&r, error));

@@ -11,6 +11,10 @@ typedef struct pml_patchtst_arguments {
     bool has_settings;            /* runs are named by their arguments */
 } pml_patchtst_arguments;
 
+/* The rules of each, for patchtst_dialects.c. */
+extern const pml_config_rule pml_patchtst_keys_supervised[], pml_patchtst_keys_self_supervised[],
+    pml_patchtst_keys_library[], pml_patchtst_keys_forecasting[];
+
 /* `dialect` is one of them. */
 const pml_patchtst_arguments *pml_patchtst_arguments_of(const char *dialect);
 

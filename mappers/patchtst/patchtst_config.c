@@ -15,21 +15,17 @@ static pml_status derive_masking(pml_config_reader *r, const pml_config_rule *ru
 #define HAS_DISTRIBUTION "head == 'prediction' || head == 'regression'"
 #define HAS_POOLING "(head == 'prediction' || is_pooled_head) && !use_cls_token && n_patches > 1"
 
-static const pml_config_rule head_rule = {
-    .key = "head",
-    .source = "architectures",
-    .words = "PatchTSTModel=none|PatchTSTForPrediction=prediction|PatchTSTForPretraining=pretraining|"
-             "PatchTSTForClassification=classification|PatchTSTForRegression=regression",
-    .null_is_absent = true,
-    .is_list = true,
-    .is_open = true,
-    .must_ask = true,
-    .from_tensors = true};
-
-static const pml_config_rule channels_rule = {
-    .key = "num_input_channels", .source = "num_input_channels", .fallback = "1", .must_ask = true};
-
-static const pml_config_rule rest[] = {
+const pml_config_rule pml_patchtst_keys_hf[] = {
+    {.key = "head",
+     .source = "architectures",
+     .words = "PatchTSTModel=none|PatchTSTForPrediction=prediction|PatchTSTForPretraining=pretraining|"
+              "PatchTSTForClassification=classification|PatchTSTForRegression=regression",
+     .null_is_absent = true,
+     .is_list = true,
+     .is_open = true,
+     .must_ask = true,
+     .from_tensors = true},
+    {.key = "num_input_channels", .source = "num_input_channels", .fallback = "1", .must_ask = true},
     {.key = "context_length", .source = "context_length", .fallback = "32", .must_ask = true},
     {.key = "patch_length", .source = "patch_length", .fallback = "1"},
     {.key = "patch_stride", .source = "patch_stride", .alias = "stride", .fallback = "1", .must_ask = true},
@@ -129,7 +125,8 @@ static const pml_config_rule rest[] = {
     {.key = "head_dropout", .source = "head_dropout", .fallback = "0"},
     {.key = "init_std", .source = "init_std", .fallback = "0.02"},
     {.key = NULL}};
-#define N_REST (sizeof rest / sizeof rest[0])
+static const pml_config_rule *const head_rule = &pml_patchtst_keys_hf[0];
+static const pml_config_rule *const channels_rule = &pml_patchtst_keys_hf[1];
 
 static const char *const other_keys[] = {"distribution_output", NULL};
 
@@ -483,8 +480,8 @@ static pml_status find_numbers(pml_config_reader *r, evidence *e, pml_error *err
     for (size_t i = 0; i < e->said.count; i++) {
         channels = strcmp(e->said.items[i].key, "num_input_channels") == 0 ? &e->said.items[i] : channels;
     }
-    PML_TRY(get_number(r, &channels_rule, channels, &e->n_channels, error));
-    for (const pml_config_rule *rule = rest; rule->key != NULL; rule++) {
+    PML_TRY(get_number(r, channels_rule, channels, &e->n_channels, error));
+    for (const pml_config_rule *rule = pml_patchtst_keys_hf; rule->key != NULL; rule++) {
         if (strcmp(rule->key, "prediction_length") == 0) {
             PML_TRY(get_number(r, rule, NULL, &e->horizon, error));
         } else if (strcmp(rule->key, "num_targets") == 0) {
@@ -501,10 +498,6 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     pml_facts facts = {0};
     evidence e = {.n_patches = 0};
     char *head = NULL;
-    pml_config_rule table[2 + N_REST];
-    table[0] = head_rule;
-    table[1] = channels_rule;
-    memcpy(table + 2, rest, sizeof rest);
     pml_config_reader r = {.source = source,
                            .schema = pml_schema_find("patchtst"),
                            .detection = detection,
@@ -512,7 +505,7 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
                            .other_keys = other_keys};
     PML_TRY(pml_config_refuse(source, hidden_keys, "it changes how windows are scaled", error));
     PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
-    PML_TRY(pml_config_get(&r, &head_rule, PML_CONFIG_CHOICE, &head, error));
+    PML_TRY(pml_config_get(&r, head_rule, PML_CONFIG_CHOICE, &head, error));
     examine_body(&facts, &e);
     PML_TRY(find_numbers(&r, &e, error));
     examine_head(&facts, &e);
@@ -523,9 +516,9 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
     examine_head_sizes(&e, kind);
     r.evidence = e.said.items;
     r.n_evidence = e.said.count;
-    PML_TRY(pml_config_read(&r, table, error));
+    PML_TRY(pml_config_read(&r, pml_patchtst_keys_hf, error));
     PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
-    PML_TRY(pml_config_settle(&r, table, error));
+    PML_TRY(pml_config_settle(&r, pml_patchtst_keys_hf, error));
     PML_TRY(describe(&r, detection, error));
 done:
     pml_free(head);

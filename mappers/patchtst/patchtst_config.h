@@ -2,7 +2,10 @@
 #ifndef PML_MAPPERS_PATCHTST_PATCHTST_CONFIG_H
 #define PML_MAPPERS_PATCHTST_PATCHTST_CONFIG_H
 
-#include "mappers/mapper.h"
+#include "mappers/config.h"
+
+/* How PatchTSTConfig is read; ends with a NULL key. */
+extern const pml_config_rule pml_patchtst_keys_hf[];
 
 /* The `config` slot of the dialect "hf". */
 pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *detection, pml_metadata *config,

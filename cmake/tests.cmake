@@ -65,6 +65,8 @@ pml_add_fuzz(pml floor_file)
 pml_add_fuzz(csv floor_series)
 pml_add_fuzz(wordpiece floor_text)
 pml_add_fuzz(tokenizer_json room_convert)
+pml_add_fuzz(batch_manifest room_convert)
+pml_add_fuzz(models_page room_convert)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

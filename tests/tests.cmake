@@ -152,7 +152,7 @@ add_library(io_shim MODULE tests/faults/io_shim.c)
 target_compile_options(io_shim PRIVATE -fvisibility=default)
 set_target_properties(io_shim PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
-foreach(name convert io_faults ship shipped_files batch hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
+foreach(name convert io_faults ship shipped_files batch batch_memory batch_io_faults hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
             text_commands text_answers)
         if(TARGET test_convert_${name})
             add_dependencies(test_convert_${name} pml-convert pml-run)

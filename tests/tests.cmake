@@ -145,20 +145,19 @@ if(NOT PML_SANITIZE)
     set_tests_properties(parity/bert-base PROPERTIES LABELS "parity;slow" TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endif()
 
-# Tests of whole commands run the program: building one of them builds it too.
-if(TARGET pml-convert)
-    # What a program loads before libc to have its calls of the system fail.
+# What a program loads before libc to have its calls of the system fail.
 add_library(io_shim MODULE tests/faults/io_shim.c)
 target_compile_options(io_shim PRIVATE -fvisibility=default)
 set_target_properties(io_shim PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
-foreach(name convert io_faults ship shipped_files batch batch_memory batch_io_faults hostile hostile_text bombs cut_short scarce_memory inspect verify diff detect selftest registries outputs
-            text_commands text_answers)
-        if(TARGET test_convert_${name})
-            add_dependencies(test_convert_${name} pml-convert pml-run)
-        endif()
-    endforeach()
-endif()
+# Tests of whole commands run the programs: building one of them builds those too.
+file(GLOB convert_tests CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/tests/convert
+    ${CMAKE_SOURCE_DIR}/tests/convert/test_*.c)
+foreach(name IN LISTS convert_tests)
+    get_filename_component(name ${name} NAME_WE)
+    string(REGEX REPLACE "^test_" "test_convert_" name ${name})
+    add_dependencies(${name} pml-convert pml-run io_shim)
+endforeach()
 
 # ---- scripts/cluster: with the variables of each scheduler, and under a real Slurm where root may start one -----------
 add_test(NAME cluster/scripts COMMAND ${CMAKE_SOURCE_DIR}/tests/cluster/test_scripts.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
@@ -166,3 +165,8 @@ add_test(NAME cluster/slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/cluster/slurm_arra
 set_tests_properties(cluster/scripts PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 set_tests_properties(cluster/slurm PROPERTIES
     LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+
+# The long form of a test that takes every fourth case.
+add_test(NAME convert/heap_contents_all COMMAND test_convert_heap_contents)
+set_tests_properties(convert/heap_contents_all PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1200
+    ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_ALL=1")

@@ -143,6 +143,9 @@ static pml_status lane_start(engine *e, lane *l, pml_hub_item *item, uint64_t fi
                                       .on_body = on_body,
                                       .user = l};
     item->n_active++;
+    if (l->is_hub) {
+        pml_hub_session_spend(d->session, PML_HUB_RESOLVE);
+    }
     pml_hub_item_claim(item, first, end, true);
     PML_TRY(pml_http_start(d->session->http, &l->transfer, error));
 done:

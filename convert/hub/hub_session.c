@@ -49,15 +49,21 @@ uint64_t pml_hub_session_wait_ms(const pml_hub_session *session, pml_hub_budget 
     return session->next_ms[budget] > now_ms ? session->next_ms[budget] - now_ms : 0;
 }
 
+void pml_hub_session_spend(pml_hub_session *session, pml_hub_budget budget) {
+    session->next_ms[budget] = pml_http_now_ms() + session->pace_ms[budget];
+}
+
 /* Once four fifths of a budget are used, what is left is spread over the time that is left. */
 void pml_hub_session_heed(pml_hub_session *session, pml_hub_budget budget, const pml_http_reply *reply) {
     const pml_http_rate *rate = &reply->rate;
     session->n_requests[budget]++;
     if (!rate->is_known || (rate->quota > 0 && rate->left > rate->quota / 5) || (rate->quota == 0 && rate->left > 0)) {
+        session->pace_ms[budget] = 0;
         return;
     }
     const uint64_t reset_s = rate->reset_s < MOST_PACE_S ? rate->reset_s + 1 : MOST_PACE_S;
     const double wait_ms = (double)reset_s * 1000 / (double)(rate->left + 1) * session->environment->time_scale;
+    session->pace_ms[budget] = (uint64_t)wait_ms;
     session->next_ms[budget] = pml_http_now_ms() + (uint64_t)wait_ms;
 }
 
@@ -120,6 +126,7 @@ static pml_status run_transfer(pml_hub_session *session, pml_http_transfer *tran
     const uint64_t deadline_ms =
         pml_http_now_ms() + (uint64_t)(MOST_PACE_S * 1000 * session->environment->time_scale) + API_SILENCE_MS;
     PML_TRY(pml_hub_sleep(pml_hub_session_wait_ms(session, PML_HUB_API), error));
+    pml_hub_session_spend(session, PML_HUB_API);
     PML_TRY(pml_http_start(session->http, transfer, error));
     while (transfer->end == PML_HTTP_RUNNING) {
         PML_TRY(pml_http_poll(session->http, 200, error));

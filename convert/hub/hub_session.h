@@ -16,6 +16,7 @@ typedef struct pml_hub_session {            /* zero = safe to deinit */
     pml_http *http;
     unsigned n_tries;
     uint64_t next_ms[PML_HUB_N_BUDGETS]; /* of pml_http_now_ms: no request of that budget before */
+    uint64_t pace_ms[PML_HUB_N_BUDGETS]; /* between two requests; 0: as fast as they go */
     uint64_t n_requests[PML_HUB_N_BUDGETS];
 } pml_hub_session;
 
@@ -29,6 +30,8 @@ const char *pml_hub_session_token(const pml_hub_session *session, const char *ur
 
 /* Milliseconds until a request of that budget may start; 0: now. */
 uint64_t pml_hub_session_wait_ms(const pml_hub_session *session, pml_hub_budget budget);
+/* A request of that budget starts now. */
+void pml_hub_session_spend(pml_hub_session *session, pml_hub_budget budget);
 /* Counts a request, and learns from the reply how fast the next ones may follow. */
 void pml_hub_session_heed(pml_hub_session *session, pml_hub_budget budget, const pml_http_reply *reply);
 

@@ -67,6 +67,7 @@ pml_add_fuzz(wordpiece floor_text)
 pml_add_fuzz(tokenizer_json room_convert)
 pml_add_fuzz(batch_manifest room_convert)
 pml_add_fuzz(models_page room_convert)
+pml_add_fuzz(hub_json room_convert)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

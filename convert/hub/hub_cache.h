@@ -42,6 +42,11 @@ pml_status pml_hub_cache_write_listing(const pml_hub_cache *cache, const char *c
 /* Away with it, if it is there: the hub is asked again the next time. */
 void pml_hub_cache_forget_listing(const pml_hub_cache *cache, const char *commit);
 
+/* What a snapshot holds, for commits without a list: its links to blobs, with the size of what is there. *listing must
+ * be empty. Whether files are missing cannot be told from it. Errors: IO, MEMORY, FORMAT. */
+pml_status pml_hub_cache_list_snapshot(const pml_hub_cache *cache, const char *commit, pml_hub_listing *listing,
+                                       pml_error *error) PML_WARN_UNUSED;
+
 /* Whether the blob is there and right: its size each time, its hash unless an earlier run has verified this very file.
  * A wrong blob is removed if `may_remove` (and is then not there), otherwise an error. Errors: IO, FORMAT, INTERRUPTED,
  * MEMORY. */

@@ -62,9 +62,13 @@ static pml_status find_listing(fetch *f, pml_error *error) {
         PML_TRY(pml_hub_cache_read_listing(&f->cache, f->result->commit, &f->result->listing, &found, error));
     }
     if (!found && f->environment.is_offline) {
-        PML_TRY(fail_offline(f, error, "no list of the commit's files is"));
-    }
-    if (!found) {
+        if (f->has_cache) { /* older clients keep no lists */
+            PML_TRY(pml_hub_cache_list_snapshot(&f->cache, f->result->commit, &f->result->listing, error));
+        }
+        if (f->result->listing.count == 0) {
+            PML_TRY(fail_offline(f, error, "no file of the commit is"));
+        }
+    } else if (!found) {
         PML_TRY(pml_hub_api_list(&f->session, f->repo, f->result->commit, &f->result->listing, error));
         if (!f->options->only_plan) {
             PML_TRY(pml_hub_cache_write_listing(&f->cache, f->result->commit, &f->result->listing, error));

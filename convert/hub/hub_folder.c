@@ -41,7 +41,7 @@ static int step(int *fd, const char *name, bool create) {
 static pml_status walk(int folder_fd, const char *path, size_t length, bool create, int *fd, pml_error *error) {
     char name[NAME_MAX + 1];
     *fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 3);
-    int code = *fd < 0 ? errno : 0;
+    int code = *fd < 0 ? errno : length > 0 && path[length - 1] == '/' ? EINVAL : 0;
     for (size_t at = 0; code == 0 && at < length;) {
         const size_t n = strcspn(path + at, "/");
         if (n == 0 || n > NAME_MAX) {
@@ -64,6 +64,9 @@ pml_status pml_hub_folder_parent(int folder_fd, const char *path, bool create, i
                                  pml_error *error) {
     const char *slash = strrchr(path, '/');
     *base = slash != NULL ? slash + 1 : path;
+    if (**base == '\0' || strcmp(*base, ".") == 0 || strcmp(*base, "..") == 0) {
+        return fail(path, EINVAL, error);
+    }
     return walk(folder_fd, path, slash != NULL ? (size_t)(slash - path) : 0, create, parent_fd, error);
 }
 

@@ -134,35 +134,46 @@ done:
     return status;
 }
 
-/* Checks an entry and adds it. */
-static pml_status add(pml_hub_listing *listing, const pml_json_reader *reader, const entry *e, pml_error *error) {
+pml_status pml_hub_listing_add(pml_hub_listing *listing, const char *path, const char *hash, uint64_t size_bytes,
+                               pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted quoted;
     size_t i_name;
     bool is_new;
-    const bool is_lfs = e->sha256[0] != '\0';
-    const char *hash = is_lfs ? e->sha256 : e->oid;
-    status = pml_hub_path_check(e->path, error);
-    if (status != PML_OK) {
-        PML_TRY(pml_json_locate(reader, status, error));
-    }
-    if (!(is_lfs ? e->has_lfs_size || e->has_size : e->has_size) || !pml_hub_is_hash(hash) ||
-        (strlen(hash) == PML_HUB_HASH_TEXT_BYTES - 1) != is_lfs) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: the file %s has no size or no hash", reader->file_name,
-                         pml_quote(&quoted, e->path)));
+    PML_TRY(pml_hub_path_check(path, error));
+    if (!pml_hub_is_hash(hash)) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "the file %s has no hash", pml_quote(&quoted, path)));
     }
     PML_TRY(pml_grow(&listing->files, &listing->capacity, listing->count + 1, sizeof *listing->files, PML_HUB_MAX_FILES,
                      "files in a repository", error));
-    PML_TRY(pml_names_add(&listing->names, e->path, strlen(e->path), PML_HUB_MAX_FILES, "files in a repository",
-                          &i_name, &is_new, error));
+    PML_TRY(pml_names_add(&listing->names, path, strlen(path), PML_HUB_MAX_FILES, "files in a repository", &i_name,
+                          &is_new, error));
     if (!is_new) {
-        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: the file %s is listed twice", reader->file_name,
-                         pml_quote(&quoted, e->path)));
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "the file %s is listed twice", pml_quote(&quoted, path)));
     }
     pml_hub_file *file = &listing->files[listing->count++];
-    *file = (pml_hub_file){.path = pml_names_at(&listing->names, i_name),
-                           .size_bytes = is_lfs && e->has_lfs_size ? e->lfs_size_bytes : e->size_bytes};
+    *file = (pml_hub_file){.path = pml_names_at(&listing->names, i_name), .size_bytes = size_bytes};
     memcpy(file->hash, hash, strlen(hash) + 1);
+done:
+    return status;
+}
+
+/* Checks an entry and adds it. */
+static pml_status add(pml_hub_listing *listing, const pml_json_reader *reader, const entry *e, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_quoted quoted;
+    const bool is_lfs = e->sha256[0] != '\0';
+    const char *hash = is_lfs ? e->sha256 : e->oid;
+    if (!(e->has_size || (is_lfs && e->has_lfs_size)) || (strlen(hash) == PML_HUB_HASH_TEXT_BYTES - 1) != is_lfs) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: the file %s has no size or no hash", reader->file_name,
+                         pml_quote(&quoted, e->path)));
+    }
+    status = pml_hub_listing_add(listing, e->path, hash, is_lfs && e->has_lfs_size ? e->lfs_size_bytes : e->size_bytes,
+                                 error);
+    if (status != PML_OK) {
+        PML_TRY(pml_error_prefix(error, status, "%s", reader->file_name));
+    }
+    pml_hub_file *file = &listing->files[listing->count - 1];
     memcpy(file->xet_hash, e->xet_hash, sizeof file->xet_hash);
     if (pml_hub_is_commit(e->oid)) {
         memcpy(file->blob_id, e->oid, sizeof file->blob_id);

@@ -27,6 +27,10 @@ typedef struct pml_hub_listing { /* zero = empty, safe to deinit */
 void pml_hub_listing_deinit(pml_hub_listing *listing);
 const pml_hub_file *pml_hub_listing_find(const pml_hub_listing *listing, const char *path); /* NULL: not there */
 
+/* Adds one file. Errors: FORMAT (a path or hash that cannot be, or the path is there already), MEMORY. */
+pml_status pml_hub_listing_add(pml_hub_listing *listing, const char *path, const char *hash, uint64_t size_bytes,
+                               pml_error *error) PML_WARN_UNUSED;
+
 /* Reads "sha" out of the hub's answer about a revision. `shown` names the answer in messages. Errors: FORMAT, MEMORY.
  */
 pml_status pml_hub_listing_read_commit(const void *bytes, size_t size_bytes, const char *shown,

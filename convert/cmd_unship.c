@@ -86,12 +86,13 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     (void)n_operands;
     const unship_options *given = options;
     const char *path = operands[0];
-    const bool is_delta = pml_delta_probe(path);
     pml_status status = PML_OK;
+    bool is_delta;
     pml_pieces pieces = {0};
     pml_progress *progress = NULL;
     pml_restore_report report;
     char target[PATH_MAX];
+    PML_TRY(pml_delta_probe(path, &is_delta, error));
     if (is_delta && given->patch_from == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s: is a delta: --patch-from OLD.pml says against what", path));
     }

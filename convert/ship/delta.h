@@ -39,7 +39,7 @@ pml_status pml_delta_write(const char *path, const char *old_path, const char *t
  * Errors: NOT_FOUND, IO, FORMAT, MISMATCH (another old file than the delta was made from), INTERRUPTED, MEMORY. */
 pml_status pml_delta_open(const char *path, const char *old_path, pml_pieces *pieces, pml_error *error) PML_WARN_UNUSED;
 
-/* Whether a file begins as a delta does; false too when it cannot be read. */
-bool pml_delta_probe(const char *path);
+/* Whether a file begins as a delta does. Errors: NOT_FOUND, IO. */
+pml_status pml_delta_probe(const char *path, bool *is_delta, pml_error *error) PML_WARN_UNUSED;
 
 #endif

@@ -1,7 +1,5 @@
 /* Reading deltas (convert/ship/delta.h), which trust nothing: every range is checked against both files first. */
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -17,15 +15,14 @@ typedef struct source_range { /* of a piece */
     uint64_t packed_offset;
 } source_range;
 
-bool pml_delta_probe(const char *path) {
-    char head[8] = {0};
-    const int fd = open(path, PML_INPUT_FLAGS);
-    const bool is_delta =
-        fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && memcmp(head, PML_DELTA_MAGIC, 8) == 0;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return is_delta;
+pml_status pml_delta_probe(const char *path, bool *is_delta, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_file_map map = {0};
+    PML_TRY(pml_file_map_open(path, PML_E_IO, &map, error));
+    *is_delta = map.size_bytes >= 8 && memcmp(map.data, PML_DELTA_MAGIC, 8) == 0;
+done:
+    pml_file_map_close(&map);
+    return status;
 }
 
 static pml_status damaged(const pml_pieces *pieces, const char *cause, pml_error *error) {

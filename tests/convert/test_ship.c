@@ -158,6 +158,7 @@ static void refuses_what_cannot_be(void) {
         return;
     }
     test_usage("unship", "'x.zst'");
+    TEST_EXITS(66, "absent.delta", "unship '%s/absent.delta' --patch-from '%s'", folder, model);
     TEST_EXITS(2, "-o DIR", "ship '%s'", model);
     TEST_EXITS(2, "expected 1 to 19", "ship '%s' -o '%s' --level 20", model, folder);
     TEST_EXITS(66, NULL, "ship '%s/absent.pml' -o '%s'", folder, folder);

@@ -163,8 +163,11 @@ static void damaged_deltas_are_refused(void) {
     pml_error error;
     PML_ASSERT_OK(pml_delta_write(other, base, delta, 1, false, NULL, NULL, &written, &error), &error);
     CU_ASSERT(written.same_bytes > 0 && written.packed.packed_bytes < written.packed.content_bytes);
-    CU_ASSERT_TRUE(pml_delta_probe(delta));
-    CU_ASSERT_FALSE(pml_delta_probe(base));
+    bool is_delta;
+    PML_ASSERT_OK(pml_delta_probe(delta, &is_delta, &error), &error);
+    CU_ASSERT_TRUE(is_delta);
+    PML_ASSERT_OK(pml_delta_probe(base, &is_delta, &error), &error);
+    CU_ASSERT_FALSE(is_delta);
     size_t size_bytes;
     unsigned char *bytes = pml_test_read_file(delta, &size_bytes);
     for (size_t i = 0; i < size_bytes; i += i < 600 ? 1 : 997) {

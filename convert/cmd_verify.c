@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "convert/commands.h"
+#include "convert/hub_options.h"
 #include "convert/ship/receipt.h"
 #include "convert/verify_source.h"
 #include "runtime/base/alloc.h"
@@ -12,6 +13,7 @@
 
 typedef struct verify_options {
     pml_common_options common;
+    pml_hub_command hub;
     const char *source;
     const char *config_path;
     const char *map_path;
@@ -76,12 +78,12 @@ static void on_progress(void *user, uint64_t done_bytes) {
     pml_progress_advance(user, done_bytes);
 }
 
-static pml_status compare_with_source(const pml_file *file, const verify_options *given, pml_verify_report *report,
-                                      pml_error *error) {
+static pml_status compare_with_source(const pml_file *file, const verify_options *given, const char *source,
+                                      pml_verify_report *report, pml_error *error) {
     pml_status status = PML_OK;
     pml_progress *progress = NULL;
     PML_TRY(pml_progress_create(&given->common, "verify", pml_file_size(file), &progress, error));
-    pml_verify_options options = {.source = given->source,
+    pml_verify_options options = {.source = source,
                                   .config_path = given->config_path,
                                   .map_path = given->map_path,
                                   .progress = on_progress,
@@ -110,6 +112,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_status status = PML_OK;
     pml_file *file = NULL;
     pml_verify_report report = {0};
+    char *source = NULL;
     if (given->source == NULL && (given->config_path != NULL || given->map_path != NULL)) {
         PML_TRY(
             PML_FAIL(error, PML_E_ARGUMENT, "--config and --map say how the source is read: they go with --source"));
@@ -127,7 +130,8 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(damage);
     }
     if (given->source != NULL) {
-        PML_TRY(compare_with_source(file, given, &report, error));
+        PML_TRY(pml_hub_command_resolve(&given->hub, &given->common, given->source, &source, error));
+        PML_TRY(compare_with_source(file, given, source, &report, error));
     }
     if (given->common.json) {
         PML_TRY(print_json(file, NULL, given->source, &report, error));
@@ -140,11 +144,12 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 done:
     pml_verify_report_deinit(&report);
     pml_file_close(file);
+    pml_free(source);
     return status;
 }
 
 static const pml_option options[] = {
-    {"source", 0, PML_OPTION_TEXT, "DIR", NULL,
+    {"source", 0, PML_OPTION_TEXT, "SOURCE", NULL,
      "repeat the conversion of this source with the recorded options and compare bit for bit",
      offsetof(verify_options, source)},
     {"config", 0, PML_OPTION_TEXT, "FILE", NULL, "with --source: the config, if the conversion was given --config",
@@ -154,6 +159,7 @@ static const pml_option options[] = {
     {"key", 0, PML_OPTION_TEXT, "PUBLIC", NULL,
      "also check SHA256SUMS beside FILE, which names it, and its signature by this Ed25519 key (PEM)",
      offsetof(verify_options, key_path)},
+    PML_HUB_COMMAND_ROWS(verify_options),
     {0},
 };
 

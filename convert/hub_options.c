@@ -32,11 +32,14 @@ static void on_progress(void *user, const char *finished, uint64_t done_bytes, u
             return; /* progress is worth no error */
         }
     }
+    pml_progress_advance(s->progress, done_bytes);
     if (finished != NULL) {
         pml_quoted quoted;
-        pml_log(PML_LOG_INFO, "%s: %s is here and verified", s->repo, pml_quote(&quoted, finished));
+        char text[300];
+        (void)snprintf(text, sizeof text, "%s is here and verified", pml_quote(&quoted, finished));
+        pml_progress_note(s->progress, text);
+        pml_log(PML_LOG_DEBUG, "%s: %s", s->repo, text);
     }
-    pml_progress_advance(s->progress, done_bytes);
 }
 
 static pml_status read_options(const pml_hub_command *given, pml_hub_fetch_options *options, pml_error *error) {

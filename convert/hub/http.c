@@ -8,7 +8,6 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
-#include "runtime/base/quote.h"
 #include "runtime/base/version.h"
 
 #define RECEIVE_BYTES 524288L /* of libcurl's buffer: the most it allows */
@@ -302,6 +301,15 @@ static bool is_hopeless(CURLcode code) {
     }
 }
 
+/* libcurl's words, in which a server's may be quoted. */
+static void describe(pml_http_transfer *transfer, const char *text) {
+    size_t n = 0;
+    for (; text[n] != '\0' && n + 1 < sizeof transfer->cause; n++) {
+        transfer->cause[n] = text[n] >= ' ' && text[n] < 0x7F ? text[n] : '?';
+    }
+    transfer->cause[n] = '\0';
+}
+
 static void end_job(pml_http *http, pml_http_job *job, CURLcode code) {
     pml_http_transfer *transfer = job->transfer;
     if (transfer->status != PML_OK) {
@@ -311,10 +319,7 @@ static void end_job(pml_http *http, pml_http_job *job, CURLcode code) {
     } else {
         transfer->end = is_hopeless(code) && !job->was_refused ? PML_HTTP_HOPELESS : PML_HTTP_BROKEN;
         if (!job->was_refused) {
-            pml_quoted text;
-            const bool has_text = job->error_text[0] != '\0';
-            (void)snprintf(transfer->cause, sizeof transfer->cause, "%s%s%s", curl_easy_strerror(code),
-                           has_text ? ": " : "", has_text ? pml_quote(&text, job->error_text) : "");
+            describe(transfer, job->error_text[0] != '\0' ? job->error_text : curl_easy_strerror(code));
         }
     }
     pml_http_job **at = &http->jobs;

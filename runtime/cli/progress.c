@@ -184,6 +184,13 @@ void pml_progress_advance(pml_progress *progress, uint64_t done_bytes) {
     progress->shown_percent = percent;
 }
 
+void pml_progress_note(pml_progress *progress, const char *text) {
+    if (progress != NULL && progress->mode != MODE_NONE) {
+        pml_progress_clear();
+        (void)fprintf(stderr, "%s: %s\n", progress->what, text);
+    }
+}
+
 void pml_progress_destroy(pml_progress *progress) {
     if (progress != NULL) {
         pml_progress_clear();

@@ -24,6 +24,9 @@ static const char *written(const pml_common_options *common, const char *unit, i
         for (uint64_t i = 1; i <= 28; i++) {
             (void)nanosleep(&pause, NULL);
             pml_progress_advance(progress, i * 1000);
+            if (i == 20) {
+                pml_progress_note(progress, "a part is done");
+            }
         }
         pml_progress_destroy(progress);
         (void)fflush(stderr);
@@ -43,6 +46,7 @@ static void plain_lines_where_there_is_no_terminal(void) {
     const pml_common_options common = {0};
     const char *text = written(&common, "windows", 50);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "working 100%  28000/28000 windows"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "working: a part is done\n"));
     CU_ASSERT_PTR_NULL(strchr(text, '\r'));
     CU_ASSERT_PTR_NULL(strchr(text, '\033'));
 }

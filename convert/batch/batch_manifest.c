@@ -98,8 +98,13 @@ done:
     return status;
 }
 
-/* Relative, one part after the other below the folder, none of them hidden. */
+/* Relative, one part after the other below the folder, none of them hidden, nothing in them that steers a terminal. */
 static bool stays_inside(const char *path) {
+    for (const char *at = path; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            return false;
+        }
+    }
     for (const char *part = path;;) {
         const size_t length = strcspn(part, "/");
         if (length == 0 || part[0] == '.') {

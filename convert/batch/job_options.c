@@ -9,6 +9,9 @@
 #include "runtime/base/limits.h"
 #include "runtime/base/quote.h"
 
+#define DTYPE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_" /* it becomes part of names   \
+                                                                                          */
+
 typedef enum option_kind { FLAG, VALUE, VALUES, FILE_NAME } option_kind;
 
 /* In the order in which a file records them. */
@@ -66,6 +69,9 @@ static pml_status find_option(const char *text, size_t *i_known, const char **va
             if ((known[i].kind == FLAG) != (*value == NULL) || (*value != NULL && (*value)[0] == '\0')) {
                 return PML_FAIL(error, PML_E_CONFIG, "option %s: %s", pml_quote(&quoted, text),
                                 known[i].kind == FLAG ? "it takes no value" : "expected --NAME=VALUE");
+            }
+            if (i == DTYPE && strspn(*value, DTYPE_LETTERS) != strlen(*value)) {
+                return PML_FAIL(error, PML_E_CONFIG, "option %s: no dtype has such a name", pml_quote(&quoted, text));
             }
             if (strpbrk(text, "\n\r") != NULL) {
                 return PML_FAIL(error, PML_E_CONFIG, "option %s: a line break", pml_quote(&quoted, text));

@@ -117,7 +117,8 @@ static void refuses_what_it_does_not_understand(void) {
         {"{\"source\":\"a\",\"output\":\"x//a.pml\"}", "below the output folder"},
         {"{\"source\":\"a\",\"output\":\".pml-batch/a.pml\"}", "below the output folder"},
         {"{\"source\":\"a\",\"output\":\"a.bin\"}", "ends with .pml"},
-        {"{\"source\":\"a\",\"dtype\":\"../../x\"}", "below the output folder"},
+        {"{\"source\":\"a\",\"dtype\":\"../../x\"}", "no dtype has such a name"},
+        {"{\"source\":\"a\",\"output\":\"a\\u001b.pml\"}", "below the output folder"},
         {"a\n#\na@v2\n", "is that of line 1, too"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -18,8 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < manifest.n_jobs; i++) {
         const pml_batch_job *job = &manifest.jobs[i];
         const size_t length = strlen(job->output);
-        if (job->source[0] == '\0' || job->id == NULL || job->output[0] == '/' || strstr(job->output, "../") != NULL ||
-            length < 5 || strcmp(job->output + length - 4, ".pml") != 0 || job->options.n_arguments == 0 ||
+        if (job->source[0] == '\0' || job->id == NULL || job->output[0] == '/' || strncmp(job->output, "../", 3) == 0 ||
+            strstr(job->output, "/../") != NULL || strchr(job->output, '\x1b') != NULL || length < 5 ||
+            strcmp(job->output + length - 4, ".pml") != 0 || job->options.n_arguments == 0 ||
             (!job->is_local && (job->source[0] == '-' || strstr(job->source, "..") != NULL))) {
             abort();
         }

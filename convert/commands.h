@@ -17,5 +17,6 @@ extern const pml_command pml_cmd_selftest;
 extern const pml_command pml_cmd_ship;
 extern const pml_command pml_cmd_unship;
 extern const pml_command pml_cmd_batch;
+extern const pml_command pml_cmd_export;
 
 #endif

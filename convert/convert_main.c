@@ -15,6 +15,7 @@ static const pml_command *const commands[] = {
     &pml_cmd_ship,
     &pml_cmd_unship,
     &pml_cmd_batch,
+    &pml_cmd_export,
     NULL,
 };
 

@@ -146,6 +146,10 @@ static pml_status read_scaler(const pml_series_source *source, uint64_t n_channe
     if (!cJSON_IsString(kind)) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: 'kind' must be a text, such as \"standard\"", source->scaler_name));
     }
+    if (strcmp(kind->valuestring, "none") == 0) { /* not scaled: the file only names columns or tells the step */
+        PML_TRY(read_columns(source, n_channels, metadata, error));
+        goto done;
+    }
     if (strcmp(kind->valuestring, "standard") != 0) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: 'kind' is %s; only \"standard\" scalers are understood",
                          source->scaler_name, pml_quote(&quoted, kind->valuestring)));

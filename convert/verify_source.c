@@ -100,7 +100,8 @@ done:
 }
 
 /* True when what the table says of the tensor is what the plan says; otherwise `cause` tells. */
-static bool same_form(const pml_plan_tensor *planned, const pml_file_tensor *stored, char *cause, size_t capacity) {
+static bool same_form(const verification *v, const pml_plan_tensor *planned, const pml_file_tensor *stored, char *cause,
+                      size_t capacity) {
     const pml_weight_instance *weight = planned->mapped->weight;
     char was[PML_SHAPE_TEXT_BYTES], is[PML_SHAPE_TEXT_BYTES];
     if (stored->rank != weight->rank || memcmp(stored->shape, weight->shape, weight->rank * sizeof(uint64_t)) != 0) {
@@ -115,7 +116,7 @@ static bool same_form(const pml_plan_tensor *planned, const pml_file_tensor *sto
         return false;
     }
     const char *transform = planned->mapped->transform != NULL ? planned->mapped->transform : "";
-    if (strcmp(stored->transforms, transform) != 0) {
+    if (v->options->export_dialect == NULL && strcmp(stored->transforms, transform) != 0) {
         snprintf(cause, capacity, "its recorded transform is \"%.200s\", the rules give \"%.200s\"", stored->transforms,
                  transform);
         return false;
@@ -154,7 +155,7 @@ static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml
         goto done;
     }
     v->report->n_tensors++;
-    if (!same_form(planned, stored, cause, sizeof cause)) {
+    if (!same_form(v, planned, stored, cause, sizeof cause)) {
         PML_TRY(add_finding(v, PML_FINDING_TENSOR, name, cause, NULL, error));
         goto done;
     }
@@ -172,7 +173,8 @@ static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml
     } else {
         PML_TRY(status);
         v->report->n_bytes += c.position;
-        if (memcmp(&result.quantization_error, &stored->quantization_error, sizeof(double)) != 0) {
+        if (v->options->export_dialect == NULL && /* what was rounded before is not rounded again */
+            memcmp(&result.quantization_error, &stored->quantization_error, sizeof(double)) != 0) {
             snprintf(cause, sizeof cause, "its recorded rounding error is %.6g, packing gives %.6g",
                      stored->quantization_error, result.quantization_error);
             PML_TRY(add_finding(v, PML_FINDING_TENSOR, name, cause, NULL, error));
@@ -257,6 +259,18 @@ static pml_status verify_tokenizer(verification *v, const pml_plan *plan, pml_er
     return cause != NULL ? add_finding(v, PML_FINDING_BLOB, PML_TOKENIZER_BLOB, cause, NULL, error) : PML_OK;
 }
 
+/* ---- exports ---- */
+
+static pml_status verify_dialect(verification *v, const pml_plan *plan, pml_error *error) {
+    char cause[256];
+    const char *found = plan->mapping->detection.dialect;
+    if (strcmp(found, v->options->export_dialect) == 0) {
+        return PML_OK;
+    }
+    (void)snprintf(cause, sizeof cause, "it is recognized as %.64s", found);
+    return add_finding(v, PML_FINDING_METADATA, "provenance.dialect", cause, NULL, error);
+}
+
 /* ---- source files ---- */
 
 /* Compares the recorded hashes with those of now, file by file in their order: a renamed file is still the same file.
@@ -306,11 +320,19 @@ pml_status pml_verify_source(const pml_file *file, const pml_verify_options *opt
     repeat.options.bundle.config_path = options->config_path;
     repeat.options.bundle.map_path = options->map_path;
     repeat.options.writes_nothing = true;
+    if (options->export_dialect != NULL) {
+        repeat.options.bundle.n_settings = 0;
+        repeat.options.bundle.arch = options->export_family;
+    }
     PML_TRY(pml_plan_create(&repeat.options, &plan, error));
     PML_TRY(verify_tensors(&v, plan, error));
     PML_TRY(verify_metadata(&v, plan, error));
     PML_TRY(verify_tokenizer(&v, plan, error));
-    PML_TRY(verify_files(&v, plan, error));
+    if (options->export_dialect != NULL) {
+        PML_TRY(verify_dialect(&v, plan, error));
+    } else {
+        PML_TRY(verify_files(&v, plan, error));
+    }
 done:
     pml_plan_destroy(plan);
     pml_repeat_deinit(&repeat);

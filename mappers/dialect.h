@@ -28,8 +28,9 @@ typedef struct pml_map_foreign { /* a tensor of the dialect; a list ends with a 
      * reshape, squeeze or narrow, which do not tell what was there before. */
     const char *shape;
     pml_map_fill fill;
-    /* With it, no weight's tensor: one of `dtype`, filled as `fill` says, stands beside each weight that fits this
-     * pattern and whose condition holds. For what frameworks expect in a checkpoint and conversion drops. */
+    /* With it, a further tensor beside each weight that fits this pattern: one of `dtype`, filled as `fill` says; with
+     * PML_FILL_NOTHING the weight once more, as the rule of `pattern` has it. For what frameworks expect in a
+     * checkpoint and conversion drops. */
     const char *beside;
     const char *when; /* NULL: always */
     pml_dtype dtype;

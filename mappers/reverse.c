@@ -292,31 +292,53 @@ done:
     return status;
 }
 
-/* Tensors that no weight fills. */
-static pml_status add_beside(reversal *r, const pml_weight_instance *weight) {
+/* A tensor that no weight fills. */
+static pml_status add_filled(reversal *r, const pml_map_foreign *f, const char *name, int64_t l) {
     pml_status status = PML_OK;
     const pml_reverse *result = r->result;
-    for (const pml_map_foreign *f = result->dialect->tensors; f != NULL && f->pattern != NULL; f++) {
+    pml_reverse_tensor *tensor;
+    bool is_new;
+    PML_TRY(place_tensor(r, name, &tensor, &is_new));
+    if (!is_new) {
+        PML_TRY(PML_FAIL(r->error, PML_E_CONFIG, "dialect %s has two tensors %s", result->dialect->name, name));
+    }
+    tensor->fill = f->fill;
+    tensor->dtype = f->dtype;
+    if (f->shape[0] != '\0') {
+        PML_TRY(
+            pml_schema_dims(result->schema, result->config, f->shape, l, 0, tensor->shape, &tensor->rank, r->error));
+    }
+done:
+    return status;
+}
+
+/* The weight once more, under another of its names. */
+static pml_status add_again(reversal *r, const pml_map_foreign *f, const pml_weight_instance *weight) {
+    for (size_t k = 0; k < r->n_rules; k++) {
+        pml_reverse_part part = {.weight = weight};
+        char name[PML_MAX_NAME_BYTES + 1];
+        if (strcmp(r->rules[k]->pattern, f->pattern) == 0 && try_rule(r, r->rules[k], &part, name, sizeof name)) {
+            return add_part(r, name, &part);
+        }
+    }
+    return PML_FAIL(r->error, PML_E_CONFIG, "dialect %s: no rule \"%s\" gives weight %s", r->result->dialect->name,
+                    f->pattern, weight->name);
+}
+
+static pml_status add_beside(reversal *r, const pml_weight_instance *weight) {
+    pml_status status = PML_OK;
+    for (const pml_map_foreign *f = r->result->dialect->tensors; f != NULL && f->pattern != NULL; f++) {
         pml_captures captures;
         char name[PML_MAX_NAME_BYTES + 1];
-        pml_reverse_tensor *tensor;
-        bool applies, is_new;
+        bool applies;
         if (f->beside == NULL || !pml_pattern_match(f->beside, weight->name, &captures)) {
             continue;
         }
         PML_TRY(holds(r, f->when, &applies));
-        if (!applies || !write_name(r, f->pattern, &captures, name, sizeof name)) {
-            continue;
-        }
-        PML_TRY(place_tensor(r, name, &tensor, &is_new));
-        if (!is_new) {
-            PML_TRY(PML_FAIL(r->error, PML_E_CONFIG, "dialect %s has two tensors %s", result->dialect->name, name));
-        }
-        tensor->fill = f->fill;
-        tensor->dtype = f->dtype;
-        if (f->shape[0] != '\0') {
-            PML_TRY(pml_schema_dims(result->schema, result->config, f->shape, weight->l, 0, tensor->shape,
-                                    &tensor->rank, r->error));
+        if (applies && f->fill == PML_FILL_NOTHING) {
+            PML_TRY(add_again(r, f, weight));
+        } else if (applies && write_name(r, f->pattern, &captures, name, sizeof name)) {
+            PML_TRY(add_filled(r, f, name, weight->l));
         }
     }
 done:

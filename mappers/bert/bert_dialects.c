@@ -16,6 +16,11 @@ static const pml_map_written hf_lines[] = {{"model_type", "\"bert\"", NULL},
                                            OF_SENTENCES,
                                            {NULL, NULL, NULL}};
 
+/* Without a shared table, the head's bias and the decoder's are two parameters. Transformers 4 computes with the first,
+ * transformers 5 with the second. */
+static const pml_map_foreign hf_tensors[] = {
+    {.pattern = "cls.predictions.bias", .beside = "decoder.bias", .when = "!tied_decoder"}, {.pattern = NULL}};
+
 /* Its words: "gelu" is the tanh form, and there is no other. */
 static const pml_map_written google_lines[] = {{"hidden_act", "\"gelu\"", "activation == 'gelu_tanh'"},
                                                {"hidden_act", "\"relu\"", "activation == 'relu'"},
@@ -36,6 +41,7 @@ static const pml_map_text keras_models[] = {
 const pml_map_dialect pml_bert_dialects[] = {{.name = PML_BERT_HF,
                                               .keys = pml_bert_keys,
                                               .written = hf_lines,
+                                              .tensors = hf_tensors,
                                               .optional_when = "head != 'none'",
                                               .config_file = "config.json",
                                               .has_labels = true},

@@ -104,6 +104,14 @@ static void read_content_range(pml_http_reply *reply, span s) {
     }
 }
 
+static bool is_digits(span s) {
+    size_t n = 0;
+    while (n < s.length && s.at[n] >= '0' && s.at[n] <= '9') {
+        n++;
+    }
+    return n == s.length;
+}
+
 static void read_retry_after(pml_http_reply *reply, span s) {
     char date[64];
     uint64_t seconds;
@@ -115,7 +123,7 @@ static void read_retry_after(pml_http_reply *reply, span s) {
     if (s.length == 0 || s.length >= sizeof date) {
         return;
     }
-    if (strspn(s.at, "0123456789") == s.length) { /* a number beyond all numbers */
+    if (is_digits(s)) { /* a number beyond all numbers */
         reply->has_retry_after = true;
         reply->retry_after_s = UINT64_MAX;
         return;

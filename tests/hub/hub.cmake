@@ -47,7 +47,7 @@ endforeach()
 # What another program loads in place of locks.
 add_library(flock_stub MODULE tests/hub/flock_stub.c)
 set_target_properties(flock_stub PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-hub_add_tests(slow 3000 concurrency)
+hub_add_tests(slow 3000 concurrency resume)
 
 if(MICROHTTPD_FOUND)
     add_test(NAME hub/fake_faults COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/tests/hub/check_faults.py

@@ -77,6 +77,7 @@ static void locks_that_do_nothing(void) {
 #ifdef PML_TEST_SANITIZED
     pml_test_skip("a preloaded library and a sanitizer do not mix");
 #else
+    CU_ASSERT_EQUAL_FATAL(access(pml_test_path("%s/tests/libflock_stub.so", pml_test_binary_dir()), R_OK), 0);
     run_rounds(pml_test_path("LD_PRELOAD='%s/tests/libflock_stub.so'", pml_test_binary_dir()), N_ROUNDS, false);
 #endif
 }

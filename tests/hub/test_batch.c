@@ -287,8 +287,52 @@ static void answers_that_are_no_list_are_refused(void) {
     free(left);
 }
 
+/* Figure G21: cache and outputs lie on a disk with k % of what they need. The batch answers, the cache stays valid,
+ * what is there is whole; with room the same command makes the rest. */
+static void a_small_disk(void) {
+    const char *folder = pml_test_fresh_dir("disk"), *root = pml_test_path("%s/root", folder);
+    if (!make_repos(root)) {
+        return;
+    }
+    if (pml_test_command(NULL, "unshare -m sh -c 'mount -t tmpfs tmpfs /mnt'") != 0) {
+        pml_test_skip("a small disk needs root and its own mounts");
+        return;
+    }
+    const char *list = batch_list(folder, "org/a\norg/b\norg/c\n"), *disk = pml_test_path("%s/disk", folder);
+    const char *check = pml_test_path("%s/check.sh", folder);
+    static const char text[] =
+        "# check.sh SIZE DISK LIST PROGRAM HUB: runs the batch on a disk of SIZE KiB, then on one with room\n"
+        "mkdir -p $2 && mount -t tmpfs -o size=$1k tmpfs $2 && cd $2 || exit 91\n"
+        "run() { env -i PATH=/usr/bin:/bin HOME=$2 HF_ENDPOINT=$5 HF_HUB_CACHE=$2/cache PML_HUB_TIME_SCALE=0.01 \\\n"
+        "  ASAN_OPTIONS=allocator_may_return_null=1 $4 batch $3 -o $2/out --jobs 2 >$3.text 2>&1; }\n"
+        "run \"$@\"; code=$?\n"
+        "case $code in 0|1|69|74|75) ;; *) cat $3.text; exit 92;; esac\n"
+        "for f in cache/*/blobs/*; do case $f in *.incomplete|*'*') continue;; esac\n"
+        "  n=${f##*/}; if [ ${#n} = 64 ]; then h=$(sha256sum $f | cut -c 1-64); else h=$(git hash-object $f); fi\n"
+        "  [ $h = $n ] || { echo $f; exit 93; }; done\n"
+        "for f in out/*.pml; do [ ! -f $f ] || $4 verify -q $f || exit 94; done\n"
+        "mount -o remount,size=64m $2 || exit 95\n"
+        "run \"$@\" || { cat $3.text; exit 96; }\n"
+        "[ $(ls out/*.pml | wc -l) = 3 ] || exit 97\n"
+        "[ -z \"$(find $2 -name '.*.tmp.*' -o -name 'lock-*' -o -name '*.incomplete')\" ] || exit 98\n"
+        "[ $1 -gt 900 ] || [ $code != 0 ] || exit 99\n";
+    pml_test_write_file(check, text, strlen(text));
+    hub h = hub_start(root, NULL, NULL);
+    for (unsigned percent = 0; percent <= 100; percent += 10) {
+        char *output = NULL;
+        const int code = pml_test_command(&output, "unshare -m sh '%s' %u '%s' '%s' '%s/pml-convert' %s", check,
+                                          16 + percent * 8, disk, list, pml_test_binary_dir(), h.url);
+        CU_ASSERT_EQUAL(code, percent >= 60 && code == 99 ? 99 : 0);
+        if (code != 0 && code != 99) {
+            (void)printf("\n    %u %%: exit %d\n%s\n", percent, code, output);
+        }
+        free(output);
+    }
+    hub_stop(&h);
+}
+
 PML_TESTS("hub/batch", PML_TEST(one_bad_repository_stops_nothing), PML_TEST(warm_runs_ask_once_or_never),
           PML_TEST(a_stopped_batch_goes_on), PML_TEST(failures_for_now_are_tried_again),
           PML_TEST(a_new_commit_is_no_silent_replacement), PML_TEST(shards_share_cache_and_folder),
           PML_TEST(the_token_stays_secret), PML_TEST(a_query_is_a_manifest), PML_TEST(a_long_query_has_pages),
-          PML_TEST(answers_that_are_no_list_are_refused))
+          PML_TEST(answers_that_are_no_list_are_refused), PML_TEST(a_small_disk))

@@ -24,7 +24,7 @@ function(hub_add_program name)
         add_executable(test_hub_${name} tests/hub/test_${name}.c tests/hub/hub_fixture.c)
         target_link_libraries(test_hub_${name} PRIVATE test_harness PkgConfig::CJSON PkgConfig::CRYPTO)
         set_target_properties(test_hub_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-        add_dependencies(test_hub_${name} fake_hub)
+        add_dependencies(test_hub_${name} fake_hub pml-convert)
     endif()
 endfunction()
 
@@ -37,7 +37,7 @@ function(hub_add_tests label seconds)
 endfunction()
 
 hub_add_tests(unit 300 official_client)
-hub_add_tests(unit 600 client interchange)
+hub_add_tests(unit 600 client ranges interchange)
 # The matrix of faults takes a while, most of it spent in waiting: its parts run beside each other.
 hub_add_program(faults)
 foreach(part calls_of_the_api addresses_of_files bytes_of_files ranges_that_lie lies_about_files listings_that_lie

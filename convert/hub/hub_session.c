@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "convert/hub/hub_pace.h"
 #include "convert/hub/hub_url.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
@@ -30,6 +31,7 @@ pml_status pml_hub_session_init(pml_hub_session *session, const pml_hub_environm
                                         .connect_ms = CONNECT_MS,
                                         .drip_ms = drip_ms > 2000 ? (uint64_t)drip_ms : 2000};
     *session = (pml_hub_session){.environment = environment, .n_tries = n_tries != 0 ? n_tries : PML_HUB_DEFAULT_TRIES};
+    pml_hub_pace_load(session);
     return pml_http_create(&settings, &session->http, error);
 }
 
@@ -50,7 +52,11 @@ uint64_t pml_hub_session_wait_ms(const pml_hub_session *session, pml_hub_budget 
 }
 
 void pml_hub_session_spend(pml_hub_session *session, pml_hub_budget budget) {
-    session->next_ms[budget] = pml_http_now_ms() + session->pace_ms[budget];
+    const uint64_t now_ms = pml_http_now_ms();
+    session->next_ms[budget] = now_ms + session->pace_ms[budget];
+    if (session->pace_ms[budget] > 0 && session->pace_end_ms[budget] > now_ms) {
+        pml_hub_pace_store(session, budget, session->pace_end_ms[budget] - now_ms);
+    }
 }
 
 /* Once four fifths of a budget are used, what is left is spread over the time that is left. */
@@ -63,8 +69,11 @@ void pml_hub_session_heed(pml_hub_session *session, pml_hub_budget budget, const
     }
     const uint64_t reset_s = rate->reset_s < MOST_PACE_S ? rate->reset_s + 1 : MOST_PACE_S;
     const double wait_ms = (double)reset_s * 1000 / (double)(rate->left + 1) * session->environment->time_scale;
+    const double lasts_ms = (double)reset_s * 1000 * session->environment->time_scale;
     session->pace_ms[budget] = (uint64_t)wait_ms;
     session->next_ms[budget] = pml_http_now_ms() + (uint64_t)wait_ms;
+    session->pace_end_ms[budget] = pml_http_now_ms() + (uint64_t)lasts_ms;
+    pml_hub_pace_store(session, budget, (uint64_t)lasts_ms);
 }
 
 pml_status pml_hub_sleep(uint64_t wait_ms, pml_error *error) {

@@ -15,8 +15,9 @@ typedef struct pml_hub_session {            /* zero = safe to deinit */
     const pml_hub_environment *environment; /* borrowed */
     pml_http *http;
     unsigned n_tries;
-    uint64_t next_ms[PML_HUB_N_BUDGETS]; /* of pml_http_now_ms: no request of that budget before */
-    uint64_t pace_ms[PML_HUB_N_BUDGETS]; /* between two requests; 0: as fast as they go */
+    uint64_t next_ms[PML_HUB_N_BUDGETS];     /* of pml_http_now_ms: no request of that budget before */
+    uint64_t pace_ms[PML_HUB_N_BUDGETS];     /* between two requests; 0: as fast as they go */
+    uint64_t pace_end_ms[PML_HUB_N_BUDGETS]; /* when the budget is full again, and the pace no longer counts */
     uint64_t n_requests[PML_HUB_N_BUDGETS];
 } pml_hub_session;
 

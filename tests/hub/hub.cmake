@@ -37,7 +37,7 @@ function(hub_add_tests label seconds)
 endfunction()
 
 hub_add_tests(unit 300 official_client)
-hub_add_tests(unit 600 client ranges interchange)
+hub_add_tests(unit 600 client ranges pace interchange)
 # The matrix of faults takes a while, most of it spent in waiting: its parts run beside each other.
 hub_add_program(faults)
 foreach(part calls_of_the_api addresses_of_files bytes_of_files ranges_that_lie lies_about_files listings_that_lie

@@ -190,6 +190,15 @@ int symlinkat(const char *text, int folder, const char *path) {
     FAILS("symlink")
     return (int)syscall(SYS_symlinkat, text, folder, path);
 }
+/* What pml's own allocator asks; what libraries ask is left alone. */
+extern void *__libc_memalign(size_t alignment, size_t size);
+void *aligned_alloc(size_t alignment, size_t size) {
+    if (is_hit("aligned_alloc")) {
+        errno = fault_errno;
+        return NULL;
+    }
+    return __libc_memalign(alignment, size);
+}
 void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t at) {
     if (fd >= 0 && is_hit("mmap")) {
         errno = fault_errno;

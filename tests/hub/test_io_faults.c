@@ -1,8 +1,9 @@
-/* Figure G4 over a download and the conversion behind it: calls of the system fail, one a run. Each time the command
+/* Figures G4 and G3 over a download and the conversion behind it: calls of the system fail, one a run, and
+ * allocations. Each time the command
  * ends well, or says so with a code for failures and leaves no output; nothing in the cache has a name that it does not
  * deserve; and the same command without the fault then gives the bytes of an undisturbed run.
  *
- * Without an argument every call fails in its turn; with "some" every 11th. */
+ * With "all" every call fails in its turn, otherwise every 11th, and every 101st allocation. */
 #include <string.h>
 
 #include "tests/faults/io_faults.h"
@@ -12,7 +13,7 @@
 
 static hub h;
 static const char *reference;
-static unsigned stride = 1;
+static bool fails_all;
 
 static bool make_reference(void) {
     const char *golden = pml_test_golden("bert/sentence-transformer");
@@ -63,9 +64,12 @@ static void everything_fails_once(void) {
     if (!make_reference()) {
         return;
     }
-    for (size_t i = 0; i < N_IO_FAULTS; i++) {
-        for (unsigned n = 1; n < 5000 && n_bad < 20; n += stride) {
-            run_once(&io_faults[i], n, mark, &n_bad);
+    static const io_fault no_memory = {"aligned_alloc", ENOMEM, false};
+    for (size_t i = 0; i <= N_IO_FAULTS; i++) {
+        const io_fault *fault = i < N_IO_FAULTS ? &io_faults[i] : &no_memory;
+        const unsigned stride = fails_all ? 1 : i < N_IO_FAULTS ? 11 : 101;
+        for (unsigned n = 1; n < 20000 && n_bad < 20; n += stride) {
+            run_once(fault, n, mark, &n_bad);
             if (!io_fault_happened(mark)) {
                 break;
             }
@@ -80,6 +84,6 @@ static void everything_fails_once(void) {
 
 int main(int argc, char **argv) {
     static const pml_test tests[] = {PML_TEST(everything_fails_once)};
-    stride = argc > 1 && strcmp(argv[1], "some") == 0 ? 11 : 1;
+    fails_all = argc > 1 && strcmp(argv[1], "all") == 0;
     return pml_test_main("hub/io_faults", tests, 1, 1, argv);
 }

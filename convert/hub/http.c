@@ -1,6 +1,7 @@
 #include "convert/hub/http.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -68,12 +69,38 @@ done:
     return status;
 }
 
+/* A connection that the other side closed must not end the program: TLS writes to it without asking for that. While
+ * this lasts SIGPIPE is held, and dropped at its end. */
+typedef struct pipe_guard {
+    sigset_t before;
+} pipe_guard;
+
+static void guard_begin(pipe_guard *guard) {
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, &guard->before);
+}
+
+static void guard_end(const pipe_guard *guard) {
+    static const struct timespec no_time;
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGPIPE);
+    while (sigismember(&guard->before, SIGPIPE) == 0 && sigtimedwait(&set, NULL, &no_time) == SIGPIPE) {
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
 static void job_destroy(pml_http *http, pml_http_job *job) {
+    pipe_guard guard;
     if (job == NULL) {
         return;
     }
     if (job->easy != NULL) {
+        guard_begin(&guard);
         (void)curl_multi_remove_handle(http->multi, job->easy);
+        guard_end(&guard);
         curl_easy_reset(job->easy);
         if (http->n_idle < MAX_IDLE) {
             http->idle[http->n_idle++] = job->easy;
@@ -93,18 +120,21 @@ static void job_destroy(pml_http *http, pml_http_job *job) {
 }
 
 void pml_http_destroy(pml_http *http) {
+    pipe_guard guard;
     if (http == NULL) {
         return;
     }
     while (http->jobs != NULL) {
         pml_http_finish(http, http->jobs->transfer);
     }
+    guard_begin(&guard);
     for (size_t i = 0; i < http->n_idle; i++) {
         curl_easy_cleanup(http->idle[i]);
     }
     if (http->multi != NULL) {
         (void)curl_multi_cleanup(http->multi);
     }
+    guard_end(&guard);
     pml_free(http);
 }
 
@@ -362,10 +392,13 @@ static void end_slow_jobs(pml_http *http) {
 
 pml_status pml_http_poll(pml_http *http, uint64_t most_ms, pml_error *error) {
     pml_status status = PML_OK;
+    pipe_guard guard;
     int n_running = 0, n_messages = 0;
     PML_TRY(pml_cancel_check(error));
     CURLMcode code = curl_multi_poll(http->multi, NULL, 0, (int)(most_ms < 200 ? most_ms : 200), NULL);
+    guard_begin(&guard);
     code = code == CURLM_OK ? curl_multi_perform(http->multi, &n_running) : code;
+    guard_end(&guard);
     if (code != CURLM_OK) {
         PML_TRY(PML_FAIL(error, code == CURLM_OUT_OF_MEMORY ? PML_E_MEMORY : PML_E_NETWORK, "libcurl failed: %s",
                          curl_multi_strerror(code)));

@@ -331,6 +331,7 @@ static pml_status lane_end(engine *e, lane *l, pml_error *error) {
     } else if (may_refresh(l)) {
         item->n_refreshes++;
         item->n_hops = 0;
+        item->etag[0] = '\0'; /* another server may tag the same bytes differently */
         pml_free(item->url);
         item->url = NULL;
         item->is_far = false;

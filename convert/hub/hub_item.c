@@ -10,7 +10,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/quote.h"
 
-enum { LOCK_EVERY_MS = 100, DEADLINE_MS = 600000, LEAST_BYTES_PER_MS = 262 };
+enum { MOST_LOSSES = 3, LOCK_EVERY_MS = 100, DEADLINE_MS = 600000, LEAST_BYTES_PER_MS = 262 };
 
 void pml_hub_item_show(const pml_hub_item *item, char *shown, size_t n_bytes) {
     pml_quoted path;
@@ -200,7 +200,9 @@ pml_status pml_hub_item_conclude(pml_hub_item *item, pml_error *error) {
             pml_hub_item_close(item);
             item->state = PML_HUB_WAITING;
             item->hashed_bytes = 0;
-            status = item->n_restarts++ < 3 ? PML_OK : PML_FAIL(error, PML_E_IO, "%s", error->message);
+            status = ++item->n_restarts <= MOST_LOSSES
+                         ? PML_OK
+                         : PML_FAIL(error, PML_E_IO, "the hub's cache: files are taken away again and again");
         }
         goto done;
     }

@@ -107,8 +107,9 @@ done:
 static pml_status start_conversion(batch *b, pml_task *task, pml_error *error) {
     const bool is_alone = task->needs_alone || b->settings->n_conversions == 1;
     task->was_alone = is_alone;
-    b->runs_alone = task->needs_alone;
-    return pml_steps_convert(&b->steps, task, is_alone ? b->whole_bytes : b->share_bytes, error);
+    const pml_status status = pml_steps_convert(&b->steps, task, is_alone ? b->whole_bytes : b->share_bytes, error);
+    b->runs_alone = task->needs_alone && task->state == PML_TASK_CONVERTING;
+    return status;
 }
 
 /* A source that waits for its conversion holds a lock and disk, no memory: a few are enough to keep all busy. */

@@ -349,6 +349,7 @@ pml_status pml_steps_fetched(pml_steps *steps, pml_task *task, pml_error *error)
                                      {"commit", PML_FIELD_TEXT, &commit},
                                      {"received_bytes", PML_FIELD_U64, &job->download_bytes}};
     job->seconds += task->child.seconds;
+    pml_verdict_warn(&task->child, job->id);
     if (task->child.exit_code != 0) {
         PML_TRY(fail_by_child(steps, task, error));
         goto done;
@@ -417,6 +418,7 @@ pml_status pml_steps_converted(pml_steps *steps, pml_task *task, pml_error *erro
     pml_batch_job *job = task->job;
     const pml_json_field fields[] = {{"source_bytes", PML_FIELD_U64, &job->source_bytes}};
     job->seconds += task->child.seconds;
+    pml_verdict_warn(&task->child, job->id);
     if (task->child.exit_code == 0) {
         const pml_child_text *out = &task->child.out;
         pml_error ignored = {0};

@@ -3,7 +3,10 @@
 #include <signal.h>
 #include <string.h>
 
+#include "runtime/base/log.h"
+
 #define ERROR_MARK ": error: "
+#define WARNING_MARK ": warning: "
 
 pml_job_cause pml_verdict_cause(int exit_code, bool is_local) {
     switch (exit_code) {
@@ -47,6 +50,18 @@ static const char *find_message(const pml_child *child, size_t *length) {
     }
     *length = n_found;
     return found;
+}
+
+void pml_verdict_warn(const pml_child *child, const char *id) {
+    for (const char *text = child->err.bytes; text != NULL && *text != '\0';) {
+        const size_t n = strcspn(text, "\n");
+        const char *mark = memmem(text, n, WARNING_MARK, strlen(WARNING_MARK));
+        if (mark != NULL) {
+            mark += strlen(WARNING_MARK);
+            pml_log(PML_LOG_WARNING, "%s: %.*s", id, (int)(n - (size_t)(mark - text)), mark);
+        }
+        text += n + (text[n] == '\n');
+    }
 }
 
 bool pml_verdict_is_memory(const pml_child *child) {

@@ -9,8 +9,9 @@
 #include "runtime/base/limits.h"
 #include "runtime/base/quote.h"
 
-#define DTYPE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_" /* it becomes part of names   \
-                                                                                          */
+#define DTYPE_LETTERS                                                                                                  \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_" /* it becomes part of names                     \
+                                                                        */
 
 typedef enum option_kind { FLAG, VALUE, VALUES, FILE_NAME } option_kind;
 

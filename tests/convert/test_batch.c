@@ -218,6 +218,24 @@ static void outputs_go_where_the_manifest_says(void) {
     CU_ASSERT_TRUE(test_is_tidy(folder));
 }
 
+static void warnings_of_steps_are_handed_on(void) {
+    const char *folder = pml_test_fresh_dir("warn"), *model = test_small_model(folder, "m");
+    if (model == NULL) {
+        return;
+    }
+    /* The last weight becomes NaN. */
+    const char *weights = pml_test_path("%s/model.safetensors", model);
+    size_t size = 0;
+    unsigned char *bytes = pml_test_read_file(weights, &size);
+    memset(bytes + size - 4, 0xff, 4);
+    pml_test_write_file(weights, bytes, size);
+    free(bytes);
+    const char *list = pml_test_path("%s/list.txt", folder);
+    const char *line = pml_test_path("{\"source\":\"%s\",\"options\":[\"--allow-nonfinite\"]}\n", model);
+    pml_test_write_file(list, line, strlen(line));
+    TEST_EXITS(0, "warning: m: weight '", "batch '%s' -o '%s/out'", list, folder);
+}
+
 static void a_full_disk_ends_what_would_only_fail(void) {
     const char *folder = pml_test_fresh_dir("full"), *list = test_manifest(folder, 8);
     if (list == NULL) {
@@ -242,4 +260,5 @@ PML_TESTS("convert/batch", PML_TEST(usage), PML_TEST(one_bad_model_stops_nothing
           PML_TEST(recognises_work_by_source_and_options), PML_TEST(an_output_that_differs_is_an_error),
           PML_TEST(a_torn_journal_is_mended), PML_TEST(shards_cover_everything_once),
           PML_TEST(same_shard_twice_is_busy), PML_TEST(locks_of_the_dead_are_taken_over),
-          PML_TEST(outputs_go_where_the_manifest_says), PML_TEST(a_full_disk_ends_what_would_only_fail))
+          PML_TEST(outputs_go_where_the_manifest_says), PML_TEST(warnings_of_steps_are_handed_on),
+          PML_TEST(a_full_disk_ends_what_would_only_fail))

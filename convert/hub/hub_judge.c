@@ -8,7 +8,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/quote.h"
 
-enum { FIRST_BACKOFF_MS = 1000, MOST_BACKOFF_MS = 60000, MOST_WAIT_S = 600 };
+enum { FIRST_BACKOFF_MS = 1000, MOST_BACKOFF_MS = 60000, MOST_WAIT_S = 600, LONG_WAIT_MS = 10000 };
 
 static uint64_t scaled(const pml_hub_session *session, uint64_t ms) {
     return (uint64_t)((double)ms * session->environment->time_scale);
@@ -117,8 +117,8 @@ static pml_hub_verdict again(const pml_hub_session *session, const pml_http_tran
         return PML_HUB_BAD;
     }
     *wait_ms = wait_before(session, reply, i_try);
-    pml_log(PML_LOG_INFO, "%s: %s (%s%s); try %u of %u follows in %.1f s", what, cause, where, id, i_try + 2,
-            session->n_tries, (double)*wait_ms / 1000);
+    pml_log(*wait_ms >= LONG_WAIT_MS ? PML_LOG_WARNING : PML_LOG_INFO, "%s: %s (%s%s); try %u of %u follows in %.1f s",
+            what, cause, where, id, i_try + 2, session->n_tries, (double)*wait_ms / 1000);
     return PML_HUB_AGAIN;
 }
 

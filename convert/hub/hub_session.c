@@ -9,6 +9,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/json_reader.h"
+#include "runtime/base/log.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -16,6 +17,7 @@ enum {
     API_SILENCE_MS = 60000,
     NAP_MS = 50,
     MOST_PACE_S = 600,
+    LONG_WAIT_MS = 10000,
     MAX_STRING_BYTES = 65536
 };
 
@@ -74,6 +76,10 @@ void pml_hub_session_heed(pml_hub_session *session, pml_hub_budget budget, const
     session->next_ms[budget] = pml_http_now_ms() + (uint64_t)wait_ms;
     session->pace_end_ms[budget] = pml_http_now_ms() + (uint64_t)lasts_ms;
     pml_hub_pace_store(session, budget, (uint64_t)lasts_ms);
+    if (wait_ms >= LONG_WAIT_MS) {
+        pml_log(PML_LOG_WARNING, "the hub's limit is near: %llu requests are left for %llu s; waiting %.0f s",
+                (unsigned long long)rate->left, (unsigned long long)rate->reset_s, wait_ms / 1000);
+    }
 }
 
 pml_status pml_hub_sleep(uint64_t wait_ms, pml_error *error) {

@@ -15,8 +15,8 @@
 #include "runtime/schema/schema.h"
 
 typedef struct pml_series_source {
-    /* {"kind": "standard", "mean": […], "std": […], "columns": […], "frequency": "h"}, or "kind": "none" without mean and
-     * std; NULL: none. */
+    /* {"kind": "standard", "mean": […], "std": […], "columns": […], "frequency": "h"}, or "kind": "none" without mean
+     * and std; NULL: none. */
     const cJSON *scaler;
     const char *scaler_name; /* for messages */
     const char *frequency;   /* wins over the scaler's; NULL: not given */

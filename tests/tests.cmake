@@ -1,7 +1,8 @@
 # Tests that are not one C program per source file: parity per golden case, layout rules, whole commands.
 
 # ---- parity: every golden case is a test of its own, so that a failure names it -----------------------------------
-# pml_add_parity(<folder under goldens/> <case>...): the case is converted in every stored form and judged on the CPU backends.
+# pml_add_parity(<folder under goldens/> <case>...): the case is converted in every stored form and judged on the CPU backends; exported
+# again, it is what it was.
 # A case that lies neither in tests/goldens nor under $PML_GOLDENS is skipped.
 function(pml_add_parity folder)
     foreach(case IN LISTS ARGN)
@@ -9,6 +10,10 @@ function(pml_add_parity folder)
         add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_case.sh
             ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
         set_tests_properties(${name} PROPERTIES
+            LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+        add_test(NAME export/${folder}/${case} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_export.sh
+            ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
+        set_tests_properties(export/${folder}/${case} PROPERTIES
             LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
     endforeach()
 endfunction()
@@ -132,6 +137,12 @@ if(HDF5_FOUND)
     pml_add_container(providers/keras-h5/tf_model.h5 providers/keras-h5/io.safetensors)
 endif()
 pml_add_container(providers/bert-onnx/model-dynamo-static.onnx providers/bert-onnx/io.safetensors)
+
+# Exports of every golden case of Hugging Face's, in its own classes; needs torch and transformers in $PML_TEST_PYTHON.
+add_test(NAME export/transformers COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_export_transformers.sh
+    ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(export/transformers PROPERTIES
+    LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 
 # A published model, 83 MB from a package index; kept in the build folder.
 add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})

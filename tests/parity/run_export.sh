@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Exports one golden case and compares what comes out with what went in: run_export.sh BUILD_DIR SOURCE_DIR CASE
+# CASE is "<family>/<case>", looked up in tests/goldens and then in $PML_GOLDENS. Exit 77: the case is not there.
+set -euo pipefail
+build_dir=$1 source_dir=$2 case=$3
+
+model=
+for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
+    [[ -n $root && -z $model && -e $root/$case/config.json ]] && model=$root/$case
+done
+if [[ -z $model ]]; then
+    echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"
+    exit 77
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+convert=$build_dir/pml-convert
+python=${PML_TEST_PYTHON:-python3}
+has_numpy=true
+"$python" -c 'import numpy' 2>/dev/null || has_numpy=false
+
+digest() { # <file>
+    "$convert" inspect --json "$1" | sed -n 's/.*"content_digest": *"\([0-9a-f]*\)".*/\1/p'
+}
+round_trip() { # <dtype> <layout>
+    local file=$work/$1-$2.pml folder=$work/$1-$2
+    "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" -q >/dev/null
+    "$convert" export "$file" -o "$folder" >/dev/null
+    if $has_numpy; then
+        "$python" "$source_dir/tests/compare_export.py" "$folder" "$model" "$work/plan.json" "$1"
+    else
+        echo "no numpy: the tensors were not read independently"
+    fi
+    "$convert" "$folder" -o "$work/again.pml" --force --dtype "$1" --layout "$2" -q >/dev/null
+    local before after
+    before=$(digest "$file") after=$(digest "$work/again.pml")
+    echo "$before  $1 $2; $after  out of the export"
+    [[ -n $before && $before == "$after" ]]
+}
+"$convert" "$model" -o "$work/plan.pml" --dry-run --json >"$work/plan.json"
+round_trip f32 panel
+round_trip bf16 row

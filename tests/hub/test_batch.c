@@ -287,6 +287,37 @@ static void answers_that_are_no_list_are_refused(void) {
     free(left);
 }
 
+/* Figure G18: processes of one batch share what they know of the hub's limits, and ask twice per repository and once
+ * per file. */
+static void limits_of_the_hub_are_kept(void) {
+    enum { N_REPOS = 8, N_FILES = 2 };
+    const char *folder = pml_test_fresh_dir("limits"), *root = pml_test_path("%s/root", folder);
+    char lines[N_REPOS * 16] = "", *last = malloc(4096);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+    for (int i = 0; i < N_REPOS; i++) {
+        if (!batch_repo(root, pml_test_path("r%d", i), TEST_MODEL)) {
+            free(last);
+            return;
+        }
+        (void)snprintf(lines + strlen(lines), sizeof lines - strlen(lines), "org/r%d\n", i);
+    }
+    const char *list = batch_list(folder, lines), *cache = pml_test_path("%s/cache", folder);
+    hub h = hub_start(root, NULL, "--limit api:6:1");
+    CU_ASSERT_EQUAL(
+        hub_convert(&h, cache, "PML_HUB_TIME_SCALE=1", 120, last, "batch '%s' -o '%s/out' --jobs 2", list, folder), 0);
+    size_t n = 0, n_refused = 0;
+    hub_request *requests = hub_requests(&h, &n);
+    for (size_t i = 0; i < n; i++) {
+        n_refused += requests[i].status == 429;
+    }
+    free(requests);
+    CU_ASSERT_TRUE(n_refused <= 2); /* two that begin at the same time know nothing of each other yet */
+    CU_ASSERT_EQUAL(hub_count(&h, NULL, "revision") + hub_count(&h, NULL, "tree") - n_refused, 2 * N_REPOS);
+    CU_ASSERT_EQUAL(hub_count(&h, "hub", "resolve"), N_FILES * N_REPOS);
+    hub_stop(&h);
+    free(last);
+}
+
 /* Figure G21: cache and outputs lie on a disk with k % of what they need. The batch answers, the cache stays valid,
  * what is there is whole; with room the same command makes the rest. */
 static void a_small_disk(void) {
@@ -335,4 +366,4 @@ PML_TESTS("hub/batch", PML_TEST(one_bad_repository_stops_nothing), PML_TEST(warm
           PML_TEST(a_stopped_batch_goes_on), PML_TEST(failures_for_now_are_tried_again),
           PML_TEST(a_new_commit_is_no_silent_replacement), PML_TEST(shards_share_cache_and_folder),
           PML_TEST(the_token_stays_secret), PML_TEST(a_query_is_a_manifest), PML_TEST(a_long_query_has_pages),
-          PML_TEST(answers_that_are_no_list_are_refused), PML_TEST(a_small_disk))
+          PML_TEST(answers_that_are_no_list_are_refused), PML_TEST(limits_of_the_hub_are_kept), PML_TEST(a_small_disk))

@@ -11,15 +11,17 @@
 #define STRIDE 2
 #endif
 
-static pml_status run_batch(const char *list, const char *out, pml_error *error) {
+/* The batch with steps run by `program`. */
+static pml_status run_with(const char *program, const char *list, const char *out, uint64_t memory_bytes,
+                           pml_error *error) {
     pml_status status = PML_OK;
     pml_manifest manifest = {0};
     pml_journal *journal = NULL;
     char *report = NULL;
-    const pml_batch_settings settings = {.program = pml_test_path("%s/pml-convert", pml_test_binary_dir()),
+    const pml_batch_settings settings = {.program = program,
                                          .folder = out,
                                          .n_conversions = 2,
-                                         .memory_bytes = 1u << 30,
+                                         .memory_bytes = memory_bytes,
                                          .step_seconds = 300,
                                          .lock_seconds = 1,
                                          .shard = {0, 1}};
@@ -32,6 +34,41 @@ done:
     pml_journal_close(journal);
     pml_manifest_deinit(&manifest);
     return status;
+}
+
+static pml_status run_batch(const char *list, const char *out, pml_error *error) {
+    return run_with(pml_test_path("%s/pml-convert", pml_test_binary_dir()), list, out, 1u << 30, error);
+}
+
+/* A program that finds its share of memory too small, and is content with twice as much: then no other may run. */
+static void a_share_that_is_too_small_is_repeated_alone(void) {
+    const char *folder = pml_test_fresh_dir("share"), *list = test_manifest(folder, 4);
+    if (list == NULL) {
+        return;
+    }
+    const char *program = pml_test_path("%s/program", folder), *out = pml_test_path("%s/out", folder);
+    const char *text =
+        pml_test_path("#!/bin/sh\n"
+                      "limit=$(ulimit -d)\n"
+                      "if [ $limit != unlimited ] && [ $limit -lt 200000 ]; then\n"
+                      "  echo small >>'%s/log'; echo 'pml-convert: error: out of memory: 1 bytes' >&2; exit 1\n"
+                      "fi\n"
+                      "[ $limit = unlimited ] || mkdir '%s/alone' || echo overlap >>'%s/log'\n"
+                      "sleep 0.1; '%s/pml-convert' \"$@\"; code=$?\n"
+                      "rmdir '%s/alone' 2>/dev/null; exit $code\n",
+                      folder, folder, folder, pml_test_binary_dir(), folder);
+    pml_test_write_file(program, text, strlen(text));
+    CU_ASSERT_EQUAL_FATAL(chmod(program, 0755), 0);
+    pml_error error = {0};
+    PML_ASSERT_OK(run_with(program, list, out, 332u << 20, &error), &error);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_TRUE(test_exists(pml_test_path("%s/m%d.pml", out, i)));
+    }
+#ifndef PML_TEST_SANITIZED
+    CU_ASSERT_EQUAL(test_count_lines(pml_test_path("%s/log", folder), "small"), 4);
+    CU_ASSERT_EQUAL(test_count_lines(pml_test_path("%s/log", folder), "overlap"), 0);
+#endif
+    CU_ASSERT_TRUE(test_is_tidy(out));
 }
 
 static void every_failing_allocation(void) {
@@ -67,4 +104,5 @@ static void every_failing_allocation(void) {
     }
 }
 
-PML_TESTS("convert/batch_memory", PML_TEST(every_failing_allocation))
+PML_TESTS("convert/batch_memory", PML_TEST(a_share_that_is_too_small_is_repeated_alone),
+          PML_TEST(every_failing_allocation))

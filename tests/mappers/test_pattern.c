@@ -84,6 +84,21 @@ static void fills_names(void) {
     CU_ASSERT_FALSE(pml_pattern_fill("", &c, name, 0));
 }
 
+static void writes_names(void) {
+    const pml_captures c = {.count = 1, .letters = "l", .values = {12}};
+    char name[32];
+    CU_ASSERT_TRUE(pml_pattern_write("[model.]a.{l}[.x].b", &c, true, NULL, name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "model.a.12.x.b");
+    CU_ASSERT_TRUE(pml_pattern_write("[model.]a.{l}[.x].b", &c, false, NULL, name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "a.12.b");
+    CU_ASSERT_TRUE(pml_pattern_write("g/{*}/h", &c, false, "net", name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "g/net/h");
+    CU_ASSERT_TRUE(pml_pattern_write("g/{*}/h.{k}", &c, false, NULL, name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "g/{*}/h.{k}"); /* what is not known stays as written */
+    CU_ASSERT_FALSE(pml_pattern_write("g/{*}/h", &c, false, "net", name, 7));
+    CU_ASSERT_TRUE(pml_pattern_write("g/{*}/h", &c, false, "net", name, 8));
+}
+
 static void checks_its_form(void) {
     static const char *const good[] = {"", "a.b", "{l}", "[m.]a.{l}[.x]"};
     static const char *const bad[] = {"{",  "}",     "{}",    "{ll}",           "{L}", "{l", "[a",
@@ -98,4 +113,4 @@ static void checks_its_form(void) {
 
 PML_TESTS("mappers/pattern", PML_TEST(captures_indexes), PML_TEST(takes_any_ending), PML_TEST(leaps_over_any_text),
           PML_TEST(rejects_what_does_not_fit), PML_TEST(allows_optional_parts), PML_TEST(fills_names),
-          PML_TEST(checks_its_form))
+          PML_TEST(writes_names), PML_TEST(checks_its_form))

@@ -96,7 +96,7 @@ static int run_client(const hub *h, const char *cache, const char *variables, co
                       char **output) {
     return pml_test_command(
         output,
-        "( env -i PATH=/usr/bin:/bin HOME='%s.home' HF_ENDPOINT=%s HF_HUB_CACHE='%s' PML_HUB_TIME_SCALE=0.01 "
+        "( env -i PATH=/usr/bin:/bin HOME='%s.home' HF_ENDPOINT=%s HF_HUB_CACHE='%s' PML_HUB_TIME_SCALE=0.05 "
         "ASAN_OPTIONS=allocator_may_return_null=1 %s timeout %s '%s/pml-convert' %s 2>'%s.err' )",
         cache, h->url, cache, variables != NULL ? variables : "", limit, pml_test_binary_dir(), arguments, cache);
 }

@@ -228,7 +228,7 @@ static void held_locks_end(void) {
                                      "echo $!; done) > '%s.pids'; sleep 0.2",
                                      locks, cache),
                     0);
-    CU_ASSERT_EQUAL(hub_convert(&h, cache, "PML_HUB_TIME_SCALE=0.0005", 15, folder, "download " REPO), 0);
+    CU_ASSERT_EQUAL(hub_convert(&h, cache, NULL, 15, folder, "download " REPO " --lock-timeout 20"), 0);
     CU_ASSERT_TRUE(hub_snapshot_is_good(&h, REPO, folder));
     hub_stop(&h);
     (void)pml_test_command(NULL, "kill $(cat '%s.pids')", cache);

@@ -72,6 +72,7 @@ done:
 
 typedef struct packing { /* the arrays that a spec borrows */
     pml_token_text *tokens;
+    pml_token_merge *merges;
     pml_added_token *added;
     size_t n_added;
     pml_template_item single[PML_MAX_TEMPLATE_ITEMS], pair[PML_MAX_TEMPLATE_ITEMS];
@@ -119,7 +120,8 @@ done:
 
 static pml_status check_added(const pml_tokenizer_draft *draft, const pml_draft_added *added, pml_error *error) {
     pml_quoted quoted;
-    const bool changes = draft->lowercase == PML_YES || draft->strip_accents == PML_YES;
+    const bool changes =
+        draft->kind == PML_TOKENIZER_WORDPIECE && (draft->lowercase != PML_NO || draft->strip_accents == PML_YES);
     if (added->is_single_word) {
         return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: added token %s matches only as a word (single_word)",
                         added->file_name, pml_quote(&quoted, added->text));
@@ -205,6 +207,24 @@ static pml_status resolve_template(const pml_tokenizer_draft *draft, const pml_d
     return PML_OK;
 }
 
+/* What GPT-2's tokenizer_config.json asks for: A, or A and B, each between the tokens that are wanted. */
+static void bpe_templates(const pml_tokenizer_draft *draft, pml_tokenizer_spec *spec, packing *p) {
+    for (uint32_t i_text = 0; i_text < 2; i_text++) {
+        const pml_template_item items[3] = {{PML_TEMPLATE_TOKEN, spec->bos_id, i_text},
+                                            {i_text == 0 ? PML_TEMPLATE_FIRST : PML_TEMPLATE_SECOND, 0, i_text},
+                                            {PML_TEMPLATE_TOKEN, spec->eos_id, i_text}};
+        for (size_t i = 0; i < 3; i++) {
+            if (i == 1 || (i == 0 ? draft->adds_bos : draft->adds_eos) == PML_YES) {
+                p->pair[spec->n_pair++] = items[i];
+            }
+        }
+        if (i_text == 0) {
+            memcpy(p->single, p->pair, sizeof p->single);
+            spec->n_single = spec->n_pair;
+        }
+    }
+}
+
 /* BERT's own: [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with B and its end of type 1. */
 static void default_templates(pml_tokenizer_spec *spec, packing *p) {
     const pml_template_item items[5] = {{PML_TEMPLATE_TOKEN, spec->cls_id, 0},
@@ -221,7 +241,10 @@ static void default_templates(pml_tokenizer_spec *spec, packing *p) {
 static pml_status make_templates(const pml_tokenizer_draft *draft, packing *p, pml_tokenizer_spec *spec,
                                  const char *file_name, pml_error *error) {
     pml_status status = PML_OK;
-    if (draft->has_template) {
+    const bool is_bpe = draft->kind == PML_TOKENIZER_BPE;
+    if (is_bpe && (!draft->has_template || draft->adds_bos != PML_UNSET || draft->adds_eos != PML_UNSET)) {
+        bpe_templates(draft, spec, p);
+    } else if (draft->has_template) {
         PML_TRY(resolve_template(draft, &draft->single, p->single, file_name, error));
         PML_TRY(resolve_template(draft, &draft->pair, p->pair, file_name, error));
         spec->n_single = draft->single.n_items;
@@ -244,44 +267,81 @@ static pml_status require(uint32_t id, const pml_draft_special *special, const c
                                          special->file_name != NULL ? file_name : "");
 }
 
+/* The tokens without which nothing works, and those that a file names for a template or for GPT-2. */
+static pml_status require_all(const pml_tokenizer_draft *draft, const pml_draft_special special[N_SPECIAL],
+                              const pml_tokenizer_spec *spec, const char *file_name, pml_error *error) {
+    pml_status status = PML_OK;
+    if (draft->kind == PML_TOKENIZER_BPE) {
+        const bool is_needed[N_SPECIAL] = {[CLS] = draft->adds_bos == PML_YES, [SEP] = draft->adds_eos == PML_YES};
+        for (size_t i = UNK; i <= SEP; i++) {
+            if (is_needed[i] || (special[i].text != NULL && special[i].file_name != NULL)) {
+                PML_TRY(require(find(draft, special[i].text), &special[i], file_name, error));
+            }
+        }
+        if (draft->unk_token != NULL) {
+            const pml_draft_special unknown = {draft->unk_token, NULL};
+            PML_TRY(require(spec->unk_id, &unknown, file_name, error));
+        }
+        goto done;
+    }
+    PML_TRY(require(spec->unk_id, &special[UNK], file_name, error));
+    if (!draft->has_template) {
+        PML_TRY(require(spec->cls_id, &special[CLS], file_name, error));
+        PML_TRY(require(spec->sep_id, &special[SEP], file_name, error));
+    }
+done:
+    return status;
+}
+
+static pml_tokenizer_spec make_spec(const pml_tokenizer_draft *draft, const pml_draft_special special[N_SPECIAL],
+                                    const packing *p) {
+    const bool is_bpe = draft->kind == PML_TOKENIZER_BPE;
+    const uint64_t most_chars = draft->max_word_chars > 0 ? draft->max_word_chars : DEFAULT_MAX_WORD_CHARS;
+    const pml_tristate lowercase = draft->lowercase != PML_UNSET ? draft->lowercase : PML_YES;
+    /* Accents as BERT's first tokenizer did. */
+    const pml_tristate strip_accents = draft->strip_accents != PML_UNSET ? draft->strip_accents : lowercase;
+    const uint32_t first_id = find(draft, special[CLS].text), last_id = find(draft, special[SEP].text);
+    return (pml_tokenizer_spec){.kind = draft->kind,
+                                .tokens = p->tokens,
+                                .n_tokens = (uint32_t)pml_names_count(&draft->names),
+                                .clean_text = draft->clean_text != PML_NO,
+                                .handle_chinese = draft->handle_chinese != PML_NO,
+                                .lowercase = lowercase == PML_YES,
+                                .strip_accents = strip_accents == PML_YES,
+                                .prefix = is_bpe                  ? ""
+                                          : draft->prefix != NULL ? draft->prefix
+                                                                  : "##",
+                                .max_word_chars = most_chars < UINT32_MAX ? (uint32_t)most_chars : UINT32_MAX,
+                                .cls_id = is_bpe ? PML_NO_TOKEN : first_id,
+                                .sep_id = is_bpe ? PML_NO_TOKEN : last_id,
+                                .adds_space = draft->adds_space == PML_YES,
+                                .merges = p->merges,
+                                .n_merges = is_bpe ? (uint32_t)draft->merges.count : 0,
+                                .bos_id = is_bpe ? first_id : PML_NO_TOKEN,
+                                .eos_id = is_bpe ? last_id : PML_NO_TOKEN,
+                                .unk_id = find(draft, is_bpe ? draft->unk_token : special[UNK].text),
+                                .pad_id = find(draft, special[PAD].text),
+                                .mask_id = find(draft, special[MASK].text),
+                                .added = p->added,
+                                .n_added = (uint32_t)p->n_added};
+}
+
 pml_status pml_draft_pack(pml_tokenizer_draft *draft, const pml_draft_special special[N_SPECIAL], uint64_t max_tokens,
                           const char *file_name, uint8_t **bytes, size_t *size_bytes, uint32_t *n_tokens,
                           pml_error *error) {
     pml_status status = PML_OK;
     packing *p = NULL;
-    const uint64_t most_chars = draft->max_word_chars > 0 ? draft->max_word_chars : DEFAULT_MAX_WORD_CHARS;
     *bytes = NULL;
     PML_TRY(pml_alloc(1, sizeof *p, &p, error));
-    if (draft->lowercase == PML_UNSET) {
-        draft->lowercase = PML_YES;
-    }
-    if (draft->strip_accents == PML_UNSET) {
-        draft->strip_accents = draft->lowercase; /* as BERT's first tokenizer did */
+    if (draft->kind == PML_TOKENIZER_BPE) { /* merges are of the model's own tokens */
+        PML_TRY(pml_draft_resolve_merges(draft, &p->merges, error));
     }
     PML_TRY(place_added(draft, error));
     PML_TRY(order_tokens(draft, p, file_name, error));
     PML_TRY(collect_added(draft, special, p, error));
-    pml_tokenizer_spec spec = {.tokens = p->tokens,
-                               .n_tokens = (uint32_t)pml_names_count(&draft->names),
-                               .clean_text = draft->clean_text != PML_NO,
-                               .handle_chinese = draft->handle_chinese != PML_NO,
-                               .lowercase = draft->lowercase == PML_YES,
-                               .strip_accents = draft->strip_accents == PML_YES,
-                               .prefix = draft->prefix != NULL ? draft->prefix : "##",
-                               .max_word_chars = most_chars < UINT32_MAX ? (uint32_t)most_chars : UINT32_MAX,
-                               .unk_id = find(draft, special[UNK].text),
-                               .cls_id = find(draft, special[CLS].text),
-                               .sep_id = find(draft, special[SEP].text),
-                               .pad_id = find(draft, special[PAD].text),
-                               .mask_id = find(draft, special[MASK].text),
-                               .max_tokens = max_tokens,
-                               .added = p->added,
-                               .n_added = (uint32_t)p->n_added};
-    PML_TRY(require(spec.unk_id, &special[UNK], file_name, error));
-    if (!draft->has_template) {
-        PML_TRY(require(spec.cls_id, &special[CLS], file_name, error));
-        PML_TRY(require(spec.sep_id, &special[SEP], file_name, error));
-    }
+    pml_tokenizer_spec spec = make_spec(draft, special, p);
+    spec.max_tokens = max_tokens;
+    PML_TRY(require_all(draft, special, &spec, file_name, error));
     PML_TRY(make_templates(draft, p, &spec, file_name, error));
     status = pml_tokenizer_pack(&spec, bytes, size_bytes, error);
     if (status != PML_OK) {
@@ -291,6 +351,7 @@ pml_status pml_draft_pack(pml_tokenizer_draft *draft, const pml_draft_special sp
 done:
     if (p != NULL) {
         pml_free(p->tokens);
+        pml_free(p->merges);
         pml_free(p->added);
         pml_free(p);
     }
@@ -314,5 +375,7 @@ void pml_draft_deinit(pml_tokenizer_draft *draft) {
     pml_free(draft->ids);
     pml_free(draft->prefix);
     pml_free(draft->unk_token);
+    pml_free(draft->merges.texts);
+    pml_free(draft->merges.items);
     *draft = (pml_tokenizer_draft){0};
 }

@@ -13,13 +13,28 @@
 #define GREATEST_LENGTH 1e9 /* a longer "longest text" means that there is no limit */
 
 enum { N_SPECIAL = 5 };
-static const char *const special_keys[N_SPECIAL] = {"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"};
-static const char *const special_defaults[N_SPECIAL] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
+#define END_OF_TEXT "<|endoftext|>"
+/* Special tokens by their keys, and what stands for them where no file names one; NULL: none does. */
+static const struct {
+    const char *key, *text;
+} special_tokens[][N_SPECIAL] = {[PML_TOKENIZER_WORDPIECE] = {{"unk_token", "[UNK]"},
+                                                              {"cls_token", "[CLS]"},
+                                                              {"sep_token", "[SEP]"},
+                                                              {"pad_token", "[PAD]"},
+                                                              {"mask_token", "[MASK]"}},
+                                 [PML_TOKENIZER_BPE] = {{"unk_token", END_OF_TEXT},
+                                                        {"bos_token", END_OF_TEXT},
+                                                        {"eos_token", END_OF_TEXT},
+                                                        {"pad_token", NULL},
+                                                        {"mask_token", NULL}}};
+
+typedef enum vocabulary_kind { TOKENIZER_JSON, VOCAB_TXT, VOCAB_JSON } vocabulary_kind;
 
 typedef struct sources { /* parsed side files */
     cJSON *config, *map, *added;
     const pml_side_file *vocabulary; /* NULL: none */
-    bool is_json;
+    vocabulary_kind kind;
+    const pml_side_file *merges; /* beside VOCAB_JSON */
 } sources;
 
 /* Reads a file of the directory; *file is NULL when it is not there. */
@@ -59,27 +74,29 @@ static const char *token_text(const cJSON *value) {
 }
 
 /* A special token is a text, an object with one, or null. */
-static pml_status check_special(const cJSON *root, const char *file_name, pml_error *error) {
+static pml_status check_special(const cJSON *root, pml_tokenizer_kind kind, const char *file_name, pml_error *error) {
     for (size_t i = 0; i < N_SPECIAL; i++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(root, special_keys[i]);
+        const char *key = special_tokens[kind][i].key;
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(root, key);
         if (value != NULL && !cJSON_IsNull(value) && token_text(value) == NULL) {
             return PML_FAIL(error, PML_E_FORMAT, "%s: %s is neither a text, an object with a content nor null",
-                            file_name, special_keys[i]);
+                            file_name, key);
         }
     }
     return PML_OK;
 }
 
 static pml_draft_special find_special(const sources *s, const pml_tokenizer_draft *draft, size_t i) {
-    const char *text = token_text(cJSON_GetObjectItemCaseSensitive(s->config, special_keys[i]));
+    const char *key = special_tokens[draft->kind][i].key;
+    const char *text = token_text(cJSON_GetObjectItemCaseSensitive(s->config, key));
     if (text != NULL) {
         return (pml_draft_special){text, "tokenizer_config.json"};
     }
-    text = token_text(cJSON_GetObjectItemCaseSensitive(s->map, special_keys[i]));
+    text = token_text(cJSON_GetObjectItemCaseSensitive(s->map, key));
     if (text != NULL) {
         return (pml_draft_special){text, "special_tokens_map.json"};
     }
-    text = i == 0 && draft->unk_token != NULL ? draft->unk_token : special_defaults[i];
+    text = i == 0 && draft->unk_token != NULL ? draft->unk_token : special_tokens[draft->kind][i].text;
     return (pml_draft_special){text, NULL};
 }
 
@@ -194,9 +211,19 @@ done:
 static pml_status open_sources(const pml_folder *folder, sources *s, pml_tokenizer_state *state, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(read_file(folder, "tokenizer.json", state, &s->vocabulary, error));
-    s->is_json = s->vocabulary != NULL;
     if (s->vocabulary == NULL) {
+        s->kind = VOCAB_TXT;
         PML_TRY(read_file(folder, "vocab.txt", state, &s->vocabulary, error));
+    }
+    if (s->vocabulary == NULL) {
+        s->kind = VOCAB_JSON;
+        PML_TRY(read_file(folder, "vocab.json", state, &s->vocabulary, error));
+    }
+    if (s->vocabulary != NULL && s->kind == VOCAB_JSON) {
+        PML_TRY(read_file(folder, "merges.txt", state, &s->merges, error));
+        if (s->merges == NULL) {
+            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "vocab.json: there is no merges.txt beside it"));
+        }
     }
     if (s->vocabulary != NULL) {
         PML_TRY(read_tree(folder, "tokenizer_config.json", state, &s->config, error));
@@ -207,19 +234,55 @@ done:
     return status;
 }
 
-static pml_status fill_draft(const sources *s, pml_tokenizer_draft *draft, pml_error *error) {
+/* Whose vocab.json and merges.txt they are: other tokenizers have such files, too, but put other tokens around a text.
+ */
+static pml_status check_class(const cJSON *config, pml_error *error) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "tokenizer_class");
+    pml_quoted quoted;
+    if (!cJSON_IsString(item) || strcmp(item->valuestring, "GPT2Tokenizer") == 0 ||
+        strcmp(item->valuestring, "GPT2TokenizerFast") == 0) {
+        return PML_OK;
+    }
+    return PML_FAIL(
+        error, PML_E_UNSUPPORTED,
+        "tokenizer_config.json: tokenizer_class %s with vocab.json is not supported; supported: GPT2Tokenizer",
+        pml_quote(&quoted, item->valuestring));
+}
+
+static pml_status fill_vocabulary(const sources *s, pml_tokenizer_draft *draft, pml_error *error) {
     pml_status status = PML_OK;
     const pml_side_file *file = s->vocabulary;
-    if (s->is_json) {
+    switch (s->kind) {
+    case TOKENIZER_JSON:
         PML_TRY(pml_draft_read_json(draft, file->text, file->size_bytes, file->name, error));
-    } else {
+        break;
+    case VOCAB_TXT:
         PML_TRY(pml_draft_read_vocabulary(draft, file->text, file->size_bytes, file->name, error));
+        break;
+    case VOCAB_JSON:
+        PML_TRY(check_class(s->config, error));
+        PML_TRY(pml_draft_read_vocabulary_json(draft, file->text, file->size_bytes, file->name, error));
+        PML_TRY(pml_draft_read_merges(draft, s->merges->text, s->merges->size_bytes, s->merges->name, error));
+        break;
     }
-    PML_TRY(check_special(s->config, "tokenizer_config.json", error));
-    PML_TRY(check_special(s->map, "special_tokens_map.json", error));
-    PML_TRY(override(s->config, "do_lower_case", &draft->lowercase, error));
-    PML_TRY(override(s->config, "strip_accents", &draft->strip_accents, error));
-    PML_TRY(override(s->config, "tokenize_chinese_chars", &draft->handle_chinese, error));
+done:
+    return status;
+}
+
+static pml_status fill_draft(const sources *s, pml_tokenizer_draft *draft, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(fill_vocabulary(s, draft, error));
+    PML_TRY(check_special(s->config, draft->kind, "tokenizer_config.json", error));
+    PML_TRY(check_special(s->map, draft->kind, "special_tokens_map.json", error));
+    if (draft->kind == PML_TOKENIZER_BPE) {
+        PML_TRY(override(s->config, "add_prefix_space", &draft->adds_space, error));
+        PML_TRY(override(s->config, "add_bos_token", &draft->adds_bos, error));
+        PML_TRY(override(s->config, "add_eos_token", &draft->adds_eos, error));
+    } else {
+        PML_TRY(override(s->config, "do_lower_case", &draft->lowercase, error));
+        PML_TRY(override(s->config, "strip_accents", &draft->strip_accents, error));
+        PML_TRY(override(s->config, "tokenize_chinese_chars", &draft->handle_chinese, error));
+    }
     PML_TRY(read_decoder_table(s->config, draft, error));
     PML_TRY(read_added_ids(s->added, draft, error));
 done:

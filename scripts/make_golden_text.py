@@ -120,7 +120,7 @@ def make_kinds():
     tokenizer("valid-no-decoder", document(decoder=None))
     tokenizer("valid-model-without-type", document(model={k: v for k, v in MODEL.items() if k != "type"}))
     tokenizer("valid-unknown-keys", document(of_tomorrow={"x": [1, 2.5, None, "y"]}))
-    for kind in ("BPE", "Unigram", "WordLevel"):
+    for kind in ("Unigram", "WordLevel"):
         tokenizer(f"model-{kind.lower()}", model(type=kind), f"model '{kind}' is not supported", other)
     tokenizer("model-missing", {k: v for k, v in DOCUMENT.items() if k != "model"}, "model without a type", other)
     tokenizer("model-null", document(model=None), "model: expected an object")
@@ -236,6 +236,83 @@ def make_document_faults():
     tokenizer("utf-16", TEXT[:40].encode("utf-16"), "tokenizer.json:1:1:")
     tokenizer("git-lfs-pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 9\n",
               "tokenizer.json:1:1:")
+
+
+# ---- tokenizer.json of BPE -----------------------------------------------------------------------------------------
+BPE_MODEL = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
+             "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+             "vocab": {"a": 0, "b": 1, "\u0120": 2, "ab": 3, "\u0120ab": 4, "<|endoftext|>": 5},
+             "merges": [["a", "b"], ["\u0120", "ab"]]}
+END = {"id": 5, "content": "<|endoftext|>", "single_word": False, "lstrip": False, "rstrip": False,
+       "normalized": False, "special": True}
+BPE_DOCUMENT = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [END], "normalizer": None,
+                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+                "post_processor": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False},
+                "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}, "model": BPE_MODEL}
+
+
+def bpe(**parts):
+    return {**copy.deepcopy(BPE_DOCUMENT), **parts}
+
+
+def bpe_model(**parts):
+    return bpe(model={**BPE_MODEL, **parts})
+
+
+def make_bpe():
+    other = "unsupported"
+    tokenizer("valid-bpe", BPE_DOCUMENT)
+    tokenizer("valid-bpe-merges-as-texts", bpe_model(merges=["a b", "\u0120 ab"]))
+    tokenizer("valid-bpe-without-type", bpe(model={k: v for k, v in BPE_MODEL.items() if k != "type"}))
+    tokenizer("valid-bpe-without-merges", bpe_model(merges=[]))
+    tokenizer("valid-bpe-no-post-processor", bpe(post_processor=None))
+    tokenizer("valid-bpe-template", bpe(post_processor={
+        "type": "TemplateProcessing", "single": template(("SpecialToken", "<|endoftext|>", 0), A),
+        "pair": template(A, ("SpecialToken", "<|endoftext|>", 0), B), "special_tokens": {}}))
+    tokenizer("valid-bpe-dropout-zero", bpe_model(dropout=0.0))
+    tokenizer("model-bpe-with-components-of-bert", model(type="BPE", merges=[], continuing_subword_prefix=None),
+              "normalizer 'BertNormalizer' is not supported; supported: none", other)
+    tokenizer("model-wordpiece-with-components-of-gpt2", bpe(model=MODEL), "pre_tokenizer 'ByteLevel'", other)
+    tokenizer("bpe-without-merges-key", bpe(model={k: v for k, v in BPE_MODEL.items() if k != "merges"}),
+              "BPE needs an array of merges")
+    tokenizer("bpe-merges-object", bpe_model(merges={"a": "b"}), "BPE needs an array of merges")
+    tokenizer("bpe-merge-number", bpe_model(merges=[7]), "merges: expected texts or pairs of texts")
+    tokenizer("bpe-merge-of-one", bpe_model(merges=[["a"]]), "a string")
+    tokenizer("bpe-merge-of-three", bpe_model(merges=[["a", "b", "a"]]), "the end of a merge of two tokens")
+    tokenizer("bpe-merge-text-of-one", bpe_model(merges=["ab"]), "a merge is two tokens with a space between them")
+    tokenizer("bpe-merge-text-of-three", bpe_model(merges=["a b a"]), "a merge is two tokens with a space")
+    tokenizer("bpe-merge-empty-half", bpe_model(merges=[["", "a"]]), "a merge of 0 and 1 bytes")
+    tokenizer("bpe-merge-left-absent", bpe_model(merges=[["x", "b"]]),
+              "the first part of merge 1, 'x', is not in the vocabulary")
+    tokenizer("bpe-merge-right-absent", bpe_model(merges=[["a", "b"], ["a", "\x1b[2J"]]),
+              r"the second part of merge 2, '\x1b[2J', is not in the vocabulary")
+    tokenizer("bpe-merge-result-absent", bpe_model(merges=[["b", "a"]]),
+              "the result of merge 1, 'ba', is not in the vocabulary")
+    tokenizer("bpe-merge-longer-than-any-token", bpe_model(merges=[["a" * 500, "b" * 500]]),
+              "of merge 1, 'aaaa")
+    tokenizer("bpe-merge-twice", bpe_model(merges=[["a", "b"], ["\u0120", "ab"], ["a", "b"]]),
+              "merges 1 and 3 are of the same two tokens")
+    tokenizer("bpe-merge-of-an-added-token", bpe(added_tokens=[END, {**END, "id": 6, "content": "x"}],
+                                                 model={**BPE_MODEL, "merges": [["a", "x"]]}),
+              "the second part of merge 1, 'x'")
+    tokenizer("bpe-id-with-gap", bpe_model(vocab={**BPE_MODEL["vocab"], "c": 7}), "ids have gaps")
+    tokenizer("bpe-id-2pow24", bpe_model(vocab={**BPE_MODEL["vocab"], "c": 2**24}), "expected a token id")
+    tokenizer("bpe-byte-token", bpe_model(byte_fallback=True, vocab={**BPE_MODEL["vocab"], "<0x-1>": 6}),
+              "byte_fallback", other)
+    tokenizer("bpe-unk-absent", bpe_model(unk_token="<unk>"), "'<unk>' is not in the vocabulary", "config")
+    for name, value in {"dropout": 0.1, "end_of_word_suffix": "</w>", "continuing_subword_prefix": "##",
+                        "fuse_unk": True, "ignore_merges": True}.items():
+        tokenizer(f"bpe-{name.replace('_', '-')}", bpe_model(**{name: value}), name, other)
+    split = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    tokenizer("bpe-pattern-of-its-own", bpe(pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        split, {"type": "ByteLevel", "use_regex": False}]}), "pre_tokenizer 'Sequence'", other)
+    tokenizer("bpe-without-pattern", bpe(pre_tokenizer={"type": "ByteLevel", "use_regex": False}), "use_regex", other)
+    tokenizer("bpe-normalizer-nfc", bpe(normalizer={"type": "NFC"}), "normalizer 'NFC'", other)
+    tokenizer("bpe-post-processor-roberta", bpe(post_processor={"type": "RobertaProcessing", "sep": ["ab", 3],
+                                                               "cls": ["a", 0]}), "'RobertaProcessing'", other)
+    tokenizer("bpe-post-processor-of-bert", bpe(post_processor={"type": "BertProcessing", "sep": ["ab", 3],
+                                                               "cls": ["a", 0]}), "'BertProcessing'", other)
+    tokenizer("bpe-decoder-metaspace", bpe(decoder={"type": "Metaspace"}), "decoder 'Metaspace'", other)
 
 
 # ---- the files beside the vocabulary -------------------------------------------------------------------------------
@@ -374,7 +451,7 @@ def main():
         shutil.rmtree(ROOT)
     ROOT.mkdir(parents=True)
     for make in (make_vocabularies, make_kinds, make_vocabulary_faults, make_added_faults, make_template_faults,
-                 make_document_faults, make_configurations, make_modules, make_poolings, make_sentences):
+                 make_document_faults, make_bpe, make_configurations, make_modules, make_poolings, make_sentences):
         make()
     (ROOT / "manifest.tsv").write_text("".join(sorted(rows)))
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes runtime/text/unicode_tables.def: what BERT's normaliser and pre-tokeniser do with every code point.
+"""Writes runtime/text/unicode_tables.def: what BERT's normaliser and pre-tokeniser, and GPT-2's splitting pattern, do with every code
+point.
 
     scripts/make_unicode_tables.py > runtime/text/unicode_tables.def      (needs the Python package `tokenizers`)
 
@@ -10,10 +11,11 @@ import unicodedata
 
 import tokenizers
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 CODES = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 SPLIT = BertPreTokenizer()
+BYTE_LEVEL = ByteLevel(add_prefix_space=False)
 
 
 def normaliser(clean=False, chinese=False, strip=False, lower=False):
@@ -42,6 +44,21 @@ def class_ranges():
         if kind and ranges and ranges[-1][2] == kind and ranges[-1][1] == code - 1:
             ranges[-1][1] = code
         elif kind:
+            ranges.append([code, code, kind])
+    return ranges
+
+
+def split_ranges():
+    """Classes of GPT-2's pattern: what stays in one piece with characters of a class is of that class."""
+    ranges = []
+    for code in CODES:
+        whole = {name: len(BYTE_LEVEL.pre_tokenize_str(beside + chr(code) + beside)) == 1
+                 for name, beside in (("LETTER", "a"), ("NUMBER", "1"), ("OTHER", "!"))}
+        assert sum(whole.values()) <= 1, hex(code)
+        kind = next((name for name, fits in whole.items() if fits), "SPACE")
+        if kind != "OTHER" and ranges and ranges[-1][2] == kind and ranges[-1][1] == code - 1:
+            ranges[-1][1] = code
+        elif kind != "OTHER":
             ranges.append([code, code, kind])
     return ranges
 
@@ -121,7 +138,7 @@ def main():
     marks = mark_ranges(code for code, image in stripped.items() if not image)
     long = {code: image for code, image in stripped.items() if len(image) > 1}
     assert max(map(len, long.values())) <= 3
-    print("/* What BERT's text normalisation does with code points: made by scripts/make_unicode_tables.py from tokenizers\n"
+    print("/* What tokenizers do with code points: made by scripts/make_unicode_tables.py from tokenizers\n"
           f" * {tokenizers.__version__}. Do not edit. Hangul syllables, and U+0130 in lower case, are the code's. */")
     print("/* clang-format off */")
     print("#ifdef PML_CLASS")
@@ -136,6 +153,8 @@ def main():
     emit("PML_BASES", [hexes([c] + (i + [0])[:3]) for c, i in long.items()])
     print("#endif\n/* Marks that stay but are put in the order of these classes. */\n#ifdef PML_COMBINING")
     emit("PML_COMBINING", [hexes([c]) + [str(v)] for c, v in sorted(combining(stripped).items())])
+    print("#endif\n/* Classes of GPT-2's splitting pattern; what is not listed is none of them. */\n#ifdef PML_SPLIT")
+    emit("PML_SPLIT", [hexes([a, b]) + [kind] for a, b, kind in split_ranges()])
     print("#endif")
 
 

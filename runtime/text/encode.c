@@ -70,6 +70,14 @@ static void assemble(const pml_template_item *items, uint32_t n_items, const pml
     }
 }
 
+static pml_status tokenize(const pml_tokenizer *tokenizer, const char *text, size_t text_bytes, uint8_t i_text,
+                           size_t most_tokens, pml_token_scratch *scratch, pml_error *error) {
+    return tokenizer->spec.kind == PML_TOKENIZER_BPE
+               ? pml_byte_level_tokens(tokenizer, (const uint8_t *)text, text_bytes, i_text, most_tokens, scratch,
+                                       error)
+               : pml_text_tokens(tokenizer, (const uint8_t *)text, text_bytes, i_text, most_tokens, scratch, error);
+}
+
 pml_status pml_tokenizer_run(const pml_tokenizer *tokenizer, const char *text, size_t text_bytes, const char *pair,
                              size_t pair_bytes, const pml_encode_options *options, pml_encoding *encoding,
                              pml_error *error) {
@@ -94,10 +102,10 @@ pml_status pml_tokenizer_run(const pml_tokenizer *tokenizer, const char *text, s
     pml_token_scratch *scratch = encoding->scratch;
     const size_t room = options->max_tokens > 0 ? options->max_tokens - n_added : SIZE_MAX / 4;
     scratch->n_tokens = 0;
-    PML_TRY(pml_text_tokens(tokenizer, (const uint8_t *)text, text_bytes, 0, room, scratch, error));
+    PML_TRY(tokenize(tokenizer, text, text_bytes, 0, room, scratch, error));
     const size_t second_at = scratch->n_tokens;
     if (is_pair) {
-        PML_TRY(pml_text_tokens(tokenizer, (const uint8_t *)pair, pair_bytes, 1, room, scratch, error));
+        PML_TRY(tokenize(tokenizer, pair, pair_bytes, 1, room, scratch, error));
     }
     text_lengths lengths = {{second_at, scratch->n_tokens - second_at}};
     PML_TRY(cut(&lengths, is_pair, room, options->truncation, &encoding->is_truncated, error));
@@ -116,6 +124,8 @@ void pml_encoding_deinit(pml_encoding *encoding) {
         pml_free(encoding->scratch->marks);
         pml_free(encoding->scratch->sorted);
         pml_free(encoding->scratch->tokens);
+        pml_free(encoding->scratch->list.symbols);
+        pml_free(encoding->scratch->list.heap);
         pml_free(encoding->scratch);
     }
     pml_free(encoding->tokens);

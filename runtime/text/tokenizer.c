@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/text/byte_alphabet.h"
 #include "runtime/text/tokenizer_bytes.h"
 #include "runtime/text/tokenizer_parts.h"
 #include "runtime/text/unicode.h"
@@ -87,6 +88,17 @@ const pml_added_token *pml_added_match(const pml_tokenizer *t, const uint8_t *by
     return found;
 }
 
+/* Which token each byte is. */
+static pml_status prepare_merges(pml_tokenizer *t, pml_error *error) {
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t text[4];
+        const size_t n = pml_unicode_encode(pml_byte_alphabet_code((uint8_t)byte), text);
+        const uint32_t id = pml_vocabulary_find_text(&t->vocabulary, (const char *)text, n);
+        t->byte_ids[byte] = id != PML_NO_TOKEN ? id : t->spec.unk_id;
+    }
+    return pml_merge_table_init(&t->merge_table, t->merges, t->spec.n_merges, error);
+}
+
 pml_status pml_tokenizer_create(const uint8_t *bytes, size_t size_bytes, pml_tokenizer **tokenizer, pml_error *error) {
     pml_status status = PML_OK;
     pml_tokenizer *made = NULL;
@@ -96,6 +108,9 @@ pml_status pml_tokenizer_create(const uint8_t *bytes, size_t size_bytes, pml_tok
     PML_TRY(pml_vocabulary_init(&made->vocabulary, made->tokens, made->spec.n_tokens, made->prefix,
                                 strlen(made->prefix), error));
     PML_TRY(prepare_added(made, error));
+    if (made->spec.kind == PML_TOKENIZER_BPE) {
+        PML_TRY(prepare_merges(made, error));
+    }
     for (uint32_t code = 0; code < 128; code++) {
         made->ascii_class[code] = (uint8_t)pml_unicode_class(code);
     }
@@ -109,6 +124,8 @@ done:
 void pml_tokenizer_destroy(pml_tokenizer *t) {
     if (t != NULL) {
         pml_vocabulary_deinit(&t->vocabulary);
+        pml_merge_table_deinit(&t->merge_table);
+        pml_free(t->merges);
         pml_free(t->tokens);
         pml_free(t->added);
         pml_free(t->templates);
@@ -124,4 +141,26 @@ const pml_tokenizer_spec *pml_tokenizer_get_spec(const pml_tokenizer *tokenizer)
 
 uint32_t pml_tokenizer_find(const pml_tokenizer *tokenizer, const char *text, size_t size_bytes) {
     return pml_vocabulary_find_text(&tokenizer->vocabulary, text, size_bytes);
+}
+
+static bool is_added(const pml_tokenizer_spec *spec, uint32_t id) {
+    size_t low = 0, high = spec->n_added;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (spec->added[middle].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < spec->n_added && spec->added[low].id == id;
+}
+
+size_t pml_tokenizer_decode(const pml_tokenizer *tokenizer, uint32_t id, uint8_t *bytes) {
+    const pml_token_text *token = &tokenizer->tokens[id];
+    if (is_added(&tokenizer->spec, id)) {
+        memcpy(bytes, token->bytes, token->size_bytes);
+        return token->size_bytes;
+    }
+    return pml_byte_alphabet_read(token->bytes, token->size_bytes, bytes);
 }

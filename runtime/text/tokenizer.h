@@ -1,5 +1,6 @@
-/* WordPiece with BERT's normaliser and pre-tokeniser: text to token ids, exactly as BertTokenizer gives them, and its
- * byte form, the blob "tokenizer" of a .pml file (specs/tokenizer.md). */
+/* Text to token ids and back: WordPiece with BERT's normaliser and pre-tokeniser, exactly as BertTokenizer gives them,
+ * and byte-level BPE, exactly as GPT2Tokenizer does; their byte form is the blob "tokenizer" of a .pml file
+ * (specs/tokenizer.md). */
 #ifndef PML_RUNTIME_TEXT_TOKENIZER_H
 #define PML_RUNTIME_TEXT_TOKENIZER_H
 
@@ -30,16 +31,31 @@ typedef struct pml_added_token { /* matched in the text as it is, before anythin
     bool strips_left, strips_right; /* takes the white space beside it into its range */
 } pml_added_token;
 
+typedef struct pml_token_merge { /* two tokens that stand side by side become one, whose text is theirs */
+    uint32_t left_id, right_id, result_id;
+} pml_token_merge;
+
+typedef enum pml_tokenizer_kind { PML_TOKENIZER_WORDPIECE, PML_TOKENIZER_BPE } pml_tokenizer_kind;
+
 typedef struct pml_tokenizer_spec { /* everything a tokenizer is; borrowed */
-    const pml_token_text *tokens;   /* [n_tokens] by id */
+    pml_tokenizer_kind kind;
+    const pml_token_text *tokens; /* [n_tokens] by id; of BPE in the alphabet of bytes (byte_alphabet.h) */
     uint32_t n_tokens;
+    /* WordPiece only */
     bool clean_text, handle_chinese, lowercase, strip_accents;
-    const char *prefix;      /* of a piece that continues a word: "##" */
+    const char *prefix;      /* of a piece that continues a word: "##"; "" for BPE */
     uint32_t max_word_chars; /* a longer word is unknown */
-    uint32_t unk_id;
-    uint32_t cls_id, sep_id, pad_id, mask_id; /* PML_NO_TOKEN: none */
-    uint64_t max_tokens;                      /* 0: no limit of the tokenizer's */
-    const pml_added_token *added;             /* ids ascending */
+    uint32_t cls_id, sep_id; /* PML_NO_TOKEN: none */
+    /* BPE only */
+    bool adds_space;               /* text between added tokens that does not begin with a space gets one */
+    const pml_token_merge *merges; /* the earlier wins; no pair twice */
+    uint32_t n_merges;
+    uint32_t bos_id, eos_id; /* PML_NO_TOKEN: none, as always for WordPiece */
+    /* both */
+    uint32_t unk_id;              /* BPE: of bytes without a token, which vanish where it is PML_NO_TOKEN */
+    uint32_t pad_id, mask_id;     /* PML_NO_TOKEN: none */
+    uint64_t max_tokens;          /* 0: no limit of the tokenizer's */
+    const pml_added_token *added; /* ids ascending */
     uint32_t n_added;
     const pml_template_item *single, *pair;
     uint32_t n_single, n_pair;
@@ -59,6 +75,11 @@ void pml_tokenizer_destroy(pml_tokenizer *tokenizer); /* NULL is allowed */
 const pml_tokenizer_spec *pml_tokenizer_get_spec(const pml_tokenizer *tokenizer);
 /* The id of the token with exactly that text, or PML_NO_TOKEN. */
 uint32_t pml_tokenizer_find(const pml_tokenizer *tokenizer, const char *text, size_t size_bytes);
+
+/* The bytes that a token of BPE stands for, at most its text's size, which `bytes` has room for; returns how many. Any
+ * run of tokens decodes to what its tokens do, one behind the other; a token may end inside a character. An added
+ * token stands for its text. */
+size_t pml_tokenizer_decode(const pml_tokenizer *tokenizer, uint32_t id, uint8_t *bytes);
 
 /* What a limit cuts: the longer of a pair (when both must give way, half each, the second one more if odd), or only
  * one of them. */

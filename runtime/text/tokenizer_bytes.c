@@ -7,14 +7,16 @@
 #include "runtime/base/utf8.h"
 
 /* All numbers little-endian, as everywhere in the file. */
-enum { VERSION = 1, MODEL_WORDPIECE = 1 };
-enum { FLAG_CLEAN = 1, FLAG_CHINESE = 2, FLAG_LOWER = 4, FLAG_STRIP = 8, FLAGS_KNOWN = 15 };
+enum { VERSION = 1, MODEL_WORDPIECE = 1, MODEL_BPE = 2 };
+enum { FLAG_CLEAN = 1, FLAG_CHINESE = 2, FLAG_LOWER = 4, FLAG_STRIP = 8, WORDPIECE_FLAGS = 15 };
+enum { FLAG_ADDS_SPACE = 16, BPE_FLAGS = 16 };
 enum { ADDED_SPECIAL = 1, ADDED_LEFT = 2, ADDED_RIGHT = 4, ADDED_KNOWN = 7 };
 #define MAX_PREFIX_BYTES 64u
 
 typedef struct header {
-    uint32_t version, model, flags, n_tokens, max_word_chars;
-    uint32_t unk_id, cls_id, sep_id, pad_id, mask_id;
+    uint32_t version, model, flags, n_tokens;
+    uint32_t word_chars_or_merges;                       /* WordPiece: the longest word; BPE: how many merges */
+    uint32_t unk_id, first_id, last_id, pad_id, mask_id; /* first and last: cls and sep, or bos and eos */
     uint32_t n_added, n_single, n_pair, prefix_bytes;
     uint64_t max_tokens, text_bytes;
 } header;
@@ -27,16 +29,27 @@ typedef struct template_record {
     uint32_t kind, id, type_id;
 } template_record;
 
-_Static_assert(sizeof(header) == 72 && sizeof(added_record) == 8 && sizeof(template_record) == 12, "no padding");
+typedef struct merge_record {
+    uint32_t left_id, right_id, result_id;
+} merge_record;
+
+_Static_assert(sizeof(merge_record) == 12 && sizeof(header) == 72 && sizeof(added_record) == 8 &&
+                   sizeof(template_record) == 12,
+               "no padding");
+
+static uint32_t count_merges(const header *h) {
+    return h->model == MODEL_BPE ? h->word_chars_or_merges : 0;
+}
 
 /* The size of everything; false when it overflows. */
 static bool total_size(const header *h, uint64_t *size_bytes) {
-    uint64_t ends, added, templates, n_items;
-    return pml_ck_mul(h->n_tokens, sizeof(uint32_t), &ends) && pml_ck_mul(h->n_added, sizeof(added_record), &added) &&
+    uint64_t ends, added, templates, n_items, merges;
+    return pml_ck_mul(count_merges(h), sizeof(merge_record), &merges) &&
+           pml_ck_mul(h->n_tokens, sizeof(uint32_t), &ends) && pml_ck_mul(h->n_added, sizeof(added_record), &added) &&
            pml_ck_add(h->n_single, h->n_pair, &n_items) && pml_ck_mul(n_items, sizeof(template_record), &templates) &&
            pml_ck_add(sizeof *h, ends, size_bytes) && pml_ck_add(*size_bytes, added, size_bytes) &&
-           pml_ck_add(*size_bytes, templates, size_bytes) && pml_ck_add(*size_bytes, h->prefix_bytes, size_bytes) &&
-           pml_ck_add(*size_bytes, h->text_bytes, size_bytes);
+           pml_ck_add(*size_bytes, templates, size_bytes) && pml_ck_add(*size_bytes, merges, size_bytes) &&
+           pml_ck_add(*size_bytes, h->prefix_bytes, size_bytes) && pml_ck_add(*size_bytes, h->text_bytes, size_bytes);
 }
 
 /* ---- checks, the same for what is written and what is read --------------------------------------------------------
@@ -95,7 +108,15 @@ static pml_status check_numbers(const pml_tokenizer_spec *spec, size_t prefix_by
         return PML_FAIL(error, PML_E_FORMAT, "tokenizer: %u tokens; a vocabulary has 1 to %u", spec->n_tokens,
                         PML_MAX_VOCABULARY);
     }
-    if (spec->max_word_chars == 0 || spec->max_word_chars > PML_MAX_WORD_CHARS) {
+    if (spec->n_merges > (spec->kind == PML_TOKENIZER_BPE ? PML_MAX_VOCABULARY : 0)) {
+        return PML_FAIL(error, PML_E_FORMAT, "tokenizer: %u merges; supported are %u", spec->n_merges,
+                        spec->kind == PML_TOKENIZER_BPE ? PML_MAX_VOCABULARY : 0);
+    }
+    if (spec->kind == PML_TOKENIZER_BPE && prefix_bytes > 0) {
+        return PML_FAIL(error, PML_E_FORMAT, "tokenizer: BPE has no prefix");
+    }
+    if (spec->kind == PML_TOKENIZER_WORDPIECE &&
+        (spec->max_word_chars == 0 || spec->max_word_chars > PML_MAX_WORD_CHARS)) {
         return PML_FAIL(error, PML_E_FORMAT, "tokenizer: words of up to %u characters; supported are 1 to %u",
                         spec->max_word_chars, PML_MAX_WORD_CHARS);
     }
@@ -110,13 +131,45 @@ static pml_status check_numbers(const pml_tokenizer_spec *spec, size_t prefix_by
     return PML_OK;
 }
 
-static pml_status check_spec(const pml_tokenizer_spec *spec, pml_error *error) {
+/* Each makes its two tokens' text. */
+static pml_status check_merges(const pml_tokenizer_spec *spec, pml_error *error) {
+    for (uint32_t i = 0; i < spec->n_merges; i++) {
+        const pml_token_merge *merge = &spec->merges[i];
+        if (merge->left_id >= spec->n_tokens || merge->right_id >= spec->n_tokens ||
+            merge->result_id >= spec->n_tokens) {
+            return PML_FAIL(error, PML_E_FORMAT,
+                            "tokenizer: merge %u has ids %u, %u and %u, the vocabulary has %u tokens", i,
+                            merge->left_id, merge->right_id, merge->result_id, spec->n_tokens);
+        }
+        const pml_token_text *left = &spec->tokens[merge->left_id], *right = &spec->tokens[merge->right_id],
+                             *result = &spec->tokens[merge->result_id];
+        if (left->size_bytes == 0 || right->size_bytes == 0 ||
+            result->size_bytes != left->size_bytes + right->size_bytes ||
+            memcmp(result->bytes, left->bytes, left->size_bytes) != 0 ||
+            memcmp(result->bytes + left->size_bytes, right->bytes, right->size_bytes) != 0) {
+            return PML_FAIL(error, PML_E_FORMAT, "tokenizer: merge %u does not make the text of its two tokens", i);
+        }
+    }
+    return PML_OK;
+}
+
+static pml_status check_special(const pml_tokenizer_spec *spec, pml_error *error) {
     pml_status status = PML_OK;
-    PML_TRY(check_id(spec->unk_id, false, "the unknown token", spec, error));
-    PML_TRY(check_id(spec->cls_id, true, "the cls token", spec, error));
-    PML_TRY(check_id(spec->sep_id, true, "the sep token", spec, error));
+    const bool is_bpe = spec->kind == PML_TOKENIZER_BPE;
+    PML_TRY(check_id(spec->unk_id, is_bpe, "the unknown token", spec, error));
+    PML_TRY(
+        check_id(is_bpe ? spec->bos_id : spec->cls_id, true, is_bpe ? "the bos token" : "the cls token", spec, error));
+    PML_TRY(
+        check_id(is_bpe ? spec->eos_id : spec->sep_id, true, is_bpe ? "the eos token" : "the sep token", spec, error));
     PML_TRY(check_id(spec->pad_id, true, "the pad token", spec, error));
     PML_TRY(check_id(spec->mask_id, true, "the mask token", spec, error));
+done:
+    return status;
+}
+
+static pml_status check_spec(const pml_tokenizer_spec *spec, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(check_special(spec, error));
     for (uint32_t id = 0; id < spec->n_tokens; id++) {
         PML_TRY(check_token(spec, id, error));
     }
@@ -131,6 +184,7 @@ static pml_status check_spec(const pml_tokenizer_spec *spec, pml_error *error) {
                 PML_FAIL(error, PML_E_FORMAT, "tokenizer: added token %u is empty or out of order", spec->added[i].id));
         }
     }
+    PML_TRY(check_merges(spec, error));
     PML_TRY(check_template(spec->single, spec->n_single, false, spec, error));
     PML_TRY(check_template(spec->pair, spec->n_pair, true, spec, error));
 done:
@@ -165,6 +219,29 @@ static uint8_t *put_tokens(uint8_t *at, const pml_tokenizer_spec *spec) {
     return at;
 }
 
+static header make_header(const pml_tokenizer_spec *spec, size_t prefix_bytes) {
+    const bool is_bpe = spec->kind == PML_TOKENIZER_BPE;
+    const uint32_t wordpiece_flags = (spec->clean_text ? FLAG_CLEAN : 0u) | (spec->handle_chinese ? FLAG_CHINESE : 0u) |
+                                     (spec->lowercase ? FLAG_LOWER : 0u) | (spec->strip_accents ? FLAG_STRIP : 0u);
+    return (header){.version = VERSION,
+                    .model = is_bpe ? MODEL_BPE : MODEL_WORDPIECE,
+                    .flags = !is_bpe            ? wordpiece_flags
+                             : spec->adds_space ? FLAG_ADDS_SPACE
+                                                : 0u,
+                    .n_tokens = spec->n_tokens,
+                    .word_chars_or_merges = is_bpe ? spec->n_merges : spec->max_word_chars,
+                    .unk_id = spec->unk_id,
+                    .first_id = is_bpe ? spec->bos_id : spec->cls_id,
+                    .last_id = is_bpe ? spec->eos_id : spec->sep_id,
+                    .pad_id = spec->pad_id,
+                    .mask_id = spec->mask_id,
+                    .n_added = spec->n_added,
+                    .n_single = spec->n_single,
+                    .n_pair = spec->n_pair,
+                    .prefix_bytes = (uint32_t)prefix_bytes,
+                    .max_tokens = spec->max_tokens};
+}
+
 pml_status pml_tokenizer_pack(const pml_tokenizer_spec *spec, uint8_t **bytes, size_t *size_bytes, pml_error *error) {
     pml_status status = PML_OK;
     uint64_t total = 0;
@@ -172,24 +249,7 @@ pml_status pml_tokenizer_pack(const pml_tokenizer_spec *spec, uint8_t **bytes, s
     *bytes = NULL;
     PML_TRY(check_numbers(spec, prefix_bytes, error));
     PML_TRY(check_spec(spec, error));
-    header h = {VERSION,
-                MODEL_WORDPIECE,
-                0,
-                spec->n_tokens,
-                spec->max_word_chars,
-                spec->unk_id,
-                spec->cls_id,
-                spec->sep_id,
-                spec->pad_id,
-                spec->mask_id,
-                spec->n_added,
-                spec->n_single,
-                spec->n_pair,
-                (uint32_t)prefix_bytes,
-                spec->max_tokens,
-                0};
-    h.flags = (spec->clean_text ? FLAG_CLEAN : 0u) | (spec->handle_chinese ? FLAG_CHINESE : 0u) |
-              (spec->lowercase ? FLAG_LOWER : 0u) | (spec->strip_accents ? FLAG_STRIP : 0u);
+    header h = make_header(spec, prefix_bytes);
     for (uint32_t id = 0; id < spec->n_tokens; id++) {
         h.text_bytes += spec->tokens[id].size_bytes;
     }
@@ -208,6 +268,10 @@ pml_status pml_tokenizer_pack(const pml_tokenizer_spec *spec, uint8_t **bytes, s
     }
     at = put_template(at, spec->single, spec->n_single);
     at = put_template(at, spec->pair, spec->n_pair);
+    for (uint32_t i = 0; i < spec->n_merges; i++) {
+        const merge_record record = {spec->merges[i].left_id, spec->merges[i].right_id, spec->merges[i].result_id};
+        at = put(at, &record, sizeof record);
+    }
     at = put(at, spec->prefix, prefix_bytes);
     for (uint32_t id = 0; id < spec->n_tokens; id++) {
         at = put(at, spec->tokens[id].bytes, spec->tokens[id].size_bytes);
@@ -225,11 +289,12 @@ static pml_status read_header(const uint8_t *bytes, size_t size_bytes, header *h
         return PML_FAIL_AT(error, PML_E_FORMAT, size_bytes, "tokenizer: it ends inside its header");
     }
     memcpy(h, bytes, sizeof *h);
-    if (h->version != VERSION || h->model != MODEL_WORDPIECE) {
-        return PML_FAIL_AT(error, PML_E_UNSUPPORTED, 0, "tokenizer: version %u, model %u; this program knows 1 and 1",
-                           h->version, h->model);
+    if (h->version != VERSION || (h->model != MODEL_WORDPIECE && h->model != MODEL_BPE)) {
+        return PML_FAIL_AT(error, PML_E_UNSUPPORTED, 0,
+                           "tokenizer: version %u, model %u; this program knows version 1, models 1 and 2", h->version,
+                           h->model);
     }
-    if ((h->flags & ~(uint32_t)FLAGS_KNOWN) != 0) {
+    if ((h->flags & ~(uint32_t)(h->model == MODEL_BPE ? BPE_FLAGS : WORDPIECE_FLAGS)) != 0) {
         return PML_FAIL_AT(error, PML_E_UNSUPPORTED, 8, "tokenizer: unknown flags %#x", h->flags);
     }
     if (!total_size(h, &total) || total != size_bytes) {
@@ -282,16 +347,35 @@ static pml_status read_templates(const uint8_t *at, uint32_t n_items, pml_templa
     return PML_OK;
 }
 
+static pml_status read_merges(const uint8_t *at, uint32_t n_merges, pml_tokenizer *t, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_alloc(n_merges, sizeof *t->merges, &t->merges, error));
+    for (uint32_t i = 0; i < n_merges; i++) {
+        merge_record record;
+        memcpy(&record, at + (size_t)i * sizeof record, sizeof record);
+        t->merges[i] = (pml_token_merge){record.left_id, record.right_id, record.result_id};
+    }
+    t->spec.merges = t->merges;
+done:
+    return status;
+}
+
 static void read_spec(const header *h, pml_tokenizer_spec *spec) {
-    *spec = (pml_tokenizer_spec){.n_tokens = h->n_tokens,
+    const bool is_bpe = h->model == MODEL_BPE;
+    *spec = (pml_tokenizer_spec){.kind = is_bpe ? PML_TOKENIZER_BPE : PML_TOKENIZER_WORDPIECE,
+                                 .n_tokens = h->n_tokens,
                                  .clean_text = (h->flags & FLAG_CLEAN) != 0,
                                  .handle_chinese = (h->flags & FLAG_CHINESE) != 0,
                                  .lowercase = (h->flags & FLAG_LOWER) != 0,
                                  .strip_accents = (h->flags & FLAG_STRIP) != 0,
-                                 .max_word_chars = h->max_word_chars,
+                                 .max_word_chars = is_bpe ? 0 : h->word_chars_or_merges,
+                                 .cls_id = is_bpe ? PML_NO_TOKEN : h->first_id,
+                                 .sep_id = is_bpe ? PML_NO_TOKEN : h->last_id,
+                                 .adds_space = (h->flags & FLAG_ADDS_SPACE) != 0,
+                                 .n_merges = count_merges(h),
+                                 .bos_id = is_bpe ? h->first_id : PML_NO_TOKEN,
+                                 .eos_id = is_bpe ? h->last_id : PML_NO_TOKEN,
                                  .unk_id = h->unk_id,
-                                 .cls_id = h->cls_id,
-                                 .sep_id = h->sep_id,
                                  .pad_id = h->pad_id,
                                  .mask_id = h->mask_id,
                                  .max_tokens = h->max_tokens,
@@ -310,13 +394,15 @@ pml_status pml_tokenizer_unpack(const uint8_t *bytes, size_t size_bytes, pml_tok
     const uint8_t *ends = bytes + sizeof h;
     const uint8_t *added = ends + (size_t)h.n_tokens * sizeof(uint32_t);
     const uint8_t *templates = added + (size_t)h.n_added * sizeof(added_record);
-    const char *prefix = (const char *)templates + n_items * sizeof(template_record);
+    const uint8_t *merges = templates + n_items * sizeof(template_record);
+    const char *prefix = (const char *)merges + (size_t)count_merges(&h) * sizeof(merge_record);
     PML_TRY(pml_alloc(h.n_tokens, sizeof *t->tokens, &t->tokens, error));
     PML_TRY(pml_alloc(h.n_added, sizeof *t->added, &t->added, error));
     PML_TRY(pml_alloc(n_items, sizeof *t->templates, &t->templates, error));
     PML_TRY(read_tokens(ends, prefix + h.prefix_bytes, &h, t->tokens, error));
     PML_TRY(read_added(added, h.n_added, t->added, error));
     PML_TRY(read_templates(templates, (uint32_t)n_items, t->templates, error));
+    PML_TRY(read_merges(merges, count_merges(&h), t, error));
     PML_TRY(pml_string_copy(prefix, h.prefix_bytes, &t->prefix, error));
     if (strlen(t->prefix) != h.prefix_bytes) {
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tokenizer: its prefix has a zero"));

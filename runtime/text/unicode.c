@@ -46,6 +46,12 @@ static const code_range combining_classes[] = {
 #undef PML_COMBINING
 };
 
+static const code_range split_classes[] = {
+#define PML_SPLIT(first, last, name) {first, last, 1, PML_SPLIT_##name},
+#include "runtime/text/unicode_tables.def"
+#undef PML_SPLIT
+};
+
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 /* The range that holds `code`, or NULL. */
@@ -124,6 +130,11 @@ size_t pml_unicode_strip(uint32_t code, uint32_t bases[3], bool *ends_run) {
 unsigned pml_unicode_combining(uint32_t code) {
     const code_range *range = find(combining_classes, COUNT(combining_classes), code);
     return range != NULL ? (unsigned)range->value : 0;
+}
+
+pml_split_class pml_unicode_split_class(uint32_t code) {
+    const code_range *range = find(split_classes, COUNT(split_classes), code);
+    return range != NULL ? (pml_split_class)range->value : PML_SPLIT_OTHER;
 }
 
 /* The length of the longest beginning of a character at bytes[0], which does not begin a whole one; at least 1. */

@@ -1,5 +1,6 @@
-/* What BERT's text normalisation does with one code point: classes, lower case, letters without accents. Frozen tables
- * (scripts/make_unicode_tables.py), so that ids do not depend on the Unicode version of a library. */
+/* What tokenizers do with one code point: BERT's text normalisation (classes, lower case, letters without accents) and
+ * the classes of GPT-2's splitting pattern. Frozen tables (scripts/make_unicode_tables.py), so that ids do not depend
+ * on the Unicode version of a library. */
 #ifndef PML_RUNTIME_TEXT_UNICODE_H
 #define PML_RUNTIME_TEXT_UNICODE_H
 
@@ -31,6 +32,10 @@ size_t pml_unicode_strip(uint32_t code, uint32_t bases[3], bool *ends_run);
 
 /* The combining class of marks that pml_unicode_strip leaves; 0 for everything else. */
 unsigned pml_unicode_combining(uint32_t code);
+
+/* Classes of GPT-2's splitting pattern: \p{L}, \p{N} and \s of the reference's version of Unicode. */
+typedef enum pml_split_class { PML_SPLIT_OTHER, PML_SPLIT_LETTER, PML_SPLIT_NUMBER, PML_SPLIT_SPACE } pml_split_class;
+pml_split_class pml_unicode_split_class(uint32_t code);
 
 /* Reads one code point of size_bytes > 0 bytes; returns how many bytes it takes. An ill-formed sequence gives U+FFFD
  * for each of its longest parts that could begin a character, as Unicode recommends. */

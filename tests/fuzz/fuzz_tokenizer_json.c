@@ -1,4 +1,5 @@
-/* tokenizer.json and vocab.txt as found in any repository: refused, or a tokenizer that its own reader accepts. */
+/* tokenizer.json, vocab.txt, vocab.json and merges.txt as found in any repository: refused, or a tokenizer that its own
+ * reader accepts. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ static void use_draft(pml_tokenizer_draft *draft) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes) {
+    static const char letters[] = "{\"a\":0,\"b\":1,\"ab\":2,\"\\u0120\":3,\"\\u0120ab\":4}";
     pml_error error;
     pml_tokenizer_draft draft = {0};
     if (pml_draft_read_json(&draft, (const char *)bytes, size_bytes, "fuzz", &error) == PML_OK) {
@@ -37,6 +39,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes) {
     }
     pml_draft_deinit(&draft);
     if (pml_draft_read_vocabulary(&draft, (const char *)bytes, size_bytes, "fuzz", &error) == PML_OK) {
+        use_draft(&draft);
+    }
+    pml_draft_deinit(&draft);
+    if (pml_draft_read_vocabulary_json(&draft, (const char *)bytes, size_bytes, "fuzz", &error) == PML_OK) {
+        use_draft(&draft);
+    }
+    pml_draft_deinit(&draft);
+    if (pml_draft_read_vocabulary_json(&draft, letters, sizeof letters - 1, "fuzz", &error) != PML_OK) {
+        abort();
+    }
+    if (pml_draft_read_merges(&draft, (const char *)bytes, size_bytes, "fuzz", &error) == PML_OK) {
         use_draft(&draft);
     }
     pml_draft_deinit(&draft);

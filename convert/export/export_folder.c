@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/process_mark.h"
 #include "runtime/base/publish.h"
 #include "runtime/base/quote.h"
 
@@ -88,7 +89,46 @@ static void remove_folder(const char *path) {
     }
 }
 
+/* ---- what killed processes left ---- */
+typedef struct leftover {
+    const char *name; /* the target's base name: ".<name>.tmp." begins the names that pml_publish_scratch_path gives */
+    char host[PML_PROCESS_HOST_BYTES];
+} leftover;
+
+static bool sweep_entry(int fd, const char *name, const char *folder, const void *user) {
+    const leftover *of = user;
+    char host[PML_PROCESS_HOST_BYTES];
+    long pid;
+    size_t n_before = 0;
+    struct stat info;
+    const size_t length = strlen(of->name);
+    (void)folder;
+    if (name[0] == '.' && strncmp(name + 1, of->name, length) == 0 && strncmp(name + 1 + length, ".tmp.", 5) == 0 &&
+        pml_process_mark_read(name, strlen(name), &n_before, host, &pid) && strcmp(host, of->host) == 0 &&
+        pml_process_has_ended(pid) && fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
+        info.st_uid == geteuid() && visit_all(fd, name, "", remove_entry, NULL, NULL, 0)) {
+        (void)unlinkat(fd, name, AT_REMOVEDIR);
+    }
+    return true;
+}
+
+static void sweep(const char *parent, const char *name) {
+    leftover of = {.name = name};
+    pml_process_host(of.host);
+    (void)visit_all(AT_FDCWD, parent, "", sweep_entry, &of, NULL, 0);
+}
+
 /* ---- publishing ---- */
+/* The folder that holds `path`. */
+static void parent_of(const char *path, char parent[PATH_BYTES]) {
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(parent, PATH_BYTES, "%.*s",
+                   slash == NULL   ? 1
+                   : slash == path ? 1
+                                   : (int)(slash - path),
+                   slash == NULL ? "." : path);
+}
+
 static pml_status check_target(const pml_export_folder *folder, bool replace, const char *const *known, bool *is_empty,
                                pml_error *error) {
     struct stat info;
@@ -122,6 +162,7 @@ pml_status pml_export_folder_begin(const char *target, bool replace, const char 
                                    pml_export_folder *folder, pml_error *error) {
     pml_status status = PML_OK;
     pml_quoted quoted;
+    char parent[PATH_BYTES];
     size_t length = strlen(target);
     bool is_empty;
     *folder = (pml_export_folder){0};
@@ -137,6 +178,8 @@ pml_status pml_export_folder_begin(const char *target, bool replace, const char 
     }
     PML_TRY(check_target(folder, replace, known, &is_empty, error));
     folder->replaces = !is_empty;
+    parent_of(folder->target, parent);
+    sweep(parent, name);
     PML_TRY(pml_publish_scratch_path(folder->target, &folder->temporary, error));
     if (mkdir(folder->temporary, 0777) != 0) {
         PML_TRY(PML_FAIL(error, PML_E_IO, "cannot make a folder beside %s: %s", pml_quote(&quoted, folder->target),
@@ -202,6 +245,7 @@ static bool exchange(const pml_export_folder *folder) {
 
 pml_status pml_export_folder_commit(pml_export_folder *folder, pml_error *error) {
     pml_status status = PML_OK;
+    char parent[PATH_BYTES];
     pml_quoted quoted;
     PML_TRY(sync_folder(folder->temporary, error));
     const bool is_placed = folder->replaces ? exchange(folder) : rename(folder->temporary, folder->target) == 0;
@@ -210,12 +254,7 @@ pml_status pml_export_folder_commit(pml_export_folder *folder, pml_error *error)
                          strerror(errno)));
     }
     folder->exists = folder->replaces; /* the temporary now is what was there before */
-    char *slash = strrchr(folder->temporary, '/');
-    char parent[PATH_BYTES] = ".";
-    if (slash != NULL) {
-        (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash == folder->temporary ? 1 : slash - folder->temporary),
-                       folder->temporary);
-    }
+    parent_of(folder->target, parent);
     PML_TRY(sync_folder(parent, error));
 done:
     return status;

@@ -1,9 +1,11 @@
 /* pml-convert export, as a user runs it. That every golden case comes out as it went in is
  * tests/parity/run_export.sh's. */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "convert/export/export.h"
 #include "formats/format.h"
+#include "runtime/base/process_mark.h"
 #include "tests/convert/command_fixture.h"
 
 #define TEXT_CASE "bert/sentence-transformer"
@@ -179,6 +181,32 @@ static void folders_that_hold_something(void) {
     CU_ASSERT_EQUAL(pml_test_count_files(place), 1);
 }
 
+/* What a killed export left beside the folder goes with the next one; another process's work stays. */
+static void leftovers_are_swept(void) {
+    const char *file = converted_case(TEST_CASE, "swept", "");
+    if (file == NULL) {
+        return;
+    }
+    char host[PML_PROCESS_HOST_BYTES];
+    const char *place = pml_test_fresh_dir("swept-place");
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+    pml_process_host(host);
+    const char *dead = pml_test_path("%s/.model.tmp.%s.%ld.0123456789abcdef", place, host, (long)child);
+    const char *living = pml_test_path("%s/.model.tmp.%s.%ld.0123456789abcdef", place, host, (long)getpid());
+    const char *other = pml_test_path("%s/.others.tmp.%s.%ld.0123456789abcdef", place, host, (long)child);
+    CU_ASSERT_EQUAL(pml_test_command(NULL, "mkdir -p '%s/1_Pooling' '%s' '%s' && echo x > '%s/1_Pooling/config.json'",
+                                     dead, living, other, dead),
+                    0);
+    TEST_EXITS(0, NULL, "export '%s' -o '%s/model'", file, place);
+    CU_ASSERT_FALSE(is_there(dead, ""));
+    CU_ASSERT_TRUE(is_there(living, ""));
+    CU_ASSERT_TRUE(is_there(other, ""));
+}
+
 /* A file system that is full, as a limit on the size of files shows it. */
 static void writes_that_fail_leave_nothing(void) {
     const char *file = converted_case(TEST_CASE, "full", "");
@@ -229,5 +257,5 @@ static void usage(void) {
 
 PML_TESTS("convert/export", PML_TEST(what_goes_in_comes_out), PML_TEST(another_dialect),
           PML_TEST(rounded_weights_come_out_rounded), PML_TEST(series_keep_their_scale),
-          PML_TEST(refusals_leave_nothing), PML_TEST(folders_that_hold_something),
+          PML_TEST(refusals_leave_nothing), PML_TEST(folders_that_hold_something), PML_TEST(leftovers_are_swept),
           PML_TEST(writes_that_fail_leave_nothing), PML_TEST(allocations_that_fail_leave_nothing), PML_TEST(usage))

@@ -169,6 +169,8 @@ const pml_export_file pml_export_files[] = {
     {NULL, always, write_config},
     {"tokenizer.json", pml_export_has_tokenizer, pml_export_tokenizer_json},
     {"vocab.txt", pml_export_has_vocabulary, pml_export_vocabulary},
+    {"vocab.json", pml_export_has_merges, pml_export_vocabulary_json},
+    {"merges.txt", pml_export_has_merges, pml_export_merges},
     {"tokenizer_config.json", pml_export_has_tokenizer, pml_export_tokenizer_config},
     {"special_tokens_map.json", pml_export_has_tokenizer, pml_export_special_tokens},
     {"modules.json", has_pooling, write_modules},

@@ -32,8 +32,11 @@ pml_status pml_export_files_write(const pml_export_subject *subject, const pml_e
 /* export_tokenizer.c: the blob "tokenizer" as files that transformers reads, and that give the same blob. */
 bool pml_export_has_tokenizer(const pml_export_subject *subject);
 bool pml_export_has_vocabulary(const pml_export_subject *subject); /* as lines: a token may hold a line's end */
+bool pml_export_has_merges(const pml_export_subject *subject);
 pml_status pml_export_tokenizer_json(const pml_export_subject *subject, FILE *stream, pml_error *error);
 pml_status pml_export_vocabulary(const pml_export_subject *subject, FILE *stream, pml_error *error);
+pml_status pml_export_vocabulary_json(const pml_export_subject *subject, FILE *stream, pml_error *error);
+pml_status pml_export_merges(const pml_export_subject *subject, FILE *stream, pml_error *error);
 pml_status pml_export_tokenizer_config(const pml_export_subject *subject, FILE *stream, pml_error *error);
 pml_status pml_export_special_tokens(const pml_export_subject *subject, FILE *stream, pml_error *error);
 

@@ -65,7 +65,26 @@ static void write_added(opened *o) {
     pml_json_end_array(&o->json);
 }
 
+static bool is_bpe(const opened *o) {
+    return o->spec->kind == PML_TOKENIZER_BPE;
+}
+
+/* Of BPE: what cuts texts into words is what puts bytes into letters, and back. */
+static void write_byte_level(opened *o, const char *key) {
+    pml_json_begin_object(&o->json, key);
+    pml_json_string(&o->json, "type", "ByteLevel");
+    pml_json_bool(&o->json, "add_prefix_space", o->spec->adds_space);
+    pml_json_bool(&o->json, "trim_offsets", true);
+    pml_json_bool(&o->json, "use_regex", true);
+    pml_json_end_object(&o->json);
+}
+
 static void write_normalizer(opened *o) {
+    if (is_bpe(o)) {
+        pml_json_null(&o->json, "normalizer");
+        write_byte_level(o, "pre_tokenizer");
+        return;
+    }
     pml_json_begin_object(&o->json, "normalizer");
     pml_json_string(&o->json, "type", "BertNormalizer");
     pml_json_bool(&o->json, "clean_text", o->spec->clean_text);
@@ -75,6 +94,18 @@ static void write_normalizer(opened *o) {
     pml_json_end_object(&o->json);
     pml_json_begin_object(&o->json, "pre_tokenizer");
     pml_json_string(&o->json, "type", "BertPreTokenizer");
+    pml_json_end_object(&o->json);
+}
+
+static void write_decoder(opened *o) {
+    if (is_bpe(o)) {
+        write_byte_level(o, "decoder");
+        return;
+    }
+    pml_json_begin_object(&o->json, "decoder");
+    pml_json_string(&o->json, "type", "WordPiece");
+    pml_json_string(&o->json, "prefix", o->spec->prefix);
+    pml_json_bool(&o->json, "cleanup", true);
     pml_json_end_object(&o->json);
 }
 
@@ -129,17 +160,38 @@ static void write_template_tokens(opened *o) {
     pml_json_end_object(&o->json);
 }
 
-static void write_model(opened *o) {
-    pml_json_begin_object(&o->json, "model");
-    pml_json_string(&o->json, "type", "WordPiece");
-    pml_json_string(&o->json, "unk_token", token_text(o, o->spec->unk_id));
-    pml_json_string(&o->json, "continuing_subword_prefix", o->spec->prefix);
-    pml_json_u64(&o->json, "max_input_chars_per_word", o->spec->max_word_chars);
-    pml_json_begin_object(&o->json, "vocab");
+static void write_tokens(opened *o, const char *key) {
+    pml_json_begin_object(&o->json, key);
     for (uint32_t id = 0; id < o->spec->n_tokens; id++) {
         pml_json_u64(&o->json, token_text(o, id), id);
     }
     pml_json_end_object(&o->json);
+}
+
+static void write_merges(opened *o) {
+    pml_json_begin_array(&o->json, "merges");
+    for (uint32_t i = 0; i < o->spec->n_merges; i++) {
+        pml_json_begin_array(&o->json, NULL);
+        pml_json_string(&o->json, NULL, token_text(o, o->spec->merges[i].left_id));
+        pml_json_string(&o->json, NULL, token_text(o, o->spec->merges[i].right_id));
+        pml_json_end_array(&o->json);
+    }
+    pml_json_end_array(&o->json);
+}
+
+static void write_model(opened *o) {
+    const bool has_unknown = o->spec->unk_id != PML_NO_TOKEN;
+    pml_json_begin_object(&o->json, "model");
+    pml_json_string(&o->json, "type", is_bpe(o) ? "BPE" : "WordPiece");
+    pml_json_string(&o->json, "unk_token", has_unknown ? token_text(o, o->spec->unk_id) : NULL);
+    if (is_bpe(o)) {
+        write_tokens(o, "vocab");
+        write_merges(o);
+    } else {
+        pml_json_string(&o->json, "continuing_subword_prefix", o->spec->prefix);
+        pml_json_u64(&o->json, "max_input_chars_per_word", o->spec->max_word_chars);
+        write_tokens(o, "vocab");
+    }
     pml_json_end_object(&o->json);
 }
 
@@ -159,11 +211,7 @@ pml_status pml_export_tokenizer_json(const pml_export_subject *subject, FILE *st
     write_template(&o, "pair", o.spec->pair, o.spec->n_pair);
     write_template_tokens(&o);
     pml_json_end_object(&o.json);
-    pml_json_begin_object(&o.json, "decoder");
-    pml_json_string(&o.json, "type", "WordPiece");
-    pml_json_string(&o.json, "prefix", o.spec->prefix);
-    pml_json_bool(&o.json, "cleanup", true);
-    pml_json_end_object(&o.json);
+    write_decoder(&o);
     write_model(&o);
     pml_json_end_object(&o.json);
     PML_TRY(pml_json_finish(&o.json, error));
@@ -172,20 +220,38 @@ done:
     return status;
 }
 
-/* ---- vocab.txt ---- */
-bool pml_export_has_vocabulary(const pml_export_subject *subject) {
+/* ---- vocab.txt; vocab.json and merges.txt ---- */
+static bool is_of_kind(const pml_export_subject *subject, pml_tokenizer_kind kind, bool as_lines) {
     const pml_file_blob *blob = find_blob(subject);
     pml_tokenizer *tokenizer = NULL;
-    bool is_plain =
+    bool is_fitting =
         blob != NULL && pml_tokenizer_create(blob->data, (size_t)blob->size_bytes, &tokenizer, NULL) == PML_OK;
-    const pml_tokenizer_spec *spec = is_plain ? pml_tokenizer_get_spec(tokenizer) : NULL;
-    for (uint32_t id = 0; is_plain && id < spec->n_tokens; id++) {
+    const pml_tokenizer_spec *spec = is_fitting ? pml_tokenizer_get_spec(tokenizer) : NULL;
+    is_fitting = is_fitting && spec->kind == kind;
+    for (uint32_t id = 0; is_fitting && as_lines && id < spec->n_tokens; id++) {
         const pml_token_text *token = &spec->tokens[id];
-        is_plain = token->size_bytes > 0 && memchr(token->bytes, '\n', token->size_bytes) == NULL &&
-                   memchr(token->bytes, '\r', token->size_bytes) == NULL;
+        is_fitting = token->size_bytes > 0 && memchr(token->bytes, '\n', token->size_bytes) == NULL &&
+                     memchr(token->bytes, '\r', token->size_bytes) == NULL;
     }
     pml_tokenizer_destroy(tokenizer);
-    return is_plain;
+    return is_fitting;
+}
+
+bool pml_export_has_vocabulary(const pml_export_subject *subject) {
+    return is_of_kind(subject, PML_TOKENIZER_WORDPIECE, true);
+}
+
+bool pml_export_has_merges(const pml_export_subject *subject) {
+    return is_of_kind(subject, PML_TOKENIZER_BPE, false);
+}
+
+static pml_status check_stream(FILE *stream, pml_error *error) {
+    return ferror(stream) == 0 ? PML_OK : PML_FAIL(error, PML_E_MEMORY, "the vocabulary: out of memory");
+}
+
+static void put_token(const opened *o, uint32_t id, char end, FILE *stream) {
+    (void)fwrite(o->spec->tokens[id].bytes, 1, o->spec->tokens[id].size_bytes, stream);
+    (void)fputc(end, stream);
 }
 
 pml_status pml_export_vocabulary(const pml_export_subject *subject, FILE *stream, pml_error *error) {
@@ -193,12 +259,37 @@ pml_status pml_export_vocabulary(const pml_export_subject *subject, FILE *stream
     opened o = {0};
     PML_TRY(open_tokenizer(subject, stream, &o, error));
     for (uint32_t id = 0; id < o.spec->n_tokens; id++) {
-        (void)fwrite(o.spec->tokens[id].bytes, 1, o.spec->tokens[id].size_bytes, stream);
-        (void)fputc('\n', stream);
+        put_token(&o, id, '\n', stream);
     }
-    if (ferror(stream) != 0) {
-        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the vocabulary: out of memory"));
+    PML_TRY(check_stream(stream, error));
+done:
+    close_tokenizer(&o);
+    return status;
+}
+
+pml_status pml_export_vocabulary_json(const pml_export_subject *subject, FILE *stream, pml_error *error) {
+    pml_status status = PML_OK;
+    opened o = {0};
+    PML_TRY(open_tokenizer(subject, stream, &o, error));
+    o.json.pretty = false; /* as these files are */
+    write_tokens(&o, NULL);
+    PML_TRY(pml_json_finish(&o.json, error));
+done:
+    close_tokenizer(&o);
+    return status;
+}
+
+/* Tokens of merges hold no blanks: the alphabet of bytes has none. */
+pml_status pml_export_merges(const pml_export_subject *subject, FILE *stream, pml_error *error) {
+    pml_status status = PML_OK;
+    opened o = {0};
+    PML_TRY(open_tokenizer(subject, stream, &o, error));
+    (void)fputs("#version: 0.2\n", stream);
+    for (uint32_t i = 0; i < o.spec->n_merges; i++) {
+        put_token(&o, o.spec->merges[i].left_id, ' ', stream);
+        put_token(&o, o.spec->merges[i].right_id, '\n', stream);
     }
+    PML_TRY(check_stream(stream, error));
 done:
     close_tokenizer(&o);
     return status;
@@ -209,10 +300,8 @@ static void write_special(opened *o) {
     const struct {
         const char *key;
         uint32_t id;
-    } special[] = {{"unk_token", o->spec->unk_id},
-                   {"cls_token", o->spec->cls_id},
-                   {"sep_token", o->spec->sep_id},
-                   {"pad_token", o->spec->pad_id},
+    } special[] = {{"unk_token", o->spec->unk_id},  {"bos_token", o->spec->bos_id}, {"eos_token", o->spec->eos_id},
+                   {"cls_token", o->spec->cls_id},  {"sep_token", o->spec->sep_id}, {"pad_token", o->spec->pad_id},
                    {"mask_token", o->spec->mask_id}};
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
         if (special[i].id != PML_NO_TOKEN) {
@@ -226,10 +315,14 @@ pml_status pml_export_tokenizer_config(const pml_export_subject *subject, FILE *
     opened o = {0};
     PML_TRY(open_tokenizer(subject, stream, &o, error));
     pml_json_begin_object(&o.json, NULL);
-    pml_json_string(&o.json, "tokenizer_class", "BertTokenizer");
-    pml_json_bool(&o.json, "do_lower_case", o.spec->lowercase);
-    pml_json_bool(&o.json, "strip_accents", o.spec->strip_accents);
-    pml_json_bool(&o.json, "tokenize_chinese_chars", o.spec->handle_chinese);
+    pml_json_string(&o.json, "tokenizer_class", is_bpe(&o) ? "GPT2Tokenizer" : "BertTokenizer");
+    if (is_bpe(&o)) {
+        pml_json_bool(&o.json, "add_prefix_space", o.spec->adds_space);
+    } else {
+        pml_json_bool(&o.json, "do_lower_case", o.spec->lowercase);
+        pml_json_bool(&o.json, "strip_accents", o.spec->strip_accents);
+        pml_json_bool(&o.json, "tokenize_chinese_chars", o.spec->handle_chinese);
+    }
     if (o.spec->max_tokens > 0) {
         pml_json_u64(&o.json, "model_max_length", o.spec->max_tokens);
     }

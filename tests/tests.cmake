@@ -138,6 +138,26 @@ if(HDF5_FOUND)
 endif()
 pml_add_container(providers/bert-onnx/model-dynamo-static.onnx providers/bert-onnx/io.safetensors)
 
+# pml_add_export(<checkpoint's file below the goldens> [<dialect>]): comes out as another dialect, or in another container than it was in.
+function(pml_add_export case)
+    set(suffix "")
+    if(ARGN)
+        set(suffix " as ${ARGN}")
+    endif()
+    add_test(NAME export/${case}${suffix} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_export.sh
+        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${case} ${ARGN})
+    set_tests_properties(export/${case}${suffix} PROPERTIES
+        LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endfunction()
+pml_add_export(providers/tf-checkpoint/bert_model.ckpt.index)
+pml_add_export(providers/bert-onnx/model-torchscript.onnx)
+pml_add_export(providers/bert-onnx/model-torchscript.onnx hf-tf)
+pml_add_export(bert/gelu-tanh google-research)
+if(HDF5_FOUND)
+    pml_add_export(providers/keras-h5/tf_model.h5)
+    pml_add_export(providers/keras-h5/tf_model.h5 hf)
+endif()
+
 # Exports of every golden case of Hugging Face's, in its own classes; needs torch and transformers in $PML_TEST_PYTHON.
 add_test(NAME export/transformers COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_export_transformers.sh
     ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})

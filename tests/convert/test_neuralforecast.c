@@ -91,6 +91,12 @@ static void a_checkpoint_with_its_arguments(void) {
     CU_ASSERT_EQUAL(context_length, 16);
     CU_ASSERT_TRUE(is_from_last);
     pml_file_close(file);
+    /* And back into its names and arguments, which lie beside the weights then. */
+    const char *folder = pml_test_path("%s/nf-out", pml_test_temporary_dir());
+    TEST_EXITS(0, "as neuralforecast", "export '%s' -o '%s'", out, folder);
+    TEST_EXITS(0, NULL, "'%s' -o '%s-2.pml' -q", folder, folder);
+    TEST_EXITS(0, "identical content", "diff '%s' '%s-2.pml'", out, folder);
+    TEST_EXITS(65, "dialect hf has no tensor for weight", "export '%s' -o '%s-hf' --dialect hf", out, folder);
 }
 
 /* Every argument is written, those of a normalization that is off too. */

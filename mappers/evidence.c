@@ -36,10 +36,11 @@ void pml_evidence_add_presence(pml_evidence *evidence, const char *key, const pm
     }
 }
 
-void pml_evidence_add_layers(pml_evidence *evidence, const pml_facts *facts) {
-    const uint32_t n_layers = pml_facts_count(facts, "encoder.layer.{l}.attention.q.weight", 'l');
+void pml_evidence_add_layers(pml_evidence *evidence, const pml_facts *facts, const char *layer) {
     char name[64];
-    (void)snprintf(name, sizeof name, "encoder.layer.%" PRIu32 ".attention.q.weight", n_layers == 0 ? 0 : n_layers - 1);
+    (void)snprintf(name, sizeof name, "%s.{l}.attention.q.weight", layer);
+    const uint32_t n_layers = pml_facts_count(facts, name, 'l');
+    (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".attention.q.weight", layer, n_layers == 0 ? 0 : n_layers - 1);
     const pml_fact *last = pml_facts_find(facts, name);
     if (last != NULL) {
         pml_evidence_add_number(evidence, "num_hidden_layers", last, n_layers);

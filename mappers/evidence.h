@@ -20,7 +20,8 @@ void pml_evidence_add_absent(pml_evidence *evidence, const char *key, const char
 /* One value when `fact` is there, another when there is no tensor `name` (fact NULL). */
 void pml_evidence_add_presence(pml_evidence *evidence, const char *key, const pml_fact *fact, const char *present,
                                const char *name, const char *absent);
-/* "num_hidden_layers" from the last layer whose weight "encoder.layer.{l}.attention.q.weight" is there. */
-void pml_evidence_add_layers(pml_evidence *evidence, const pml_facts *facts);
+/* "num_hidden_layers" from the last layer whose weight "<layer>.{l}.attention.q.weight" is there, where `layer` is what
+ * the family calls its layers: "encoder.layer". */
+void pml_evidence_add_layers(pml_evidence *evidence, const pml_facts *facts, const char *layer);
 
 #endif

@@ -110,6 +110,40 @@ PML_API size_t pml_model_n_outputs(const pml_model *model);
 PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);
 PML_API const pml_array *pml_model_output(const pml_model *model, const char *name); /* NULL: no such output */
 
+/* ---- sessions: texts that grow ------------------------------------------------------------------------------- */
+/* Some texts that a language model goes on with, side by side: what it computed of their tokens is kept, so that a step
+ * costs its new tokens only. All storage is taken at creation, and by the first step as large as the present one.
+ * A session and its model are used by one thread at a time; between runs of the model outputs of either are stale. */
+typedef struct pml_session pml_session;
+/* Room for `n_sequences` texts of up to `n_positions` tokens each (0: as many as the model has positions for), all
+ * empty. `model` must live until the session is destroyed. Errors: ARGUMENT, UNSUPPORTED (no language model), MEMORY.
+ */
+PML_API pml_status pml_session_create(pml_model *model, size_t n_sequences, size_t n_positions, pml_session **session,
+                                      pml_error *error);
+PML_API void pml_session_destroy(pml_session *session);                           /* NULL is allowed */
+PML_API size_t pml_session_vocabulary(const pml_session *session);                /* V: how many tokens there are */
+PML_API size_t pml_session_capacity(const pml_session *session);                  /* tokens that a text may have */
+PML_API size_t pml_session_length(const pml_session *session, size_t i_sequence); /* tokens that it has */
+
+typedef struct pml_session_tokens { /* further tokens of one text */
+    size_t i_sequence;
+    const uint32_t *ids;
+    size_t count; /* at least 1 */
+} pml_session_tokens;
+/* Goes on with these texts, each named once, together: weights are read once for all of them. On failure every text is
+ * as before, but has no `next`. Errors: ARGUMENT (no such text or token; a text would outgrow its room: nothing is cut
+ * or shifted in silence), NUMERIC (scores that are not finite), INTERRUPTED, MEMORY. */
+PML_API pml_status pml_session_feed(pml_session *session, const pml_session_tokens *texts, size_t n_texts,
+                                    pml_error *error);
+/* The scores [V] of what follows the last token of that text, valid until it is fed, truncated or destroyed.
+ * Errors: ARGUMENT (no such text, or nothing was fed since it was created or truncated). */
+PML_API pml_status pml_session_next(const pml_session *session, size_t i_sequence, const float **scores,
+                                    pml_error *error);
+/* Forgets all but the first `n_tokens` tokens of a text. Errors: ARGUMENT (it has fewer). */
+PML_API pml_status pml_session_truncate(pml_session *session, size_t i_sequence, size_t n_tokens, pml_error *error);
+/* A session of its own that goes on from where this one is. Errors: MEMORY. */
+PML_API pml_status pml_session_fork(const pml_session *session, pml_session **fork, pml_error *error);
+
 /* ---- forecasting -------------------------------------------------------------------------------------------- */
 /* Sizes of a forecasting model. Errors: UNSUPPORTED (the model does not forecast), CONFIG. */
 typedef struct pml_forecast_shape {

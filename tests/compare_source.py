@@ -21,12 +21,13 @@ import pml_reader  # noqa: E402
 import torch_reader  # noqa: E402
 
 CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
-UNUSED = re.compile(r"\.num_batches_tracked$|embeddings\.(position_ids|token_type_ids)$")
+UNUSED = re.compile(r"\.num_batches_tracked$|embeddings\.(position_ids|token_type_ids)$|\.attn\.(masked_)?bias$")
 # Left out where another tensor says the same or is what upstream computes with.
 OUTRANKED = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
 # Left out where it says again, bit for bit, what another tensor says.
 REPEATED = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-            "cls.predictions.decoder.bias": "cls.predictions.bias"}
+            "cls.predictions.decoder.bias": "cls.predictions.bias",
+            "lm_head.weight": "transformer.wte.weight"}
 
 
 def read_checkpoint(directory):
@@ -102,7 +103,7 @@ def main():
     if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
     file, source = pml_reader.PmlFile(sys.argv[1]), read_checkpoint(sys.argv[2])
-    tables, used, planned = {}, set(), None
+    tables, used, planned = {}, {}, None  # used: name -> the slices of it that are, [None] for all of it
     if len(sys.argv) == 4:
         with open(sys.argv[3], encoding="utf-8") as f:
             planned = {t["name"]: t["sources"] for t in json.load(f)["tensors"]}
@@ -117,8 +118,10 @@ def main():
                 if made is not None:
                     table.setdefault((made.shape, stored_form(made, dtype).tobytes()), []).append(name)
         for name in tables[steps, dtype].get((wanted.shape, wanted.view("<u4").tobytes()), []):
-            if name not in used and only in (None, name):
-                used.add(name)
+            part = next((s for s in steps if s.startswith("slice")), None)
+            parts = used.get(name, [])
+            if (part not in parts and None not in parts if part else not parts) and only in (None, name):
+                used.setdefault(name, []).append(part)
                 return True
         return False
 
@@ -137,6 +140,8 @@ def main():
     wrong += [f"{name}: in the source, but in no stored tensor" for name in source
               if name not in used and not UNUSED.search(name) and OUTRANKED.get(name) not in source
               and not is_repetition(source, name)]
+    wrong += [f"{name}: of its slices only {', '.join(parts)} is stored" for name, parts in used.items()
+              if parts != [None] and len(parts) != int(parts[0].rstrip(")").split(",")[-1])]
     for line in wrong:
         print(line)
     print(f"{len(file.tensors)} stored tensors from {len(used)} source tensors, {len(wrong)} wrong")

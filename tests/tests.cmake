@@ -82,6 +82,20 @@ pml_add_parity(bert
     seq-cls
     sharded
     token-cls)
+pml_add_parity(gpt2
+    bf16
+    hf-inner
+    hf-lm
+    hf-noprefix
+    hf-scale-by-layer
+    hf-seqcls
+    hf-untied
+    kjv
+    nanogpt
+    nanogpt-nobias)
+# Rounding its weights to BF16 costs 2.15e-2 in double precision, more than is allowed.
+set_property(TEST parity/gpt2/hf-seqcls APPEND PROPERTY ENVIRONMENT PML_PARITY_DTYPES=f32)
+set_tests_properties(parity/gpt2/kjv PROPERTIES TIMEOUT 1500) # 22448 tokens, five times
 pml_add_parity(ett
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96
@@ -103,7 +117,9 @@ foreach(container
         patchtst/off-42like/checkpoint-legacy.pth
         patchtst/off-42like/checkpoint-module.pth
         patchtst/ssl-pretrain/checkpoint.pth
-        patchtst/ssl-pretrain/checkpoint-opt.pth)
+        patchtst/ssl-pretrain/checkpoint-opt.pth
+        gpt2/nanogpt/ckpt.pt
+        gpt2/nanogpt-nobias/ckpt.pt)
     get_filename_component(folder ${container} DIRECTORY)
     pml_add_twin(${container} ${container} ${folder}/model.safetensors)
 endforeach()

@@ -8,6 +8,7 @@
 #include "mappers/bert/bert_sentence.h"
 #include "mappers/bert/bert_tensorflow.h"
 #include "mappers/evidence.h"
+#include "mappers/labels.h"
 #include "runtime/base/alloc.h"
 
 typedef struct bert_reader {
@@ -251,7 +252,7 @@ static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *err
     add_size(e, facts, "type_vocab_size", "embedding.type.weight", 0);
     add_outputs(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight");
     add_outputs(e, facts, "num_labels", "classifier.weight");
-    pml_evidence_add_layers(e, facts);
+    pml_evidence_add_layers(e, facts, "encoder.layer");
     examine_head(e, facts);
     return examine_decoder(r, facts, error);
 }
@@ -278,59 +279,6 @@ done:
     return status;
 }
 
-/* The label of class `id`; NULL: id2label has none. */
-static const cJSON *label_of(const cJSON *labels, size_t id) {
-    char key[32];
-    (void)snprintf(key, sizeof key, "%zu", id);
-    return cJSON_GetObjectItemCaseSensitive(labels, key);
-}
-
-/* "text.labels", by id, as id2label names them. Upstream names them LABEL_0, LABEL_1, … where it says nothing. */
-static pml_status set_labels(const pml_config_reader *r, pml_error *error) {
-    pml_status status = PML_OK;
-    const cJSON *labels = cJSON_GetObjectItemCaseSensitive(r->source->config, "id2label");
-    const char **texts = NULL;
-    char(*defaults)[32] = NULL;
-    int64_t n_labels = 0;
-    if (!is_true(r, "has_classifier")) {
-        goto done;
-    }
-    PML_TRY(pml_schema_eval(r->schema, r->config, "num_labels", -1, &n_labels, error));
-    const size_t n = (size_t)n_labels;
-    PML_TRY(pml_alloc(n, sizeof *texts, &texts, error));
-    PML_TRY(pml_alloc(n, sizeof *defaults, &defaults, error));
-    const bool has_labels = labels != NULL && !cJSON_IsNull(labels);
-    if (has_labels && (!cJSON_IsObject(labels) || (size_t)cJSON_GetArraySize(labels) != n)) {
-        PML_TRY(PML_FAIL(error, PML_E_CONFIG,
-                         "%s: id2label must name exactly %zu labels, as many as classifier.weight "
-                         "has rows",
-                         r->source->config_name, n));
-    }
-    for (size_t i = 0; i < n; i++) {
-        (void)snprintf(defaults[i], sizeof defaults[i], "LABEL_%zu", i);
-        const cJSON *label = label_of(labels, i);
-        texts[i] = cJSON_IsString(label) ? label->valuestring : defaults[i];
-        if (has_labels && !cJSON_IsString(label)) {
-            PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s: id2label has no text for label %zu (ids run from 0 to %zu)",
-                             r->source->config_name, i, n - 1));
-        }
-    }
-    PML_TRY(pml_metadata_set_strings(r->config, "text.labels", texts, n, error));
-done:
-    pml_free(texts);
-    pml_free(defaults);
-    return status;
-}
-
-/* "text.multi_label", only where the classes of a text do not exclude one another. */
-static pml_status set_problem(const pml_config_reader *r, pml_error *error) {
-    const cJSON *problem = cJSON_GetObjectItemCaseSensitive(r->source->config, "problem_type");
-    return is_true(r, "has_classifier") && cJSON_IsString(problem) &&
-                   strcmp(problem->valuestring, "multi_label_classification") == 0
-               ? pml_metadata_set_bool(r->config, "text.multi_label", true, error)
-               : PML_OK;
-}
-
 static pml_status check_dimension(const bert_reader *r, pml_error *error) {
     pml_status status = PML_OK;
     int64_t d_model;
@@ -353,8 +301,9 @@ static pml_status set_text(const bert_reader *r, pml_error *error) {
         max_tokens = r->sentence.max_tokens;
     }
     PML_TRY(pml_metadata_set_i64(config, "text.max_tokens", max_tokens, error));
-    PML_TRY(set_labels(&r->base, error));
-    PML_TRY(set_problem(&r->base, error));
+    if (is_true(&r->base, "has_classifier")) {
+        PML_TRY(pml_map_set_labels(&r->base, error));
+    }
     if (is_true(&r->base, "pooling != 'none'")) {
         const char *pooling;
         bool normalize;

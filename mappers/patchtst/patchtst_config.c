@@ -235,7 +235,7 @@ static void examine_body(const pml_facts *facts, evidence *e) {
     if (e->position != NULL) {
         e->n_patches = e->position->view.shape[0] - (cls != NULL ? 1 : 0);
     }
-    pml_evidence_add_layers(&e->said, facts);
+    pml_evidence_add_layers(&e->said, facts, "encoder.layer");
     if (up != NULL) {
         pml_evidence_add_number(&e->said, "ffn_dim", up, up->view.shape[1]);
         pml_evidence_add_presence(&e->said, "ffn_bias", pml_facts_find(facts, "encoder.layer.0.ffn.up.bias"), "true",

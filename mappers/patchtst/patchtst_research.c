@@ -104,7 +104,7 @@ static void examine_body(const pml_facts *facts, const char *dialect, evidence *
             (void)pml_evidence_add(&e->said, "scalar_position", position, "true");
         }
     }
-    pml_evidence_add_layers(&e->said, facts);
+    pml_evidence_add_layers(&e->said, facts, "encoder.layer");
     if (up != NULL && up->source->rank >= 2) {
         pml_evidence_add_number(&e->said, "ffn_dim", up, up->source->shape[0]);
     }

@@ -4,13 +4,15 @@
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/softmax_scalar.h"
 
-static float dot(const float *a, const float *b, size_t n) {
+static float dot(const float *a, const float *b, size_t b_step, size_t n) {
     float sum = 0.0f;
     for (size_t i = 0; i < n; i++) {
-        sum += a[i] * b[i];
+        sum += a[i] * b[i * b_step];
     }
     return sum;
 }
+
+enum { PANEL_KEYS = 16 };
 
 /* The scores of query t against every key. */
 static void compute_scores(const pml_attention *job, size_t t, float *scores) {
@@ -20,7 +22,10 @@ static void compute_scores(const pml_attention *job, size_t t, float *scores) {
             scores[s] = -INFINITY;
             continue;
         }
-        float score = job->scale * dot(q, job->k + s * job->k_stride, job->depth);
+        const bool in_panels = job->k_panels != NULL;
+        const float *k = in_panels ? job->k_panels + s / PANEL_KEYS * PANEL_KEYS * job->depth + s % PANEL_KEYS
+                                   : job->k + s * job->k_stride;
+        float score = job->scale * dot(q, k, in_panels ? PANEL_KEYS : 1, job->depth);
         if (job->scores_in != NULL) {
             score += job->scores_in[t * job->n_keys + s];
         }

@@ -1,8 +1,8 @@
 /* Attention of one head on vectors; include after simd_<isa>.h.
  *
- * The keys are first turned into panels of 16 keys ([depth][16], zeros past the last key), so that the scores of a
- * query against 16 keys are one chain of multiply-adds. Queries go in blocks, which share the loads of keys and
- * values; what is computed for a query does not depend on its block. */
+ * Keys that are not in panels of 16 yet are first turned into those ([depth][16], zeros past the last key), so that the
+ * scores of a query against 16 keys are one chain of multiply-adds. Queries go in blocks, which share the loads of keys
+ * and values; what is computed for a query does not depend on its block. */
 #ifndef PML_RUNTIME_KERNELS_ATTENTION_SIMD_H
 #define PML_RUNTIME_KERNELS_ATTENTION_SIMD_H
 
@@ -125,9 +125,11 @@ VEC_INLINE void attention_block(const pml_attention *job, const float *panels, f
 
 static inline void attention_simd(const pml_attention *job) {
     const size_t padded = (job->n_keys + PANEL_KEYS - 1) / PANEL_KEYS * PANEL_KEYS;
-    float *panels = job->work;
+    const float *panels = job->k_panels != NULL ? job->k_panels : job->work;
     float *scores = job->work + padded * job->depth;
-    pack_keys(job, panels);
+    if (job->k_panels == NULL) {
+        pack_keys(job, job->work);
+    }
     size_t t = 0;
     for (; job->n_queries - t >= ATTENTION_ROWS; t += ATTENTION_ROWS) {
         attention_block(job, panels, scores, padded, t, ATTENTION_ROWS);

@@ -83,8 +83,10 @@ typedef struct pml_attention {
     size_t depth;     /* d, of q, k, v and y */
     const float *q;   /* [T][q_stride] */
     size_t q_stride;
-    const float *k; /* [S][k_stride] */
+    const float *k; /* [S][k_stride]; NULL: k_panels instead */
     size_t k_stride;
+    /* Keys as panels [S / 16 rounded up][d][16], what is past the last key finite; 64-byte aligned. */
+    const float *k_panels;
     const float *v; /* [S][v_stride] */
     size_t v_stride;
     float *y; /* [T][y_stride]; overlaps nothing */

@@ -35,6 +35,17 @@ typedef struct pml_model_plan {
     size_t step_bytes;      /* what `begin` takes with pml_context_step_tensor for the whole batch */
 } pml_model_plan;
 
+/* New tokens of texts that go on from an earlier call, ragged: what `extend` sees (runtime/models/session.c). */
+typedef struct pml_model_growth {
+    pml_tensor ids;            /* [R] F32: the new tokens, one sequence's after the other's */
+    const size_t *row_offsets; /* [n_sequences + 1], each sequence with at least one row */
+    size_t n_sequences;
+    const size_t *sequences, *lengths; /* [n_sequences] as in pml_kv_cache: which of the state's, tokens so far */
+    size_t capacity;                   /* tokens that the state has room for, per sequence: T of its ports */
+    float *const *state;               /* by port of the schema's state; the rows that are new are `extend`'s to fill */
+    float *const *logits;              /* [n_sequences] where the scores of what follows go, [V]; NULL: not wanted */
+} pml_model_growth;
+
 /* A family's code. Results must not depend on how the batch is split: what needs the whole batch belongs into `begin`.
  */
 typedef struct pml_model_family {
@@ -45,6 +56,9 @@ typedef struct pml_model_family {
     /* Once per run, with all samples. NULL: nothing to do. */
     pml_status (*begin)(pml_model *model, const pml_model_step *step, pml_error *error);
     pml_status (*forward)(pml_model *model, const pml_model_step *step, pml_error *error);
+    /* Optional, with the schema's state: sessions. The storage that one `extend` holds at a time, and a step of one. */
+    size_t (*extend_bytes)(const pml_model *model, size_t n_rows, size_t n_sequences, size_t capacity);
+    pml_status (*extend)(pml_model *model, const pml_model_growth *growth, pml_error *error);
 } pml_model_family;
 
 void *pml_model_data(const pml_model *model);

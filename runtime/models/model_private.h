@@ -30,4 +30,7 @@ struct pml_model {
     size_t forecast_capacity;
 };
 
+/* The index of the first value that is NaN or infinite; `count` when all are finite. model_run.c */
+size_t pml_model_first_nonfinite(const float *values, size_t count);
+
 #endif

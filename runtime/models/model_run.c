@@ -9,8 +9,7 @@
 
 #define EXPONENT_BITS 0x7f800000u
 
-/* The index of the first value that is NaN or infinite; `count` when all are finite. */
-static size_t first_nonfinite(const float *values, size_t count) {
+size_t pml_model_first_nonfinite(const float *values, size_t count) {
     enum { CHUNK = 4096 };
     for (size_t begin = 0; begin < count; begin += CHUNK) {
         size_t n = count - begin < CHUNK ? count - begin : CHUNK;
@@ -61,7 +60,7 @@ static pml_status check_shape(const pml_model_port *port, const pml_array *input
 
 /* Values: finite, and indexes where the port wants indexes. */
 static pml_status check_values(const pml_model_port *port, const pml_array *input, pml_error *error) {
-    const size_t count = elements(input), bad = first_nonfinite(input->data, count);
+    const size_t count = elements(input), bad = pml_model_first_nonfinite(input->data, count);
     if (bad < count) {
         return PML_FAIL(error, PML_E_NUMERIC, "element %zu of input '%s' is not finite", bad, port->name);
     }
@@ -225,7 +224,7 @@ pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inp
     PML_TRY(run_blocks(model, batch, error));
     for (size_t i = 0; i < model->n_outputs; i++) {
         const float *values = pml_tensor_f32_const(&model->output_tensors[i]);
-        size_t count = elements(&model->results[i]), bad = first_nonfinite(values, count);
+        size_t count = elements(&model->results[i]), bad = pml_model_first_nonfinite(values, count);
         model->nonfinite[i] = bad;
         if (bad < count && !model->outputs[i].optional) {
             PML_TRY(fail_nonfinite(model, i, error));

@@ -7,17 +7,18 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 #include "runtime/models/model.h"
+#include "runtime/models/selftest_text.h"
 
 #define F32_ERROR_FACTOR 4.0   /* times the framework's own F32 error */
 #define LEAST_RELATIVE 1e-6    /* of the greatest true value, where the framework happens to be exact */
 #define NO_TRUTH_RELATIVE 1e-5 /* without F64 outputs */
 #define BF16_RELATIVE_RMS 2e-2
 
-static double element(const pml_vector *vector, size_t i) {
+double pml_vector_element(const pml_vector *vector, size_t i) {
     return pml_dtype_value(vector->dtype, (const char *)vector->bytes + i * (pml_dtype_bits(vector->dtype) / 8u));
 }
 
-static pml_status count_elements(const pml_vector *vector, size_t *count, pml_error *error) {
+pml_status pml_vector_count(const pml_vector *vector, size_t *count, pml_error *error) {
     uint64_t product;
     if (vector->rank > PML_MAX_RANK || !pml_dtype_is_number(vector->dtype) ||
         !pml_ck_product(vector->shape, vector->rank, &product) || !pml_ck_size(product, count)) {
@@ -27,8 +28,7 @@ static pml_status count_elements(const pml_vector *vector, size_t *count, pml_er
     return PML_OK;
 }
 
-static const pml_vector *find_vector(const pml_vector *vectors, size_t n_vectors, const char *prefix,
-                                     const char *name) {
+const pml_vector *pml_vector_find(const pml_vector *vectors, size_t n_vectors, const char *prefix, const char *name) {
     size_t length = strlen(prefix);
     for (size_t i = 0; i < n_vectors; i++) {
         if (strncmp(vectors[i].name, prefix, length) == 0 && strcmp(vectors[i].name + length, name) == 0) {
@@ -42,7 +42,7 @@ static const pml_vector *find_vector(const pml_vector *vectors, size_t n_vectors
 static const pml_vector *find_input(const pml_model *model, const pml_vector *vectors, size_t n_vectors,
                                     size_t i_port) {
     const pml_model_port *port = pml_model_input_at(model, i_port);
-    const pml_vector *found = find_vector(vectors, n_vectors, "in.", port->name);
+    const pml_vector *found = pml_vector_find(vectors, n_vectors, "in.", port->name);
     for (size_t i = 0; found == NULL && i < n_vectors; i++) {
         bool is_input = strncmp(vectors[i].name, "in.", 3) == 0;
         found = is_input && pml_model_find_input(model, vectors[i].name + 3) == port ? &vectors[i] : NULL;
@@ -61,11 +61,11 @@ static pml_status gather_inputs(const pml_model *model, const pml_vector *vector
             continue;
         }
         size_t count = 0;
-        PML_TRY(count_elements(vector, &count, error));
+        PML_TRY(pml_vector_count(vector, &count, error));
         float *values;
         PML_TRY(pml_alloc(count, sizeof *values, &values, error));
         for (size_t i = 0; i < count; i++) {
-            values[i] = (float)element(vector, i);
+            values[i] = (float)pml_vector_element(vector, i);
         }
         pml_array *input = &inputs[(*n_inputs)++];
         *input = (pml_array){.name = name, .data = values, .rank = vector->rank};
@@ -113,25 +113,25 @@ static size_t masked_row_elements(const pml_model *model, const pml_array *outpu
     return elements;
 }
 
-static void judge(const pml_model *model, const pml_array *output, const pml_vector *recorded, const pml_vector *truth,
-                  size_t count, const pml_vector *mask, pml_selftest_result *result) {
+void pml_selftest_judge(const pml_model *model, const pml_array *output, const pml_vector *recorded,
+                        const pml_vector *truth, size_t count, const pml_vector *mask, pml_selftest_result *result) {
     const pml_vector *reference = truth != NULL ? truth : recorded;
     const bool by_rms = pml_model_has_bf16(model);
     size_t row_elements = masked_row_elements(model, output, mask);
     double worst = 0, framework_worst = 0, greatest = 0, square_error = 0, square = 0;
     bool is_finite = true;
     for (size_t i = 0; i < count; i++) {
-        if (row_elements != 0 && element(mask, i / row_elements) == 0) {
+        if (row_elements != 0 && pml_vector_element(mask, i / row_elements) == 0) {
             continue;
         }
-        double expected = element(reference, i), error = fabs((double)output->data[i] - expected);
+        double expected = pml_vector_element(reference, i), error = fabs((double)output->data[i] - expected);
         is_finite = is_finite && isfinite(error);
         worst = error > worst ? error : worst;
         greatest = fabs(expected) > greatest ? fabs(expected) : greatest;
         square_error += error * error;
         square += expected * expected;
         if (truth != NULL && recorded != NULL) {
-            double framework_error = fabs(element(recorded, i) - expected);
+            double framework_error = fabs(pml_vector_element(recorded, i) - expected);
             if (isfinite(framework_error)) { /* where it overflowed, it allows nothing */
                 framework_worst = framework_error > framework_worst ? framework_error : framework_worst;
             }
@@ -154,26 +154,26 @@ static void judge(const pml_model *model, const pml_array *output, const pml_vec
 static pml_status judge_port(const pml_model *model, const pml_vector *vectors, size_t n_vectors, const char *name,
                              pml_selftest_result *result, pml_error *error) {
     pml_status status = PML_OK;
-    const pml_vector *recorded = find_vector(vectors, n_vectors, "out.", name);
-    const pml_vector *truth = find_vector(vectors, n_vectors, "out64.", name);
-    const pml_vector *mask = find_vector(vectors, n_vectors, "in.attention_mask", "");
+    const pml_vector *recorded = pml_vector_find(vectors, n_vectors, "out.", name);
+    const pml_vector *truth = pml_vector_find(vectors, n_vectors, "out64.", name);
+    const pml_vector *mask = pml_vector_find(vectors, n_vectors, "in.attention_mask", "");
     const pml_array *output = pml_model_output(model, name);
     *result = (pml_selftest_result){.max_error = (double)NAN, .relative_rms = (double)NAN};
     snprintf(result->name, sizeof result->name, "%s", name);
     size_t count = 0;
     if (recorded != NULL) {
-        PML_TRY(count_elements(recorded, &count, error));
+        PML_TRY(pml_vector_count(recorded, &count, error));
     }
     if (truth != NULL) {
-        PML_TRY(count_elements(truth, &count, error));
+        PML_TRY(pml_vector_count(truth, &count, error));
     }
     if (mask != NULL) {
         size_t ignored;
-        PML_TRY(count_elements(mask, &ignored, error));
+        PML_TRY(pml_vector_count(mask, &ignored, error));
     }
     if (output != NULL && output->data != NULL && (recorded == NULL || same_shape(output, recorded)) &&
         (truth == NULL || same_shape(output, truth))) {
-        judge(model, output, recorded, truth, count, mask, result);
+        pml_selftest_judge(model, output, recorded, truth, count, mask, result);
     }
 
 done:
@@ -186,7 +186,7 @@ static const char *judged_port(const pml_vector *vectors, size_t n_vectors, size
     if (strncmp(vectors[i].name, "out.", 4) == 0) {
         name = vectors[i].name + 4;
     } else if (strncmp(vectors[i].name, "out64.", 6) == 0 &&
-               find_vector(vectors, n_vectors, "out.", vectors[i].name + 6) == NULL) {
+               pml_vector_find(vectors, n_vectors, "out.", vectors[i].name + 6) == NULL) {
         name = vectors[i].name + 6;
     }
     return name == NULL || strcmp(name, "loss") == 0 ? NULL : name;
@@ -200,17 +200,24 @@ pml_status pml_selftest_run(pml_model *model, const pml_vector *vectors, size_t 
     *report = (pml_selftest_report){0};
     PML_TRY(pml_alloc(pml_model_n_inputs(model), sizeof *inputs, &inputs, error));
     PML_TRY(gather_inputs(model, vectors, n_vectors, inputs, &n_inputs, error));
-    PML_TRY(pml_model_run(model, inputs, n_inputs, error));
     PML_TRY(pml_alloc(n_vectors, sizeof *report->results, &report->results, error));
+    /* Texts first: outputs are those of the last run. */
+    for (size_t i = 0; i < n_vectors; i++) {
+        bool is_judged = false;
+        PML_TRY(pml_selftest_judge_text(model, vectors, n_vectors, judged_port(vectors, n_vectors, i),
+                                        &report->results[report->count], &is_judged, error));
+        report->count += is_judged ? 1 : 0;
+    }
+    PML_TRY(pml_model_run(model, inputs, n_inputs, error));
     for (size_t i = 0; i < n_vectors; i++) {
         const char *name = judged_port(vectors, n_vectors, i);
-        if (name == NULL) {
-            continue;
+        if (name != NULL && !pml_selftest_is_text(model, vectors, n_vectors, name)) {
+            PML_TRY(judge_port(model, vectors, n_vectors, name, &report->results[report->count], error));
+            report->count++;
         }
-        pml_selftest_result *result = &report->results[report->count];
-        PML_TRY(judge_port(model, vectors, n_vectors, name, result, error));
-        report->count++;
-        report->n_failed += result->passed ? 0 : 1;
+    }
+    for (size_t i = 0; i < report->count; i++) {
+        report->n_failed += report->results[i].passed ? 0 : 1;
     }
 
 done:

@@ -35,12 +35,11 @@ static bool differ_only_along(const pml_tensor *a, const pml_tensor *b, unsigned
     return true;
 }
 
-static pml_status check_options(const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
-                                const pml_attention_options *options, pml_error *error) {
+static pml_status check_options(const pml_context *context, const pml_tensor *q, const pml_tensor *k,
+                                const pml_tensor *v, const pml_attention_options *options, pml_error *error) {
     pml_status status = PML_OK;
-    if (options->cache != NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "attention: this build has no key-value cache"));
-    }
+    PML_OP_REQUIRE(options->cache == NULL || (options->row_offsets != NULL && options->causal && context->tape == NULL),
+                   "attention: a cache needs row offsets and causal attention, and has no gradient");
     PML_OP_REQUIRE(pml_op_is(q, PML_DTYPE_F32) && pml_op_is(k, PML_DTYPE_F32) && pml_op_is(v, PML_DTYPE_F32) &&
                        q->rank >= 2 && options->axis + 1 < q->rank,
                    "attention: q, k and v must be F32 of rank 2 or more, with tokens along axis %u", options->axis);
@@ -108,10 +107,74 @@ done:
     return status;
 }
 
+/* ---- with a cache ---- */
+/* Puts `n` tokens of one head behind those that the cache has: k and v begin at theirs, `step` floats apart. */
+static void append(float *keys, float *values, size_t length, size_t n, size_t depth, const float *k, const float *v,
+                   size_t step) {
+    for (size_t t = 0; t < n; t++) {
+        const size_t at = length + t;
+        float *panel = keys + at / PML_KV_PANEL * PML_KV_PANEL * depth;
+        if (at % PML_KV_PANEL == 0) {
+            memset(panel, 0, PML_KV_PANEL * depth * sizeof *panel);
+        }
+        for (size_t i = 0; i < depth; i++) {
+            panel[i * PML_KV_PANEL + at % PML_KV_PANEL] = k[t * step + i];
+        }
+        memcpy(values + at * depth, v + t * step, depth * sizeof *values);
+    }
+}
+
+static pml_status attend_cached(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
+                                const pml_attention_options *options, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_kv_cache *cache = options->cache;
+    const size_t n_columns = pml_tensor_columns(q), depth = n_columns / options->n_heads;
+    float *work;
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, q->rank, y, error));
+    const size_t mark = pml_context_mark(context);
+    PML_TRY(pml_context_scratch(context, pml_attention_work(cache->capacity, depth), &work, error));
+    for (size_t i = 0; i < options->n_sequences; i++) {
+        const size_t row = options->row_offsets[i], n = options->row_offsets[i + 1] - row;
+        const size_t length = cache->lengths[i], first = cache->sequences[i] * cache->sequence_step;
+        PML_OP_REQUIRE(length <= cache->capacity && n <= cache->capacity - length,
+                       "attention: %zu tokens and %zu more do not fit a cache of %zu", length, n, cache->capacity);
+        for (size_t i_head = 0; i_head < options->n_heads; i_head++) {
+            const size_t at = row * n_columns + i_head * depth;
+            float *keys = cache->keys + first + i_head * cache->capacity * depth;
+            float *values = cache->values + first + i_head * cache->capacity * depth;
+            append(keys, values, length, n, depth, pml_tensor_f32_const(k) + at, pml_tensor_f32_const(v) + at,
+                   n_columns);
+            context->kernels.attention_f32(&(pml_attention){
+                .n_queries = n,
+                .n_keys = length + n,
+                .depth = depth,
+                .q = pml_tensor_f32_const(q) + at,
+                .q_stride = n_columns,
+                .k_panels = keys,
+                .v = values,
+                .v_stride = depth,
+                .y = pml_tensor_f32(y) + at,
+                .y_stride = n_columns,
+                .scale = options->scale,
+                .causal = true,
+                .work = work,
+            });
+        }
+    }
+    pml_context_release(context, mark, NULL);
+
+done:
+    return status;
+}
+
 pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
                             const pml_attention_options *options, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
-    PML_TRY(check_options(q, k, v, options, error));
+    PML_TRY(check_options(context, q, k, v, options, error));
+    if (options->cache != NULL) {
+        PML_TRY(attend_cached(context, q, k, v, options, y, error));
+        goto done;
+    }
     const size_t *offsets = options->row_offsets;
     const size_t n_columns = pml_tensor_columns(q), depth = n_columns / options->n_heads;
     const sequences queries = describe(q, options->axis), keys = describe(k, options->axis);

@@ -8,7 +8,9 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
     pml_status status = PML_OK;
     size_t n_rows = pml_tensor_rows(x), n_columns = pml_tensor_columns(x);
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank >= 1, "norm: x must be F32 of rank 1 or more");
-    PML_OP_REQUIRE(pml_op_is_vector(&norm->weight, n_columns) && pml_op_is_vector(&norm->bias, n_columns),
+    const bool has_bias = norm->kind != PML_NORM_LAYER || norm->bias.dtype != PML_DTYPE_NONE;
+    PML_OP_REQUIRE(pml_op_is_vector(&norm->weight, n_columns) &&
+                       (!has_bias || pml_op_is_vector(&norm->bias, n_columns)),
                    "norm: weight and bias must have %zu elements", n_columns);
     PML_OP_REQUIRE(norm->kind == PML_NORM_LAYER ||
                        (pml_op_is_vector(&norm->mean, n_columns) && pml_op_is_vector(&norm->variance, n_columns)),
@@ -21,7 +23,7 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
             .x = pml_tensor_f32_const(x),
             .y = pml_tensor_f32(y),
             .weight = pml_tensor_f32_const(&norm->weight),
-            .bias = pml_tensor_f32_const(&norm->bias),
+            .bias = has_bias ? pml_tensor_f32_const(&norm->bias) : NULL,
             .eps = norm->eps,
         });
     } else {
@@ -38,11 +40,11 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
         });
     }
     bool is_batch = norm->kind == PML_NORM_BATCH;
-    PML_TRY(pml_tape_record(context->tape, &op,
-                            &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind}},
-                            (const pml_tensor *const[]){x, &norm->weight, &norm->bias, is_batch ? &norm->mean : NULL,
-                                                        is_batch ? &norm->variance : NULL},
-                            5, y, error));
+    PML_TRY(
+        pml_tape_record(context->tape, &op, &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind}},
+                        (const pml_tensor *const[]){x, &norm->weight, has_bias ? &norm->bias : NULL,
+                                                    is_batch ? &norm->mean : NULL, is_batch ? &norm->variance : NULL},
+                        5, y, error));
 
 done:
     return status;

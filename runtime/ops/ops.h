@@ -8,6 +8,7 @@
 #define PML_RUNTIME_OPS_OPS_H
 
 #include "runtime/ops/context.h"
+#include "runtime/ops/kv_cache.h"
 
 /* ---- linear ------------------------------------------------------------------------------------------------- */
 /* y [..., out] = activation(x [..., in] . w + bias) + residual [..., out].
@@ -18,8 +19,6 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
                          pml_error *error) PML_WARN_UNUSED;
 
 /* ---- attention ---------------------------------------------------------------------------------------------- */
-struct pml_kv_cache;
-
 typedef struct pml_attention_options {
     size_t n_heads; /* divides the columns of q, k and v: head h has columns h*d .. h*d+d-1 */
     unsigned axis;  /* of q, k, v along which tokens lie; every other index is a sequence of its own */
@@ -35,7 +34,9 @@ typedef struct pml_attention_options {
     /* Scores handed from layer to layer, NULL: none. [sequences, heads, queries, keys]: dtype NONE at the first layer;
      * the op adds them before the softmax and replaces them by its own, mask included. */
     pml_tensor *scores;
-    struct pml_kv_cache *cache; /* must be NULL: this build has no cache */
+    /* NULL: none. With it, k and v are the tokens behind those that the cache has of each sequence: they are put into
+     * it, and queries attend to all of them. Needs row_offsets and `causal`; excludes mask, scores and a tape. */
+    const pml_kv_cache *cache;
 } pml_attention_options;
 
 /* y = softmax(scale q.kT + scores + mask) . v per sequence and head; q [..., D], k and v the same shape up to the
@@ -52,7 +53,7 @@ typedef enum pml_norm_kind {
 typedef struct pml_norm {
     pml_norm_kind kind;
     double eps;                /* inside the root */
-    pml_tensor weight, bias;   /* [columns] */
+    pml_tensor weight, bias;   /* [columns]; PML_NORM_LAYER: a bias of dtype NONE is none */
     pml_tensor mean, variance; /* [columns], PML_NORM_BATCH only */
 } pml_norm;
 

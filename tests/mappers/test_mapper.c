@@ -168,10 +168,10 @@ static void detects_a_real_family(void) {
 
 static void families_of_others_are_not_ours(void) {
     synthetic s = {.count = 0};
-    synthetic_add(&s, "transformer.wte.weight", 2, 30, 4);
-    synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "no model family fits (first tensor: transformer.wte");
+    synthetic_add(&s, "shared.weight", 2, 30, 4);
+    synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "no model family fits (first tensor: shared.weight");
     synthetic_expect(&s, "{\"model_type\":\"patchtst\"}", PML_E_CONFIG, "do not fit family patchtst");
-    synthetic_expect(&s, "{\"model_type\":\"gpt2\"}", PML_E_UNSUPPORTED, "no model family fits");
+    synthetic_expect(&s, "{\"model_type\":\"t5\"}", PML_E_UNSUPPORTED, "no model family fits");
     s.count = 0;
     synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "no tensor at all");
     synthetic_patchtst(&s);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Converts one golden case in a stored form and judges the result on a backend: run_case.sh BUILD_DIR SOURCE_DIR CASE
 # CASE is "<family>/<case>", looked up in tests/goldens and then in $PML_GOLDENS. Exit 77: the case is not there.
+# PML_PARITY_DTYPES: what it is judged in, "f32 bf16" unless set.
 set -euo pipefail
 build_dir=$1 source_dir=$2 case=$3
 
@@ -35,10 +36,10 @@ judge() { # <dtype> <layout> <backend>
         echo "no numpy: the tensors were not read independently"
     fi
 }
-judge f32 panel cpu
-judge f32 row cpu
-judge bf16 panel cpu
-judge bf16 row cpu
+for dtype in ${PML_PARITY_DTYPES:-f32 bf16}; do
+    judge "$dtype" panel cpu
+    judge "$dtype" row cpu
+done
 if "$convert" selftest "$work/f32-row.pml" --io "$io" --backend cpu-blas >"$work/blas" 2>&1; then
     echo "== $case: f32 row on cpu-blas"
     cat "$work/blas"

@@ -121,6 +121,52 @@ static void causal_queries_see_no_later_key(void) {
     end_test();
 }
 
+/* Tokens that come in pieces see those of earlier pieces as if all had come at once. */
+static void a_cache_stands_for_earlier_tokens(void) {
+    enum { N = 40, CAPACITY = 48, D = 6, HEADS = 2, SEQUENCES = 3 };
+    static const size_t pieces[][2] = {{5, 16}, {1, 3}, {20, 1}, {14, 20}}; /* of two sequences, to 40 */
+    static float keys[SEQUENCES * CAPACITY * D], values[SEQUENCES * CAPACITY * D];
+    begin_test(1 << 20);
+    const size_t whole_offsets[] = {0, N, 2 * N}, places[] = {2, 0};
+    pml_tensor q = make_tensor(SHAPE(2 * N, D)), k = make_tensor(SHAPE(2 * N, D)), v = make_tensor(SHAPE(2 * N, D));
+    pml_tensor whole, y;
+    pml_attention_options options = {
+        .n_heads = HEADS, .scale = 0.7F, .causal = true, .row_offsets = whole_offsets, .n_sequences = 2};
+    PML_ASSERT_OK(pml_op_attention(&context, &q, &k, &v, &options, &whole, &error), &error);
+    size_t lengths[] = {0, 0};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        keys[i] = values[i] = NAN; /* where no token is yet, nothing is read */
+    }
+    const pml_kv_cache cache = {.capacity = CAPACITY,
+                                .keys = keys,
+                                .values = values,
+                                .sequence_step = CAPACITY * D,
+                                .sequences = places,
+                                .lengths = lengths};
+    options.cache = &cache;
+    for (size_t i = 0; i < 4; i++) {
+        const size_t n[] = {pieces[i][0], pieces[i][1]}, offsets[] = {0, n[0], n[0] + n[1]};
+        pml_tensor parts[3];
+        const pml_tensor *const all[] = {&q, &k, &v};
+        for (size_t t = 0; t < 3; t++) {
+            parts[t] = make_tensor((const size_t[]){offsets[2], D}, 2);
+            for (size_t s = 0; s < 2; s++) {
+                memcpy(pml_tensor_f32(&parts[t]) + offsets[s] * D, pml_tensor_f32(all[t]) + (s * N + lengths[s]) * D,
+                       n[s] * D * sizeof(float));
+            }
+        }
+        options.row_offsets = offsets;
+        PML_ASSERT_OK(pml_op_attention(&context, &parts[0], &parts[1], &parts[2], &options, &y, &error), &error);
+        for (size_t s = 0; s < 2; s++) {
+            CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y) + offsets[s] * D,
+                                   pml_tensor_f32(&whole) + (s * N + lengths[s]) * D, n[s] * D * sizeof(float)),
+                            0);
+            lengths[s] += n[s];
+        }
+    }
+    end_test();
+}
+
 static pml_status try_with(pml_attention_options options, const pml_tensor *q, const pml_tensor *k) {
     pml_tensor y;
     return pml_op_attention(&context, q, k, k, &options, &y, &error);
@@ -131,10 +177,18 @@ static void refuses_what_it_cannot_do(void) {
     const size_t offsets[] = {0, 3, 8}, falling[] = {0, 9, 8};
     pml_tensor q = make_tensor(SHAPE(8, 4)), few = make_tensor(SHAPE(7, 4)), mask = make_tensor(SHAPE(8, 7));
     pml_tensor scores = {0};
-    int cache = 0;
+    const size_t i_sequence = 0, length = 15;
+    float room[4 * 16];
+    const pml_kv_cache cache = {
+        .capacity = 16, .keys = room, .values = room, .sequences = &i_sequence, .lengths = &length};
+    PML_ASSERT_FAILS(try_with((pml_attention_options){.n_heads = 1, .cache = &cache}, &q, &q), PML_E_ARGUMENT, &error,
+                     "cache");
     PML_ASSERT_FAILS(
-        try_with((pml_attention_options){.n_heads = 1, .cache = (struct pml_kv_cache *)(void *)&cache}, &q, &q),
-        PML_E_UNSUPPORTED, &error, "cache");
+        try_with(
+            (pml_attention_options){
+                .n_heads = 1, .causal = true, .cache = &cache, .row_offsets = (const size_t[]){0, 8}, .n_sequences = 1},
+            &q, &q),
+        PML_E_ARGUMENT, &error, "15 tokens and 8 more");
     PML_ASSERT_FAILS(try_with((pml_attention_options){.n_heads = 3}, &q, &q), PML_E_ARGUMENT, &error, "3 heads");
     PML_ASSERT_FAILS(try_with((pml_attention_options){.n_heads = 1, .axis = 1}, &q, &q), PML_E_ARGUMENT, &error,
                      "axis 1");
@@ -154,5 +208,5 @@ static void refuses_what_it_cannot_do(void) {
 }
 
 PML_TESTS("runtime/ops/attention", PML_TEST(attends_along_any_axis), PML_TEST(adds_masks_and_hands_scores_on),
-          PML_TEST(ragged_sequences_do_not_see_each_other), PML_TEST(causal_queries_see_no_later_key),
-          PML_TEST(refuses_what_it_cannot_do))
+          PML_TEST(ragged_sequences_do_not_see_each_other), PML_TEST(a_cache_stands_for_earlier_tokens),
+          PML_TEST(causal_queries_see_no_later_key), PML_TEST(refuses_what_it_cannot_do))

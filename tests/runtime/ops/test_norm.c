@@ -26,6 +26,18 @@ static void layer_norm_uses_each_row(void) {
     end_test();
 }
 
+static void layer_norm_without_bias_adds_none(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(3, 5)), zero = make_tensor(SHAPE(5)), y, without;
+    memset(pml_tensor_f32(&zero), 0, 5 * sizeof(float));
+    pml_norm norm = {.kind = PML_NORM_LAYER, .eps = 1e-5, .weight = make_tensor(SHAPE(5)), .bias = zero};
+    PML_ASSERT_OK(pml_op_norm(&context, &x, &norm, &y, &error), &error);
+    norm.bias = (pml_tensor){0};
+    PML_ASSERT_OK(pml_op_norm(&context, &x, &norm, &without, &error), &error);
+    CU_ASSERT_TRUE(equals(&without, pml_tensor_f32(&y), 0));
+    end_test();
+}
+
 static void batch_norm_uses_given_statistics(void) {
     begin_test(1 << 16);
     pml_tensor x = make_tensor(SHAPE(4, 3)), y;
@@ -58,5 +70,5 @@ static void refuses_vectors_of_another_size(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/norm", PML_TEST(layer_norm_uses_each_row), PML_TEST(batch_norm_uses_given_statistics),
-          PML_TEST(refuses_vectors_of_another_size))
+PML_TESTS("runtime/ops/norm", PML_TEST(layer_norm_uses_each_row), PML_TEST(layer_norm_without_bias_adds_none),
+          PML_TEST(batch_norm_uses_given_statistics), PML_TEST(refuses_vectors_of_another_size))

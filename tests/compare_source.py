@@ -27,7 +27,7 @@ OUTRANKED = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
 # Left out where it says again, bit for bit, what another tensor says.
 REPEATED = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
             "cls.predictions.decoder.bias": "cls.predictions.bias",
-            "lm_head.weight": "transformer.wte.weight"}
+            "lm_head.weight": "transformer.wte.weight", "transformer.wte.weight": "lm_head.weight"}
 
 
 def read_checkpoint(directory):

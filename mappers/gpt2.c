@@ -49,7 +49,7 @@
         LINEAR(dialect, LAYER "mlp.c_proj", ".weight", ".bias", steps, OUT "ffn.down"),                                \
         NORM(dialect, "[transformer.]ln_f", ".weight", ".bias", "decoder.norm"),                                       \
         {dialect, "lm_head.weight", "head.weight", "transpose", "!tied_head", NULL},                                   \
-        {dialect, "lm_head.weight", NULL, NULL, "tied_head", TIED}, {                                                  \
+        {dialect, "lm_head.weight", "embedding.token.weight", "transpose", "is_tied", TIED}, {                         \
         dialect, LAYER "attn.bias", NULL, NULL, NULL, MASK                                                             \
     }
 

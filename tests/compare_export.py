@@ -20,7 +20,7 @@ import compare_source  # noqa: E402
 
 COUNTER = re.compile(r"\.num_batches_tracked$")
 # Parameters of today's class that conversion drops, because nothing computes with them.
-UNUSED = {"cls.predictions.bias"}
+UNUSED = {"cls.predictions.bias", "lm_head.weight"}
 
 
 def spelled_today(name):
@@ -52,6 +52,8 @@ def main():
     for tensor in plan["tensors"]:
         for source in tensor["sources"]:
             name = spelled_today(source)
+            if name not in ours and f"transformer.{name}" in ours:
+                name = f"transformer.{name}"  # OpenAI's models for Hugging Face were saved without their class's prefix
             if name not in ours:
                 name = compare_source.REPEATED.get(name)
             if name not in ours:

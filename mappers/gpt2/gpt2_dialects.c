@@ -35,6 +35,10 @@ const pml_map_dialect pml_gpt2_dialects[] = {
      .optional_when = "head != 'none'",
      .config_file = "config.json",
      .has_labels = true},
-    {.name = PML_GPT2_NANOGPT, .keys = pml_gpt2_nanogpt_keys, .optional_when = "1", .config_file = "config.json"},
+    {.name = PML_GPT2_NANOGPT,
+     .keys = pml_gpt2_nanogpt_keys,
+     .tensors = nanogpt_tensors,
+     .optional_when = "1",
+     .config_file = "config.json"},
     {.name = PML_GPT2_OPENAI, .keys = pml_gpt2_openai_keys, .tensors = openai_tensors, .config_file = "hparams.json"},
     {.name = NULL}};

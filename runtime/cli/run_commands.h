@@ -14,6 +14,8 @@ extern const pml_command pml_cmd_run_classify;
 extern const pml_command pml_cmd_run_tag;
 extern const pml_command pml_cmd_run_answer;
 extern const pml_command pml_cmd_run_tokenize;
+extern const pml_command pml_cmd_run_generate;
+extern const pml_command pml_cmd_run_score;
 extern const pml_command pml_cmd_run_selftest;
 extern const pml_command pml_cmd_run_bench;
 extern const pml_command pml_cmd_run_backends;

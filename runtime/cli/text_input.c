@@ -47,7 +47,15 @@ done:
     return status;
 }
 
-static pml_status read_lines(const char *file, pml_texts *texts, pml_error *error) {
+static pml_status take_whole(pml_texts *texts, pml_error *error) {
+    const pml_status status = pml_alloc(1, sizeof *texts->items, &texts->items, error);
+    if (status == PML_OK) {
+        texts->items[texts->count++] = (pml_text_item){.text = texts->storage, .text_bytes = texts->storage_bytes};
+    }
+    return status;
+}
+
+static pml_status read_file(const char *file, bool whole, pml_texts *texts, pml_error *error) {
     pml_status status = PML_OK;
     const bool is_stdin = file == NULL || strcmp(file, "-") == 0;
     const char *name = is_stdin ? "standard input" : file;
@@ -56,7 +64,7 @@ static pml_status read_lines(const char *file, pml_texts *texts, pml_error *erro
         PML_TRY(pml_input_failure(file, errno, error));
     }
     PML_TRY(read_all(stream, name, texts, error));
-    status = split_lines(texts, error);
+    status = whole ? take_whole(texts, error) : split_lines(texts, error);
     if (status != PML_OK) {
         PML_TRY(pml_error_prefix(error, status, "%s", name));
     }
@@ -79,7 +87,7 @@ pml_status pml_texts_read(const pml_text_options *options, char **operands, unsi
             texts->items[texts->count++] = (pml_text_item){.text = operands[i], .text_bytes = strlen(operands[i])};
         }
     } else {
-        PML_TRY(read_lines(options->file, texts, error));
+        PML_TRY(read_file(options->file, options->whole, texts, error));
     }
     for (size_t i = 0; options->pair != NULL && i < texts->count; i++) {
         texts->items[i].pair = options->pair;

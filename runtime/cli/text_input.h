@@ -11,6 +11,7 @@
 typedef struct pml_text_options { /* of every command on text */
     const char *file;             /* NULL: the operands or, without any, standard input */
     const char *pair;             /* second text of each; NULL: none */
+    bool whole;                   /* a file or standard input is one text, not one a line */
     pml_option_u64 max_tokens;
 } pml_text_options;
 
@@ -32,8 +33,8 @@ typedef struct pml_texts { /* zero = safe to free */
     size_t count;
 } pml_texts;
 
-/* The operands behind FILE or, without any, the lines of --file or standard input. Errors: ARGUMENT (both), FORMAT
- * (more than 2^24 texts or 1 GiB), IO, NOT_FOUND, MEMORY. */
+/* The operands behind FILE or, without any, the lines of --file or standard input, or one of these whole. Errors:
+ * ARGUMENT (both), FORMAT (more than 2^24 texts or 1 GiB), IO, NOT_FOUND, MEMORY. */
 pml_status pml_texts_read(const pml_text_options *options, char **operands, unsigned n_operands, pml_texts *texts,
                           pml_error *error) PML_WARN_UNUSED;
 void pml_texts_free(pml_texts *texts);

@@ -62,7 +62,7 @@ static void byte_fixture_begin(byte_fixture *f) {
 }
 
 /* A merge of two tokens; the token that it makes, which may be there already. */
-static uint32_t byte_fixture_merge(byte_fixture *f, uint32_t left, uint32_t right) {
+static inline uint32_t byte_fixture_merge(byte_fixture *f, uint32_t left, uint32_t right) {
     char text[4096];
     const size_t n_left = f->tokens[left].size_bytes, n = n_left + f->tokens[right].size_bytes;
     uint32_t id = 0;

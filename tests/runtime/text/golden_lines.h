@@ -14,7 +14,7 @@ typedef struct golden_text {
 } golden_text;
 
 /* The value behind "key": in a line, or NULL. Keys of these files never occur inside strings in that form. */
-static const char *golden_value(const char *line, const char *key) {
+static inline const char *golden_value(const char *line, const char *key) {
     char pattern[64];
     snprintf(pattern, sizeof pattern, "\"%s\": ", key);
     const char *found = strncmp(line + 1, pattern, strlen(pattern)) == 0 ? line + 1 : NULL;
@@ -56,7 +56,7 @@ static golden_text golden_string(const char *value) {
     return out;
 }
 
-static golden_text golden_bytes(const char *value) {
+static inline golden_text golden_bytes(const char *value) {
     golden_text out = {malloc(strlen(value) + 1), 0};
     for (const char *at = value + 1; *at != '"'; at += 2) {
         out.bytes[out.size_bytes++] = (char)golden_hex(at, 2);
@@ -65,7 +65,7 @@ static golden_text golden_bytes(const char *value) {
 }
 
 /* All numbers of an array of numbers or of arrays of numbers; the caller frees. */
-static long *golden_numbers(const char *value, size_t *count) {
+static inline long *golden_numbers(const char *value, size_t *count) {
     long *numbers = malloc((strlen(value) + 1) * sizeof *numbers);
     int depth = 0;
     *count = 0;

@@ -107,13 +107,14 @@ static bool has_file_ending(const char *text) {
     return false;
 }
 
-/* Whether a text that names nothing on disk reads like "org/name[@rev]". */
-static bool may_be_repository(const char *text) {
+/* Whether a text that names nothing on disk could be a repository: "org/name[@rev]", or an old one's bare "name". */
+static bool may_be_repository(const char *text, bool *is_bare) {
     pml_hub_source source = {0};
     const char *at = strchr(text, '@');
     const char *slash = strchr(text, '/');
-    const bool fits = slash != NULL && (at == NULL || slash < at) && !has_file_ending(text) &&
+    const bool fits = (at == NULL || slash == NULL || slash < at) && !has_file_ending(text) &&
                       pml_hub_source_parse(text, &source, NULL) == PML_OK;
+    *is_bare = slash == NULL;
     pml_hub_source_deinit(&source);
     return fits;
 }
@@ -125,8 +126,15 @@ pml_status pml_hub_command_resolve(const pml_hub_command *given, const pml_commo
     pml_hub_fetched fetched = {0};
     struct stat info;
     const bool is_address = pml_hub_source_is_address(text);
+    const bool is_there = lstat(text, &info) == 0;
+    bool is_bare = false;
     *path = NULL;
-    if (!is_address && (lstat(text, &info) == 0 || !may_be_repository(text))) {
+    const bool may_be_meant = may_be_repository(text, &is_bare);
+    if (!is_address && !is_there && may_be_meant && is_bare) {
+        PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "%s: no such file or directory (the hub's repository is hf://%s)",
+                         text, text));
+    }
+    if (!is_address && (is_there || !may_be_meant)) {
         if (given->revision != NULL || given->include.count > 0 || given->exclude.count > 0) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
                              "--revision, --include and --exclude go with a repository of the hub; "

@@ -58,6 +58,7 @@ static void paths_are_paths(void) {
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         TEST_EXITS(66, NULL, "convert '%s'", paths[i]);
     }
+    TEST_EXITS(66, "hf://gpt2", "convert gpt2"); /* an old repository without a name in front: said how, not guessed */
     TEST_EXITS(2, "--revision", "convert ./org/name --revision main");
     TEST_EXITS(69, NULL, "convert org/name --retries 1");
     char *output = NULL;

@@ -1,6 +1,7 @@
 /* pml-convert SOURCE: the default command. Plans, converts, publishes, and says where the file is. */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -8,6 +9,7 @@
 #include "convert/hub_options.h"
 #include "convert/plan_print.h"
 #include "convert/registries.h"
+#include "convert/stored_type.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/quote.h"
 
@@ -16,6 +18,8 @@ typedef struct convert_options {
     pml_hub_command hub;
     const char *output;
     const char *dtype;
+    pml_option_list type_rules;
+    const char *max_error;
     const char *layout;
     pml_option_list settings;
     const char *map_path;
@@ -28,17 +32,29 @@ typedef struct convert_options {
     bool allow_nonfinite;
 } convert_options;
 
-static pml_status read_dtype(const char *text, pml_dtype *dtype, pml_error *error) {
+static pml_status read_dtype(const char *text, pml_convert_options *options, pml_error *error) {
     pml_quoted quoted;
-    if (text == NULL || strcmp(text, "f32") == 0) {
-        *dtype = PML_DTYPE_F32;
-    } else if (strcmp(text, "bf16") == 0) {
-        *dtype = PML_DTYPE_BF16;
-    } else if (strcmp(text, "f16") == 0) {
+    pml_stored_type type = {PML_DTYPE_F32, 0};
+    if (text != NULL && strcmp(text, "f16") == 0) {
         return PML_FAIL(error, PML_E_ARGUMENT,
-                        "--dtype f16: f16 is a dtype of sources, read as it is; files are written as f32 or bf16");
-    } else {
-        return PML_FAIL(error, PML_E_ARGUMENT, "--dtype %s: expected f32 or bf16", pml_quote(&quoted, text));
+                        "--dtype f16: f16 is a dtype of sources, read as it is; files are written as %s",
+                        PML_STORED_TYPES);
+    }
+    if (text != NULL && !pml_stored_type_find(text, &type)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--dtype %s: expected %s", pml_quote(&quoted, text), PML_STORED_TYPES);
+    }
+    options->dtype = type.dtype;
+    options->group_rows = type.group_rows;
+    return PML_OK;
+}
+
+static pml_status read_max_error(const char *text, double *max_error, pml_error *error) {
+    pml_quoted quoted;
+    char *end = NULL;
+    *max_error = text != NULL ? strtod(text, &end) : 0;
+    if (text != NULL && (end == text || *end != '\0' || !(*max_error > 0 && *max_error < 1))) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--max-error %s: expected a number above 0 and below 1",
+                        pml_quote(&quoted, text));
     }
     return PML_OK;
 }
@@ -46,7 +62,10 @@ static pml_status read_dtype(const char *text, pml_dtype *dtype, pml_error *erro
 static pml_status read_options(const convert_options *given, const char *source, pml_convert_options *options,
                                pml_error *error) {
     pml_status status = PML_OK;
+    pml_type_rule rule;
     *options = (pml_convert_options){.source = source,
+                                     .type_rules = given->type_rules.items,
+                                     .n_type_rules = given->type_rules.count,
                                      .output = given->output,
                                      .bundle = {.settings = given->settings.items,
                                                 .n_settings = given->settings.count,
@@ -57,7 +76,11 @@ static pml_status read_options(const convert_options *given, const char *source,
                                      .replace = given->force,
                                      .allow_nonfinite = given->allow_nonfinite,
                                      .selftest_path = given->selftest_path};
-    PML_TRY(read_dtype(given->dtype, &options->dtype, error));
+    PML_TRY(read_dtype(given->dtype, options, error));
+    PML_TRY(read_max_error(given->max_error, &options->max_error, error));
+    for (size_t i = 0; i < given->type_rules.count; i++) {
+        PML_TRY(pml_type_rule_parse(given->type_rules.items[i], &rule, error));
+    }
     if (given->layout != NULL) {
         PML_TRY(pml_layout_from_name(given->layout, &options->layout, error));
     }
@@ -128,8 +151,15 @@ done:
 static const pml_option options[] = {
     {"outfile", 'o', PML_OPTION_TEXT, "OUT.pml", NULL,
      "the file to write; {name} and {dtype} are filled in (default: {name}.pml)", offsetof(convert_options, output)},
-    {"dtype", 0, PML_OPTION_TEXT, "f32|bf16", NULL, "how matrices are stored; everything else stays f32 (default: f32)",
+    {"dtype", 0, PML_OPTION_TEXT, PML_STORED_TYPES, NULL,
+     "how matrices are stored; int8 and int8-gN (a scale per N rows) embeddings too; the rest stays f32 (default: f32)",
      offsetof(convert_options, dtype)},
+    {"tensor-type", 0, PML_OPTION_LIST, "PATTERN=DTYPE", NULL,
+     "how weights are stored whose names match (* and ?); the last match counts",
+     offsetof(convert_options, type_rules)},
+    {"max-error", 0, PML_OPTION_TEXT, "RMS", NULL,
+     "store as bf16 what would lose more as int8, relative RMS; refuse what loses more as bf16, too",
+     offsetof(convert_options, max_error)},
     {"layout", 0, PML_OPTION_TEXT, "panel|row", "panel|row",
      "how matrices are arranged: packed for kernels, or plain (default: panel)", offsetof(convert_options, layout)},
     {"set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL,
@@ -170,6 +200,7 @@ const pml_command pml_cmd_convert = {
     .examples = "pml-convert ./patchtst-etth1 -o etth1.pml\n"
                 "pml-convert ibm-granite/granite-timeseries-patchtst\n"
                 "pml-convert ./patchtst-etth1 --dtype bf16 -o '{name}-{dtype}.pml'\n"
+                "pml-convert ./all-MiniLM-L6-v2 --dtype int8-g64 --tensor-type 'embedding.*=int8'\n"
                 "pml-convert model.safetensors --set num_attention_heads=4 --dry-run",
     .options = options,
     .options_bytes = sizeof(convert_options),

@@ -23,6 +23,12 @@ static pml_status write_bytes(void *user, const void *bytes, size_t size_bytes, 
     return pml_writer_tensor_write(c->writer, c->i_tensor, bytes, size_bytes, error);
 }
 
+static pml_status write_side(void *user, bool is_sums, const void *bytes, size_t size_bytes, pml_error *error) {
+    const conversion *c = user;
+    return pml_writer_extent_write(c->writer, c->i_tensor, is_sums ? PML_EXTENT_SUMS : PML_EXTENT_SCALES, bytes,
+                                   size_bytes, error);
+}
+
 static pml_status hash_bytes(void *user, const pml_source_tensor *tensor, uint64_t end_bytes, pml_error *error) {
     const conversion *c = user;
     const uint64_t read_bytes = tensor->is_made ? 0 : end_bytes; /* what it is made from is the format's knowledge */
@@ -36,13 +42,16 @@ static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tenso
     const pml_pack_job job = {.source = plan->bundle->tensors,
                               .weight = tensor->mapped,
                               .dtype = tensor->dtype,
+                              .group_rows = tensor->group_rows,
                               .layout = tensor->layout,
                               .allow_nonfinite = plan->options->allow_nonfinite,
                               .before_read = hash_bytes,
                               .sink = write_bytes,
+                              .side_sink = write_side,
                               .user = c};
     PML_TRY(pml_packer_run(packer, &job, &result, error));
     pml_writer_set_quantization_error(c->writer, c->i_tensor, result.quantization_error);
+    pml_writer_set_scale_factor(c->writer, c->i_tensor, result.scale_factor);
     report->n_nonfinite += result.n_nonfinite;
     report->n_overflowed += result.n_overflowed;
     if (result.quantization_error > report->quantization_error) {

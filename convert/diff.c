@@ -126,6 +126,13 @@ static void compare_number(double a, double b, uint64_t i, const pml_diff_option
     }
 }
 
+/* Of two tensors in the same form. Sums follow from the values. */
+static bool same_scales(const pml_file *a, const pml_file *b, const pml_diff_tensor *t) {
+    const uint64_t size_bytes = t->a->scales.size_bytes;
+    return size_bytes == 0 || memcmp(pml_file_extent_data(a, &t->a->scales), pml_file_extent_data(b, &t->b->scales),
+                                     (size_t)size_bytes) == 0;
+}
+
 static pml_status compare_numbers(const pml_file *a, const pml_file *b, const pml_diff_options *options,
                                   pml_diff_tensor *t, pml_error *error) {
     pml_status status = PML_OK;
@@ -134,14 +141,16 @@ static pml_status compare_numbers(const pml_file *a, const pml_file *b, const pm
     t->is_compared = true;
     t->n_elements = pml_elements_count(t->a);
     t->cosine = 1;
-    bool same_form = t->a->dtype == t->b->dtype && t->a->layout == t->b->layout;
-    t->same_bytes = same_form && (t->a->size_bytes == 0 || memcmp(a_data, b_data, (size_t)t->a->size_bytes) == 0);
+    bool same_form = t->a->dtype == t->b->dtype && t->a->layout == t->b->layout &&
+                     t->a->group_rows == t->b->group_rows && t->a->scale_factor == t->b->scale_factor;
+    t->same_bytes = same_form && (t->a->size_bytes == 0 || memcmp(a_data, b_data, (size_t)t->a->size_bytes) == 0) &&
+                    same_scales(a, b, t);
     for (uint64_t first = 0; first < t->n_elements && !t->same_bytes; first += CHUNK_ELEMENTS) {
         double left[CHUNK_ELEMENTS], right[CHUNK_ELEMENTS];
         uint64_t rest = t->n_elements - first;
         size_t count = rest < CHUNK_ELEMENTS ? (size_t)rest : CHUNK_ELEMENTS;
-        PML_TRY(pml_elements_read(t->a, a_data, first, count, left, error));
-        PML_TRY(pml_elements_read(t->b, b_data, first, count, right, error));
+        PML_TRY(pml_elements_values(a, t->a, first, count, left, error));
+        PML_TRY(pml_elements_values(b, t->b, first, count, right, error));
         for (size_t i = 0; i < count; i++) {
             compare_number(left[i], right[i], first + i, options, t, &s);
         }

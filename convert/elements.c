@@ -67,6 +67,22 @@ bool pml_element_at_byte(const pml_file_tensor *tensor, uint64_t offset_bytes, u
     return row < panel.n_in && column < panel.n_out;
 }
 
+double pml_element_scale(const pml_file *file, const pml_file_tensor *tensor, uint64_t i_element) {
+    if (tensor->dtype != PML_DTYPE_I8) {
+        return 1;
+    }
+    const panel_shape panel = panel_of(tensor);
+    const uint64_t column = i_element % panel.n_out, row = i_element / panel.n_out % panel.n_in;
+    const uint64_t batch = i_element / panel.n_out / panel.n_in, group = tensor->group_rows;
+    const uint64_t n_groups = group == 0 ? 1 : (panel.n_in + group - 1) / group;
+    const uint64_t n_panels = (panel.n_out + PML_PANEL_COLUMNS - 1) / PML_PANEL_COLUMNS;
+    const uint64_t run = (batch * n_panels + column / PML_PANEL_COLUMNS) * n_groups + (group == 0 ? 0 : row / group);
+    const uint64_t entry = run * PML_PANEL_COLUMNS + column % PML_PANEL_COLUMNS;
+    const uint8_t *scales = pml_file_extent_data(file, &tensor->scales);
+    return group == 0 ? pml_dtype_value(PML_DTYPE_F32, scales + 4 * entry)
+                      : pml_dtype_value(PML_DTYPE_F16, scales + 2 * entry) * (double)tensor->scale_factor;
+}
+
 pml_status pml_elements_read(const pml_file_tensor *tensor, const void *data, uint64_t first, size_t count,
                              double *values, pml_error *error) {
     pml_status status = PML_OK;
@@ -86,5 +102,14 @@ pml_status pml_elements_read(const pml_file_tensor *tensor, const void *data, ui
         values[i] = pml_dtype_value(tensor->dtype, bytes + at);
     }
 done:
+    return status;
+}
+
+pml_status pml_elements_values(const pml_file *file, const pml_file_tensor *tensor, uint64_t first, size_t count,
+                               double *values, pml_error *error) {
+    pml_status status = pml_elements_read(tensor, pml_file_tensor_data(file, tensor), first, count, values, error);
+    for (size_t i = 0; status == PML_OK && tensor->dtype == PML_DTYPE_I8 && i < count; i++) {
+        values[i] *= pml_element_scale(file, tensor, first + i);
+    }
     return status;
 }

@@ -89,14 +89,17 @@ static pml_status print_file_tensors(const pml_file *file, FILE *stream, pml_err
     PML_TRY(pml_text_table_row(&table, title, error));
     for (size_t i = 0; i < pml_file_n_tensors(file); i++) {
         const pml_file_tensor *tensor = pml_file_tensor_at(file, i);
-        char shape[PML_SHAPE_TEXT_BYTES], offset[24], size[24], rms[32];
+        char shape[PML_SHAPE_TEXT_BYTES], offset[24], size[24], rms[32], layout[32];
         snprintf(offset, sizeof offset, "%" PRIu64, tensor->offset_bytes);
-        snprintf(size, sizeof size, "%" PRIu64, tensor->size_bytes);
+        snprintf(size, sizeof size, "%" PRIu64,
+                 tensor->size_bytes + tensor->scales.size_bytes + tensor->sums.size_bytes);
+        snprintf(layout, sizeof layout, tensor->group_rows == 0 ? "%s" : "%s g%u", pml_layout_name(tensor->layout),
+                 tensor->group_rows);
         snprintf(rms, sizeof rms, "%.3g", tensor->quantization_error);
         const char *cells[] = {tensor->name,
                                pml_dtype_name(tensor->dtype),
                                pml_shape_text(tensor->shape, tensor->rank, shape),
-                               pml_layout_name(tensor->layout),
+                               layout,
                                offset,
                                size,
                                tensor->transforms[0] == '\0' ? "-" : tensor->transforms,
@@ -145,6 +148,12 @@ static void write_file_tensor(pml_json_writer *w, const pml_file_tensor *tensor)
     pml_json_string(w, "checksum", checksum);
     pml_json_string(w, "transform", tensor->transforms);
     pml_json_f64(w, "quantization_error", tensor->quantization_error);
+    if (tensor->dtype == PML_DTYPE_I8) {
+        pml_json_u64(w, "group_rows", tensor->group_rows);
+        pml_json_f64(w, "scale_factor", (double)tensor->scale_factor);
+        pml_json_u64(w, "scales_bytes", tensor->scales.size_bytes);
+        pml_json_u64(w, "sums_bytes", tensor->sums.size_bytes);
+    }
     pml_json_end_object(w);
 }
 

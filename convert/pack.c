@@ -5,30 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convert/gather.h"
-#include "convert/lines.h"
+#include "convert/pack_parts.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/quote.h"
-
-/* Floats of one chunk. Where the source runs along the rows, a panel needs no more than fits the second-level cache
- * together with what it is read from; elsewhere a larger chunk makes the runs longer that are read at a time. */
-#define CHUNK_FLOATS ((size_t)1 << 20)
-#define PANEL_CHUNK_FLOATS ((size_t)1 << 16)
-
-struct pml_packer {
-    pml_gather gather;
-    float *values;     /* CHUNK_FLOATS: a chunk in stored order */
-    uint16_t *rounded; /* the same as BF16 */
-};
 
 pml_status pml_packer_create(pml_packer **packer, pml_error *error) {
     pml_status status = PML_OK;
     pml_packer *created = NULL;
     *packer = NULL;
     PML_TRY(pml_alloc(1, sizeof *created, &created, error));
-    PML_TRY(pml_alloc_aligned(CHUNK_FLOATS * sizeof *created->values, (void **)&created->values, error));
-    PML_TRY(pml_alloc_aligned(CHUNK_FLOATS * sizeof *created->rounded, (void **)&created->rounded, error));
+    PML_TRY(pml_alloc_aligned(PML_CHUNK_FLOATS * sizeof *created->values, (void **)&created->values, error));
+    PML_TRY(pml_alloc_aligned(PML_CHUNK_FLOATS * sizeof *created->rounded, (void **)&created->rounded, error));
+    PML_TRY(pml_alloc(PML_I8_CHUNK_ENTRIES, sizeof *created->scales, &created->scales, error));
+    PML_TRY(pml_alloc(PML_I8_CHUNK_ENTRIES, sizeof *created->sums, &created->sums, error));
     *packer = created;
     created = NULL;
 done:
@@ -40,17 +30,21 @@ void pml_packer_destroy(pml_packer *packer) {
     if (packer != NULL) {
         pml_free(packer->values);
         pml_free(packer->rounded);
+        pml_free(packer->scales);
+        pml_free(packer->sums);
         pml_free(packer);
     }
 }
 
 uint64_t pml_packer_buffer_bytes(void) {
-    return sizeof(pml_packer) + CHUNK_FLOATS * (sizeof(float) + sizeof(uint16_t));
+    return sizeof(pml_packer) + PML_CHUNK_FLOATS * (sizeof(float) + sizeof(uint16_t)) +
+           PML_I8_CHUNK_ENTRIES * 2 * sizeof(uint32_t);
 }
 
 void pml_pack_choose(const pml_weight_spec *spec, pml_dtype dtype, pml_layout layout, pml_dtype *stored_dtype,
                      pml_layout *stored_layout) {
-    const bool is_operand = spec->role == PML_ROLE_MATRIX || spec->role == PML_ROLE_CONVOLUTION;
+    const bool is_operand = spec->role == PML_ROLE_MATRIX || spec->role == PML_ROLE_CONVOLUTION ||
+                            (spec->role == PML_ROLE_EMBEDDING && dtype == PML_DTYPE_I8);
     *stored_dtype = is_operand ? dtype : PML_DTYPE_F32;
     *stored_layout = is_operand ? layout : PML_LAYOUT_ROW;
 }
@@ -108,9 +102,8 @@ static void describe_value(double exact, pml_dtype dtype, char text[64]) {
     }
 }
 
-/* Some number of this rectangle cannot be stored as a finite one: counts them, or fails at the first. */
-static pml_status examine(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
-                          pml_pack_result *result, pml_error *error) {
+pml_status pml_pack_examine(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
+                            pml_pack_result *result, pml_error *error) {
     pml_status status = PML_OK;
     pml_gather *gather = &packer->gather;
     for (uint64_t i = 0; i < block->n_rows; i++) {
@@ -124,15 +117,16 @@ static pml_status examine(pml_packer *packer, const pml_pack_job *job, const pml
             const bool overflowed = isfinite(exact);
             result->n_overflowed += overflowed ? 1 : 0;
             result->n_nonfinite += overflowed ? 0 : 1;
-            if (!job->allow_nonfinite) {
+            if (!job->allow_nonfinite || job->dtype == PML_DTYPE_I8) {
                 char index[256], value[64];
                 describe_index(gather->tensor, i_element, index);
                 describe_value(exact, job->dtype, value);
                 PML_TRY(PML_FAIL_AT(
                     error, PML_E_NUMERIC, gather->tensor->offset_bytes + i_element * gather->element_bytes,
-                    "%s: tensor %s holds %s at index %" PRIu64 " %s (--allow-nonfinite converts such values too)",
+                    "%s: tensor %s holds %s at index %" PRIu64 " %s (%s)",
                     pml_source_file_name(gather->source, gather->tensor->i_file),
-                    pml_quote(&(pml_quoted){{0}}, gather->tensor->name), value, i_element, index));
+                    pml_quote(&(pml_quoted){{0}}, gather->tensor->name), value, i_element, index,
+                    job->dtype == PML_DTYPE_I8 ? "I8 cannot hold it" : "--allow-nonfinite converts such values too"));
             }
         }
     }
@@ -140,9 +134,8 @@ done:
     return status;
 }
 
-/* Tells the job which source bytes a rectangle is about to need. */
-static pml_status announce(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
-                           pml_error *error) {
+pml_status pml_pack_announce(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
+                             pml_error *error) {
     pml_status status = PML_OK;
     pml_gather_block one = *block;
     uint64_t end_bytes;
@@ -165,7 +158,7 @@ static pml_status emit(pml_packer *packer, const pml_pack_job *job, const pml_ga
     pml_status status = PML_OK;
     const bool as_bf16 = job->dtype == PML_DTYPE_BF16;
     if (!pml_lines_are_finite(packer->values, n_floats, as_bf16)) {
-        PML_TRY(examine(packer, job, block, result, error));
+        PML_TRY(pml_pack_examine(packer, job, block, result, error));
     }
     if (!as_bf16) {
         PML_TRY(job->sink(job->user, packer->values, n_floats * sizeof *packer->values, error));
@@ -187,12 +180,31 @@ done:
     return status;
 }
 
+pml_status pml_pack_read_panels(pml_packer *packer, const pml_gather_block *block, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_gather *gather = &packer->gather;
+    const size_t n_panels = (block->n_columns + PML_PANEL_COLUMNS - 1) / PML_PANEL_COLUMNS;
+    const size_t n_strip = gather->by_columns ? block->n_rows : PML_PANEL_COLUMNS;
+    for (size_t i = 0; i < block->n_rows; i += n_strip) {
+        for (size_t p = 0; p < n_panels; p++) {
+            const size_t n_before = p * PML_PANEL_COLUMNS, n_left = block->n_columns - n_before;
+            const pml_gather_block strip = {block->batch, block->row + i, block->column + n_before,
+                                            block->n_rows - i < n_strip ? block->n_rows - i : n_strip,
+                                            n_left < PML_PANEL_COLUMNS ? n_left : PML_PANEL_COLUMNS};
+            PML_TRY(pml_gather_read(gather, &strip, true, packer->values + (p * block->n_rows + i) * PML_PANEL_COLUMNS,
+                                    PML_PANEL_COLUMNS, error));
+        }
+    }
+done:
+    return status;
+}
+
 /* One batch in panels: as many whole panels at a time as a chunk holds, or a piece of one. */
 static pml_status pack_panels(pml_packer *packer, const pml_pack_job *job, uint64_t batch, pml_pack_result *result,
                               pml_rounding *rounding, pml_error *error) {
     pml_status status = PML_OK;
     pml_gather *gather = &packer->gather;
-    const size_t n_floats = gather->by_columns ? PANEL_CHUNK_FLOATS : CHUNK_FLOATS;
+    const size_t n_floats = gather->by_columns ? PML_PANEL_CHUNK_FLOATS : PML_CHUNK_FLOATS;
     const uint64_t n_lines = n_floats / PML_PANEL_COLUMNS;
     const size_t most_rows = (size_t)(gather->n_rows < n_lines ? gather->n_rows : n_lines);
     /* Odd row counts are padded per panel when rounded: the padded form must fit as well. */
@@ -205,21 +217,9 @@ static pml_status pack_panels(pml_packer *packer, const pml_pack_job *job, uint6
             const pml_gather_block chunk = {batch, row, column, rows_left < most_rows ? (size_t)rows_left : most_rows,
                                             columns_left < most_columns ? (size_t)columns_left : most_columns};
             const size_t n_panels = (chunk.n_columns + PML_PANEL_COLUMNS - 1) / PML_PANEL_COLUMNS;
-            const size_t n_strip = gather->by_columns ? chunk.n_rows : PML_PANEL_COLUMNS;
             PML_TRY(pml_cancel_check(error));
-            PML_TRY(announce(packer, job, &chunk, error));
-            for (size_t i = 0; i < chunk.n_rows; i += n_strip) {
-                for (size_t p = 0; p < n_panels; p++) {
-                    const size_t n_before = p * PML_PANEL_COLUMNS;
-                    const pml_gather_block strip = {
-                        batch, row + i, column + n_before, chunk.n_rows - i < n_strip ? chunk.n_rows - i : n_strip,
-                        chunk.n_columns - n_before < PML_PANEL_COLUMNS ? chunk.n_columns - n_before
-                                                                       : PML_PANEL_COLUMNS};
-                    PML_TRY(pml_gather_read(gather, &strip, true,
-                                            packer->values + (p * chunk.n_rows + i) * PML_PANEL_COLUMNS,
-                                            PML_PANEL_COLUMNS, error));
-                }
-            }
+            PML_TRY(pml_pack_announce(packer, job, &chunk, error));
+            PML_TRY(pml_pack_read_panels(packer, &chunk, error));
             PML_TRY(emit(packer, job, &chunk, n_panels * chunk.n_rows * PML_PANEL_COLUMNS, result, rounding, error));
         }
     }
@@ -232,8 +232,8 @@ static pml_status pack_rows(pml_packer *packer, const pml_pack_job *job, uint64_
                             pml_rounding *rounding, pml_error *error) {
     pml_status status = PML_OK;
     pml_gather *gather = &packer->gather;
-    const size_t most_columns = (size_t)(gather->n_columns < CHUNK_FLOATS ? gather->n_columns : CHUNK_FLOATS);
-    const size_t most_rows = CHUNK_FLOATS / most_columns;
+    const size_t most_columns = (size_t)(gather->n_columns < PML_CHUNK_FLOATS ? gather->n_columns : PML_CHUNK_FLOATS);
+    const size_t most_rows = PML_CHUNK_FLOATS / most_columns;
     for (uint64_t row = 0; row < gather->n_rows; row += most_rows) {
         const uint64_t rows_left = gather->n_rows - row;
         for (uint64_t column = 0; column < gather->n_columns; column += most_columns) {
@@ -241,7 +241,7 @@ static pml_status pack_rows(pml_packer *packer, const pml_pack_job *job, uint64_
             const pml_gather_block chunk = {batch, row, column, rows_left < most_rows ? (size_t)rows_left : most_rows,
                                             columns_left < most_columns ? (size_t)columns_left : most_columns};
             PML_TRY(pml_cancel_check(error));
-            PML_TRY(announce(packer, job, &chunk, error));
+            PML_TRY(pml_pack_announce(packer, job, &chunk, error));
             PML_TRY(pml_gather_read(gather, &chunk, false, packer->values, chunk.n_columns, error));
             PML_TRY(emit(packer, job, &chunk, chunk.n_rows * chunk.n_columns, result, rounding, error));
         }
@@ -254,12 +254,18 @@ pml_status pml_packer_run(pml_packer *packer, const pml_pack_job *job, pml_pack_
     pml_status status = PML_OK;
     pml_rounding rounding = {0, 0};
     *result = (pml_pack_result){0};
-    if ((job->dtype != PML_DTYPE_F32 && job->dtype != PML_DTYPE_BF16) ||
-        (job->layout == PML_LAYOUT_PANEL && job->weight->weight->rank < 2)) {
+    const bool is_i8 = job->dtype == PML_DTYPE_I8;
+    if ((job->dtype != PML_DTYPE_F32 && job->dtype != PML_DTYPE_BF16 && !is_i8) ||
+        (job->layout == PML_LAYOUT_PANEL && job->weight->weight->rank < 2) ||
+        (is_i8 && job->layout != PML_LAYOUT_PANEL)) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "weight '%s' cannot be packed as %s %s", job->weight->weight->name,
                          pml_dtype_name(job->dtype), pml_layout_name(job->layout)));
     }
     PML_TRY(pml_gather_init(&packer->gather, job->source, job->weight, error));
+    if (is_i8) {
+        PML_TRY(pml_pack_i8(packer, job, result, error));
+        goto done;
+    }
     for (uint64_t batch = 0; batch < packer->gather.n_batches; batch++) {
         PML_TRY(job->layout == PML_LAYOUT_PANEL ? pack_panels(packer, job, batch, result, &rounding, error)
                                                 : pack_rows(packer, job, batch, result, &rounding, error));

@@ -1,8 +1,9 @@
 /* Packing: one mapped weight becomes the stored bytes of its layout, streamed through bounded buffers.
  *
  * Source elements (F64 F32 F16 BF16) are widened to F32 (F64 rounds once), put into logical order by the mapping's
- * transforms, rounded to the stored dtype (BF16: nearest even) and laid out as runtime/file/layout.h says. Works in
- * place on mapped bytes of any alignment; needs the same few MiB for any size of tensor. */
+ * transforms, rounded to the stored dtype (BF16: nearest even; I8: convert/i8_search.h) and laid out as
+ * runtime/file/layout.h says. Works in place on mapped bytes of any alignment; needs the same few MiB for any size of
+ * tensor: what I8 must know of a whole column or tensor before its first value is read again where it does not fit. */
 #ifndef PML_CONVERT_PACK_H
 #define PML_CONVERT_PACK_H
 
@@ -18,19 +19,23 @@ uint64_t pml_packer_buffer_bytes(void);      /* what a packer allocates, whateve
 typedef struct pml_pack_job {
     pml_source *source;
     const pml_mapped_weight *weight;
-    pml_dtype dtype; /* F32 or BF16 */
+    pml_dtype dtype;     /* F32, BF16 or I8 */
+    uint32_t group_rows; /* I8: 0, 32 or 64 */
     pml_layout layout;
     bool allow_nonfinite; /* keep NaN and infinities, and let what exceeds the stored range become infinite */
     /* Told before bytes of `tensor` below `end_bytes` (from its start) are read; NULL: nobody is told. */
     pml_status (*before_read)(void *user, const pml_source_tensor *tensor, uint64_t end_bytes, pml_error *error);
     /* Takes the next stored bytes, borrowed for the call. In total exactly pml_layout_size bytes. */
     pml_status (*sink)(void *user, const void *bytes, size_t size_bytes, pml_error *error);
+    /* I8: takes the next bytes of scales, or of sums, likewise. */
+    pml_status (*side_sink)(void *user, bool is_sums, const void *bytes, size_t size_bytes, pml_error *error);
     void *user;
 } pml_pack_job;
 
 typedef struct pml_pack_result {
-    /* Of BF16, against the F32 value: root of (sum of squared differences / sum of squares); 0 for F32. */
+    /* Of BF16 and I8, against the F32 value: root of (sum of squared differences / sum of squares); 0 for F32. */
     double quantization_error;
+    float scale_factor;    /* of I8 in groups */
     uint64_t n_nonfinite;  /* NaN and infinities of the source */
     uint64_t n_overflowed; /* finite values that became infinite */
 } pml_pack_result;
@@ -40,8 +45,8 @@ typedef struct pml_pack_result {
 pml_status pml_packer_run(pml_packer *packer, const pml_pack_job *job, pml_pack_result *result,
                           pml_error *error) PML_WARN_UNUSED;
 
-/* What a weight is stored as when `dtype` and `layout` are asked for: products' operands follow, everything else stays
- * F32 row. */
+/* What a weight is stored as when `dtype` and `layout` are asked for: products' operands follow, embeddings when it is
+ * I8, everything else stays F32 row. */
 void pml_pack_choose(const pml_weight_spec *spec, pml_dtype dtype, pml_layout layout, pml_dtype *stored_dtype,
                      pml_layout *stored_layout);
 

@@ -10,6 +10,7 @@
 #include "convert/pack.h"
 #include "convert/readme.h"
 #include "convert/series_state.h"
+#include "convert/stored_type.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 #include "runtime/base/publish.h"
@@ -22,8 +23,8 @@
 
 /* ---- the output's name ----------------------------------------------------------------------------------------- */
 
-static const char *dtype_text(pml_dtype dtype) {
-    return dtype == PML_DTYPE_BF16 ? "bf16" : "f32";
+static const char *dtype_text(const pml_convert_options *options) {
+    return pml_stored_type_name((pml_stored_type){options->dtype, options->group_rows});
 }
 
 /* Replaces {name} and {dtype}. */
@@ -37,7 +38,7 @@ static pml_status expand_output(pml_plan *plan, pml_error *error) {
             value = plan->bundle->name;
             at += 6;
         } else if (strncmp(at, "{dtype}", 7) == 0) {
-            value = dtype_text(plan->options->dtype);
+            value = dtype_text(plan->options);
             at += 7;
         }
         if (value == NULL) {
@@ -146,17 +147,15 @@ static pml_status plan_tensors(pml_plan *plan, pml_error *error) {
         const pml_weight_instance *weight = mapped->weight;
         pml_plan_tensor *tensor = &plan->tensors[plan->n_tensors];
         tensor->mapped = mapped;
-        pml_pack_choose(weight->spec, plan->options->dtype, plan->options->layout, &tensor->dtype, &tensor->layout);
         if (mapped->n_parts == 0) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "weight '%s' has no source", weight->name));
         }
         for (size_t k = 0; k < mapped->n_parts; k++) {
             PML_TRY(pml_pack_check_dtype(plan->bundle->tensors, mapped->parts[k].source, error));
         }
-        PML_TRY(
-            pml_layout_size(tensor->layout, tensor->dtype, weight->shape, weight->rank, &tensor->size_bytes, error));
         plan->n_tensors++;
     }
+    PML_TRY(pml_plan_choose_types(plan, error));
     if (plan->n_tensors > 1) {
         qsort(plan->tensors, plan->n_tensors, sizeof *plan->tensors, compare_positions);
     }
@@ -170,8 +169,8 @@ pml_status pml_plan_declare(const pml_plan *plan, pml_writer *writer, size_t *i_
     for (size_t i = 0; i < plan->n_tensors; i++) {
         const pml_plan_tensor *tensor = &plan->tensors[i];
         const pml_weight_instance *weight = tensor->mapped->weight;
-        PML_TRY(pml_writer_add_tensor(writer, weight->name, tensor->dtype, tensor->layout, weight->shape, weight->rank,
-                                      tensor->mapped->transform, &i_tensors[i], error));
+        PML_TRY(pml_writer_add_grouped(writer, weight->name, tensor->dtype, tensor->layout, tensor->group_rows,
+                                       weight->shape, weight->rank, tensor->mapped->transform, &i_tensors[i], error));
     }
     if (plan->tokenizer.bytes != NULL) {
         PML_TRY(
@@ -253,13 +252,14 @@ static pml_status record_options(pml_plan *plan, pml_error *error) {
     pml_status status = PML_OK;
     const pml_convert_options *options = plan->options;
     const size_t n_settings = options->bundle.n_settings;
+    const size_t n_owned = n_settings + options->n_type_rules;
     char **owned = NULL;
     const char **texts = NULL;
-    char dtype[32], layout[32], arch[PML_MAX_NAME_BYTES];
+    char dtype[32], layout[32], max_error[48], arch[PML_MAX_NAME_BYTES];
     size_t n = 0;
-    PML_TRY(pml_alloc(n_settings + 1, sizeof *owned, &owned, error));
-    PML_TRY(pml_alloc(n_settings + 5, sizeof *texts, &texts, error));
-    (void)snprintf(dtype, sizeof dtype, "dtype=%s", dtype_text(options->dtype));
+    PML_TRY(pml_alloc(n_owned + 1, sizeof *owned, &owned, error));
+    PML_TRY(pml_alloc(n_owned + 6, sizeof *texts, &texts, error));
+    (void)snprintf(dtype, sizeof dtype, "dtype=%s", dtype_text(options));
     (void)snprintf(layout, sizeof layout, "layout=%s", pml_layout_name(options->layout));
     texts[n++] = dtype;
     texts[n++] = layout;
@@ -273,17 +273,23 @@ static pml_status record_options(pml_plan *plan, pml_error *error) {
     if (options->selftest_path != NULL) {
         texts[n++] = "embed-selftest";
     }
-    for (size_t i = 0; i < n_settings; i++) {
-        const char *setting = options->bundle.settings[i];
-        const size_t length = strlen(setting);
-        PML_TRY(pml_alloc(length + 5, 1, &owned[i], error));
-        memcpy(owned[i], "set=", 4);
-        memcpy(owned[i] + 4, setting, length);
+    if (options->max_error > 0) {
+        (void)snprintf(max_error, sizeof max_error, "max-error=%.17g", options->max_error);
+        texts[n++] = max_error;
+    }
+    for (size_t i = 0; i < n_owned; i++) {
+        const bool is_rule = i >= n_settings;
+        const char *key = is_rule ? "tensor-type=" : "set=";
+        const char *value = is_rule ? options->type_rules[i - n_settings] : options->bundle.settings[i];
+        const size_t key_bytes = strlen(key), value_bytes = strlen(value);
+        PML_TRY(pml_alloc(key_bytes + value_bytes + 1, 1, &owned[i], error));
+        memcpy(owned[i], key, key_bytes);
+        memcpy(owned[i] + key_bytes, value, value_bytes);
         texts[n++] = owned[i];
     }
     PML_TRY(pml_metadata_set_strings(plan->metadata, "provenance.options", texts, n, error));
 done:
-    for (size_t i = 0; owned != NULL && i < n_settings; i++) {
+    for (size_t i = 0; owned != NULL && i < n_owned; i++) {
         pml_free(owned[i]);
     }
     pml_free(owned);
@@ -333,8 +339,8 @@ pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, 
     pml_status status = PML_OK;
     pml_plan *made = NULL;
     *plan = NULL;
-    if (options->dtype != PML_DTYPE_F32 && options->dtype != PML_DTYPE_BF16) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "dtype %s: weights are stored as F32 or BF16",
+    if (strcmp(dtype_text(options), "?") == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "dtype %s: weights are stored as F32, BF16 or I8",
                          pml_dtype_name(options->dtype)));
     }
     if (!options->writes_nothing && options->output != NULL && strchr(options->output, '{') == NULL) {

@@ -10,7 +10,12 @@ typedef struct pml_convert_options {
     const char *source;
     const char *output; /* may contain {name} and {dtype}; NULL: "{name}.pml" in the current directory */
     pml_bundle_options bundle;
-    pml_dtype dtype; /* F32 or BF16 */
+    pml_dtype dtype;     /* F32, BF16 or I8 */
+    uint32_t group_rows; /* I8: 0, 32 or 64 */
+    const char *
+        *type_rules; /* "PATTERN=TYPE" (convert/stored_type.h) of single weights; the last one that matches counts */
+    size_t n_type_rules;
+    double max_error; /* greatest quantization error of a weight, above which I8 becomes BF16; 0: any */
     pml_layout layout;
     bool replace; /* an existing output may be replaced */
     bool allow_nonfinite;
@@ -21,8 +26,9 @@ typedef struct pml_convert_options {
 typedef struct pml_plan_tensor {
     const pml_mapped_weight *mapped;
     pml_dtype dtype;
+    uint32_t group_rows; /* I8 */
     pml_layout layout;
-    uint64_t size_bytes;
+    uint64_t size_bytes; /* scales and sums included */
 } pml_plan_tensor;
 
 typedef struct pml_plan {               /* read-only for callers; pointers are owned by the plan */
@@ -41,9 +47,14 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
 
 /* Opens and understands the source. `options` is borrowed until destroy. The output can be created, is none of
  * the sources, and does not exist unless `replace`. Errors: ARGUMENT, those of pml_publish_check, pml_bundle_open,
- * pml_mapping_create and pml_series_state_read, UNSUPPORTED (dtype), NOT_FOUND (the vectors too). */
+ * pml_mapping_create, pml_series_state_read and pml_plan_choose_types, UNSUPPORTED (dtype), NOT_FOUND (vectors too). */
 pml_status pml_plan_create(const pml_convert_options *options, pml_plan **plan, pml_error *error) PML_WARN_UNUSED;
 void pml_plan_destroy(pml_plan *plan); /* NULL is allowed */
+
+/* Decides in which form each weight is stored, and how large it becomes. With max_error, weights are packed to learn
+ * their errors. Errors: ARGUMENT (rules that match no matrix; I8 in layout row), NUMERIC (a weight whose error is above
+ * max_error in BF16 too), those of packing. For plan.c. */
+pml_status pml_plan_choose_types(pml_plan *plan, pml_error *error) PML_WARN_UNUSED;
 
 /* Declares metadata, tensors and blobs of the plan; i_tensors[i] is the writer's number of plan->tensors[i]. Errors:
  * those of the writer. */

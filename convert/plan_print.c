@@ -29,7 +29,8 @@ pml_status pml_plan_print_tensors(const pml_plan *plan, FILE *stream, pml_error 
         const pml_plan_tensor *tensor = &plan->tensors[i];
         const pml_mapped_weight *mapped = tensor->mapped;
         char shape[PML_SHAPE_TEXT_BYTES], stored[32], size[32], source[PML_MAX_NAME_BYTES + 32];
-        (void)snprintf(stored, sizeof stored, "%s %s", pml_dtype_name(tensor->dtype), pml_layout_name(tensor->layout));
+        (void)snprintf(stored, sizeof stored, tensor->group_rows == 0 ? "%s %s" : "%s %s g%u",
+                       pml_dtype_name(tensor->dtype), pml_layout_name(tensor->layout), tensor->group_rows);
         (void)snprintf(size, sizeof size, "%" PRIu64, tensor->size_bytes);
         (void)snprintf(source, sizeof source, mapped->n_parts > 1 ? "%s and %zu more" : "%s", source_name(tensor),
                        mapped->n_parts - 1);
@@ -50,17 +51,28 @@ done:
 
 /* How many tensors are stored in each form: "38 F32 panel, 41 F32 row". */
 static void print_forms(const pml_plan *plan, FILE *stream) {
-    static const pml_dtype dtypes[] = {PML_DTYPE_F32, PML_DTYPE_BF16};
-    static const pml_layout layouts[] = {PML_LAYOUT_PANEL, PML_LAYOUT_ROW};
+    static const struct {
+        pml_dtype dtype;
+        uint32_t group_rows;
+        pml_layout layout;
+        const char *text;
+    } forms[] = {{PML_DTYPE_F32, 0, PML_LAYOUT_PANEL, "F32 panel"},
+                 {PML_DTYPE_F32, 0, PML_LAYOUT_ROW, "F32 row"},
+                 {PML_DTYPE_BF16, 0, PML_LAYOUT_PANEL, "BF16 panel"},
+                 {PML_DTYPE_BF16, 0, PML_LAYOUT_ROW, "BF16 row"},
+                 {PML_DTYPE_I8, 0, PML_LAYOUT_PANEL, "I8 panel"},
+                 {PML_DTYPE_I8, 64, PML_LAYOUT_PANEL, "I8 panel in groups of 64"},
+                 {PML_DTYPE_I8, 32, PML_LAYOUT_PANEL, "I8 panel in groups of 32"}};
     const char *separator = "";
-    for (size_t form = 0; form < 4; form++) {
+    for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
         size_t count = 0;
         for (size_t i = 0; i < plan->n_tensors; i++) {
-            count += plan->tensors[i].dtype == dtypes[form / 2] && plan->tensors[i].layout == layouts[form % 2];
+            const pml_plan_tensor *tensor = &plan->tensors[i];
+            count += tensor->dtype == forms[k].dtype && tensor->layout == forms[k].layout &&
+                     tensor->group_rows == forms[k].group_rows;
         }
         if (count > 0) {
-            (void)fprintf(stream, "%s%zu %s %s", separator, count, pml_dtype_name(dtypes[form / 2]),
-                          pml_layout_name(layouts[form % 2]));
+            (void)fprintf(stream, "%s%zu %s", separator, count, forms[k].text);
             separator = ", ";
         }
     }
@@ -135,6 +147,9 @@ static void print_json_tensors(const pml_plan *plan, pml_json_writer *w) {
         pml_shape_json(w, "shape", mapped->weight->shape, mapped->weight->rank);
         pml_json_string(w, "dtype", pml_dtype_name(tensor->dtype));
         pml_json_string(w, "layout", pml_layout_name(tensor->layout));
+        if (tensor->dtype == PML_DTYPE_I8) {
+            pml_json_u64(w, "group_rows", tensor->group_rows);
+        }
         pml_json_u64(w, "size_bytes", tensor->size_bytes);
         pml_json_string(w, "transform", mapped->transform);
         pml_json_begin_array(w, "sources");

@@ -2,8 +2,10 @@
  * with other bytes than the conversion wrote. */
 #include "convert/repeat_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "convert/stored_type.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/quote.h"
 
@@ -30,10 +32,14 @@ static pml_status read_option(const char *option, pml_repeat *repeat, pml_error 
     pml_convert_options *options = &repeat->options;
     const char *value = NULL;
     pml_quoted quoted;
-    if ((value = value_of(option, "dtype")) != NULL && strcmp(value, "f32") == 0) {
-        options->dtype = PML_DTYPE_F32;
-    } else if (value != NULL && strcmp(value, "bf16") == 0) {
-        options->dtype = PML_DTYPE_BF16;
+    pml_stored_type type;
+    if ((value = value_of(option, "dtype")) != NULL && pml_stored_type_find(value, &type)) {
+        options->dtype = type.dtype;
+        options->group_rows = type.group_rows;
+    } else if ((value = value_of(option, "tensor-type")) != NULL) {
+        repeat->type_rules[options->n_type_rules++] = value;
+    } else if ((value = value_of(option, "max-error")) != NULL) {
+        options->max_error = strtod(value, NULL);
     } else if ((value = value_of(option, "layout")) != NULL) {
         return pml_layout_from_name(value, &options->layout, error);
     } else if ((value = value_of(option, "arch")) != NULL) {
@@ -56,10 +62,12 @@ pml_status pml_repeat_read(const pml_file *file, pml_repeat *repeat, pml_error *
     *repeat = (pml_repeat){.options = {.dtype = PML_DTYPE_F32, .layout = PML_LAYOUT_PANEL}};
     PML_TRY(pml_repeat_texts(file, "provenance.options", &texts, &count, error));
     PML_TRY(pml_alloc(count, sizeof *repeat->settings, &repeat->settings, error));
+    PML_TRY(pml_alloc(count, sizeof *repeat->type_rules, &repeat->type_rules, error));
     for (size_t i = 0; i < count; i++) {
         PML_TRY(read_option(texts[i], repeat, error));
     }
     repeat->options.bundle.settings = repeat->settings;
+    repeat->options.type_rules = repeat->type_rules;
 done:
     if (status != PML_OK) {
         pml_repeat_deinit(repeat);
@@ -69,5 +77,6 @@ done:
 
 void pml_repeat_deinit(pml_repeat *repeat) {
     pml_free(repeat->settings);
+    pml_free(repeat->type_rules);
     *repeat = (pml_repeat){0};
 }

@@ -8,6 +8,7 @@
 typedef struct pml_repeat {      /* zero = safe to deinit */
     pml_convert_options options; /* borrows from the file; source, output and paths are the caller's to set */
     const char **settings;       /* owned; the texts belong to the file */
+    const char **type_rules;     /* likewise */
 } pml_repeat;
 
 /* Reads "provenance.options" of `file`. Errors: CONFIG (not recorded, or recorded by a converter that knew more

@@ -60,9 +60,12 @@ typedef struct comparison { /* of one tensor */
     const uint8_t *bytes; /* stored */
     uint64_t position;    /* stored bytes that were compared */
     bool differs;
+    bool in_side;    /* scales or sums differ, the values before them do not */
     bool in_element; /* otherwise the difference is in the padding */
     uint64_t i_element;
     double stored_value, expected_value;
+    const uint8_t *sides[2]; /* stored scales and sums of I8 */
+    uint64_t side_bytes[2], side_positions[2];
 } comparison;
 
 /* Notes where `expected` differs from the stored bytes at c->position. */
@@ -99,6 +102,24 @@ done:
     return status;
 }
 
+/* Scales and sums follow from the values: where they alone differ, the cause is named. */
+static pml_status compare_side(void *user, bool is_sums, const void *bytes, size_t size_bytes, pml_error *error) {
+    comparison *c = user;
+    pml_status status = PML_OK;
+    const uint64_t position = c->side_positions[is_sums];
+    if (size_bytes > c->side_bytes[is_sums] - position) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor %s: more scales than its stored form has", c->stored->name));
+    }
+    if (memcmp(bytes, c->sides[is_sums] + position, size_bytes) != 0) {
+        c->differs = true;
+        c->in_side = true;
+        PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "tensor %s differs", c->stored->name));
+    }
+    c->side_positions[is_sums] += size_bytes;
+done:
+    return status;
+}
+
 /* True when what the table says of the tensor is what the plan says; otherwise `cause` tells. */
 static bool same_form(const verification *v, const pml_plan_tensor *planned, const pml_file_tensor *stored, char *cause,
                       size_t capacity) {
@@ -109,10 +130,12 @@ static bool same_form(const verification *v, const pml_plan_tensor *planned, con
                  pml_shape_text(stored->shape, stored->rank, was), pml_shape_text(weight->shape, weight->rank, is));
         return false;
     }
-    if (stored->dtype != planned->dtype || stored->layout != planned->layout) {
-        snprintf(cause, capacity, "it is stored as %s %s, the recorded options give %s %s",
-                 pml_dtype_name(stored->dtype), pml_layout_name(stored->layout), pml_dtype_name(planned->dtype),
-                 pml_layout_name(planned->layout));
+    if (stored->dtype != planned->dtype || stored->layout != planned->layout ||
+        stored->group_rows != planned->group_rows) {
+        snprintf(cause, capacity,
+                 "it is stored as %s %s in groups of %u, the recorded options give %s %s in groups of %u",
+                 pml_dtype_name(stored->dtype), pml_layout_name(stored->layout), stored->group_rows,
+                 pml_dtype_name(planned->dtype), pml_layout_name(planned->layout), planned->group_rows);
         return false;
     }
     const char *transform = planned->mapped->transform != NULL ? planned->mapped->transform : "";
@@ -127,7 +150,9 @@ static bool same_form(const verification *v, const pml_plan_tensor *planned, con
 static pml_status report_bytes(verification *v, const comparison *c, pml_error *error) {
     char cause[256];
     pml_finding *finding = NULL;
-    if (c->in_element) {
+    if (c->in_side) {
+        snprintf(cause, sizeof cause, "its scales or sums are not what packing gives");
+    } else if (c->in_element) {
         snprintf(cause, sizeof cause, "element %" PRIu64 " is %.9g, the source gives %.9g", c->i_element,
                  c->stored_value, c->expected_value);
     } else {
@@ -159,13 +184,20 @@ static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml
         PML_TRY(add_finding(v, PML_FINDING_TENSOR, name, cause, NULL, error));
         goto done;
     }
-    comparison c = {.v = v, .stored = stored, .bytes = pml_file_tensor_data(v->file, stored)};
+    comparison c = {
+        .v = v,
+        .stored = stored,
+        .bytes = pml_file_tensor_data(v->file, stored),
+        .sides = {pml_file_extent_data(v->file, &stored->scales), pml_file_extent_data(v->file, &stored->sums)},
+        .side_bytes = {stored->scales.size_bytes, stored->sums.size_bytes}};
     const pml_pack_job job = {.source = plan->bundle->tensors,
                               .weight = planned->mapped,
                               .dtype = planned->dtype,
+                              .group_rows = planned->group_rows,
                               .layout = planned->layout,
                               .allow_nonfinite = plan->options->allow_nonfinite,
                               .sink = compare_bytes,
+                              .side_sink = compare_side,
                               .user = &c};
     status = pml_packer_run(packer, &job, &result, error);
     if (status == PML_E_MISMATCH && c.differs) {
@@ -173,6 +205,11 @@ static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml
     } else {
         PML_TRY(status);
         v->report->n_bytes += c.position;
+        if (memcmp(&result.scale_factor, &stored->scale_factor, sizeof(float)) != 0) {
+            snprintf(cause, sizeof cause, "the factor of its scales is %.9g, packing gives %.9g",
+                     (double)stored->scale_factor, (double)result.scale_factor);
+            PML_TRY(add_finding(v, PML_FINDING_TENSOR, name, cause, NULL, error));
+        }
         if (v->options->export_dialect == NULL && /* what was rounded before is not rounded again */
             memcmp(&result.quantization_error, &stored->quantization_error, sizeof(double)) != 0) {
             snprintf(cause, sizeof cause, "its recorded rounding error is %.6g, packing gives %.6g",

@@ -324,7 +324,14 @@ class PmlFile:
             if a[:, :, out:].any():
                 raise PmlError(f"{name}: {key} of padding columns are not zero")
             sides.append(a[:, :, :out].reshape(t["shape"][:-2] + (groups, out)))
-        return (self._real(self.raw(name), "I8", t), *sides)
+        q = self._real(self.raw(name), "I8", t)
+        if (q == -128).any() or not np.isfinite(sides[0]).all():
+            raise PmlError(f"{name}: a value of -128, or a scale that is not finite")
+        step = t["group_rows"] or q.shape[-2]
+        parts = [q[..., k * step:(k + 1) * step, :].sum(axis=-2, dtype=np.int64) for k in range(groups)]
+        if not np.array_equal(np.stack(parts, axis=-2), sides[1]):
+            raise PmlError(f"{name}: sums are not those of the values")
+        return (q, *sides)
 
     def tensor(self, name):
         """The logical tensor: float32, or complex64 for C64; I8 is multiplied by its scales."""

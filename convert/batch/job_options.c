@@ -26,6 +26,7 @@ static const struct {
     {"arch", VALUE, false, NULL},       {"allow-nonfinite", FLAG, false, NULL},
     {"set", VALUES, false, NULL},       {"embed-selftest", FILE_NAME, false, NULL},
     {"config", FILE_NAME, false, NULL}, {"map", FILE_NAME, false, NULL},
+    {"max-error", VALUE, false, NULL},  {"tensor-type", VALUES, false, NULL},
 };
 enum { N_KNOWN = sizeof known / sizeof known[0], DTYPE = 0, KEY_BYTES = 65536 };
 
@@ -82,7 +83,7 @@ static pml_status find_option(const char *text, size_t *i_known, const char **va
     }
     return PML_FAIL(error, PML_E_CONFIG,
                     "option %s: a job may set --dtype, --layout, --arch, --allow-nonfinite, --set, --embed-selftest, "
-                    "--config and --map, each as --NAME=VALUE",
+                    "--config, --map, --max-error and --tensor-type, each as --NAME=VALUE",
                     pml_quote(&quoted, text));
 }
 

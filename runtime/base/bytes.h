@@ -7,6 +7,12 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline uint16_t pml_load_u16(const uint8_t *bytes) {
+    uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
 static inline uint32_t pml_load_u32(const uint8_t *bytes) {
     uint32_t value;
     memcpy(&value, bytes, sizeof value);

@@ -148,3 +148,24 @@ float pml_f32_from_f16(uint16_t f16_bits) {
     memcpy(&value, &bits, sizeof value);
     return value;
 }
+
+uint16_t pml_f16_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint16_t sign = (uint16_t)((bits >> 16) & 0x8000u);
+    const uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) {
+        return (uint16_t)(sign | 0x7e00u);
+    }
+    if (magnitude >= 0x477ff000u) { /* 65520, half way between the greatest F16 and what would follow it */
+        return (uint16_t)(sign | 0x7c00u);
+    }
+    if (magnitude < 0x38800000u) { /* below 2^-14: a multiple of 2^-24, to which adding 1/2 rounds */
+        float small;
+        memcpy(&small, &magnitude, sizeof small);
+        small += 0.5f;
+        memcpy(&bits, &small, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3f000000u));
+    }
+    return (uint16_t)(sign | ((magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13));
+}

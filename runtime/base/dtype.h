@@ -55,5 +55,7 @@ double pml_dtype_value(pml_dtype dtype, const void *bytes);
 uint16_t pml_bf16_from_f32(float value);
 float pml_f32_from_bf16(uint16_t bits);
 float pml_f32_from_f16(uint16_t bits);
+/* F16 bits, rounded to nearest even; NaN stays a quiet NaN; overflow gives infinity. */
+uint16_t pml_f16_from_f32(float value);
 
 #endif

@@ -61,6 +61,10 @@ const void *pml_file_tensor_data(const pml_file *file, const pml_file_tensor *te
     return file->bytes + tensor->offset_bytes;
 }
 
+const void *pml_file_extent_data(const pml_file *file, const pml_file_extent *extent) {
+    return extent->size_bytes == 0 ? NULL : file->bytes + extent->offset_bytes;
+}
+
 size_t pml_file_n_blobs(const pml_file *file) {
     return file->header.n_blobs;
 }

@@ -21,4 +21,7 @@ struct pml_file {
 pml_status pml_file_parse(const void *bytes, size_t size_bytes, const char *name, pml_file **file,
                           pml_error *error) PML_WARN_UNUSED;
 
+/* Of an open file's I8 tensor: values without -128, finite scales, right sums. Errors: MISMATCH. */
+pml_status pml_file_verify_i8(const pml_file *file, const pml_file_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
+
 #endif

@@ -53,6 +53,8 @@ const pml_file_tensor *pml_file_tensor_at(const pml_file *file, size_t i_tensor)
 const pml_file_tensor *pml_file_tensor_find(const pml_file *file, const char *name); /* NULL: absent; O(log n) */
 /* The mapped bytes: 64-byte aligned, valid until the file is closed, read-only. */
 const void *pml_file_tensor_data(const pml_file *file, const pml_file_tensor *tensor);
+/* Those of scales or sums; NULL where there are none. */
+const void *pml_file_extent_data(const pml_file *file, const pml_file_extent *extent);
 
 size_t pml_file_n_blobs(const pml_file *file);
 const pml_file_blob *pml_file_blob_at(const pml_file *file, size_t i_blob);

@@ -124,6 +124,9 @@ static pml_status check_tensor(const pml_file *file, const pml_file_tensor *tens
                              sides[i]->size_bytes, sides[i]->checksum, end, error));
         PML_TRY(check_side(file, tensor, sides[i], error));
     }
+    if (tensor->dtype == PML_DTYPE_I8) {
+        PML_TRY(pml_file_verify_i8(file, tensor, error));
+    }
 done:
     return status;
 }

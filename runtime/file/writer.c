@@ -14,11 +14,18 @@
 
 typedef unsigned long long ull; /* for messages */
 
-typedef struct declared_tensor {
-    pml_file_tensor tensor; /* name belongs to writer->names, transforms to this */
-    char *transforms;
+/* One extent of a tensor on its way into the file. */
+typedef struct stream {
+    uint64_t offset_bytes, size_bytes;
     uint64_t written_bytes;
-    XXH3_state_t *state; /* exists while the tensor is partly written */
+    uint64_t checksum;   /* once everything is written */
+    XXH3_state_t *state; /* exists while it is partly written */
+} stream;
+
+typedef struct declared_tensor {
+    pml_file_tensor tensor; /* name belongs to writer->names, transforms to this; extents are filled from streams */
+    char *transforms;
+    stream streams[PML_EXTENT_COUNT];
 } declared_tensor;
 
 typedef struct declared_blob {
@@ -69,7 +76,9 @@ void pml_writer_destroy(pml_writer *writer) {
     }
     for (size_t i = 0; i < writer->n_tensors; i++) {
         pml_free(writer->tensors[i].transforms);
-        pml_free(writer->tensors[i].state);
+        for (size_t k = 0; k < PML_EXTENT_COUNT; k++) {
+            pml_free(writer->tensors[i].streams[k].state);
+        }
     }
     for (size_t i = 0; i < writer->n_blobs; i++) {
         pml_free(writer->blobs[i].name);
@@ -140,13 +149,19 @@ static pml_status check_name(const char *name, const char *what, pml_error *erro
 }
 
 /* A shape or dtype that the format cannot hold is the caller's mistake here, not a file's. */
-static pml_status check_shape(pml_file_tensor *tensor, pml_error *error) {
-    if (tensor->dtype != PML_DTYPE_F32 && tensor->dtype != PML_DTYPE_BF16) {
+static pml_status check_shape(declared_tensor *declared, pml_error *error) {
+    const pml_file_tensor *tensor = &declared->tensor;
+    stream *streams = declared->streams;
+    if (tensor->dtype != PML_DTYPE_F32 && tensor->dtype != PML_DTYPE_BF16 && tensor->dtype != PML_DTYPE_I8) {
         return PML_FAIL(error, PML_E_UNSUPPORTED, "tensor '%.200s': dtype %s is not written by this version",
                         tensor->name, pml_dtype_name(tensor->dtype));
     }
-    pml_status status =
-        pml_layout_size(tensor->layout, tensor->dtype, tensor->shape, tensor->rank, &tensor->size_bytes, error);
+    pml_status status = pml_layout_size(tensor->layout, tensor->dtype, tensor->shape, tensor->rank,
+                                        &streams[PML_EXTENT_DATA].size_bytes, error);
+    if (status == PML_OK) {
+        status = pml_layout_scales(tensor->dtype, tensor->shape, tensor->rank, tensor->group_rows,
+                                   &streams[PML_EXTENT_SCALES].size_bytes, &streams[PML_EXTENT_SUMS].size_bytes, error);
+    }
     if (status == PML_E_FORMAT) {
         status = PML_E_ARGUMENT;
         if (error != NULL) {
@@ -159,8 +174,15 @@ static pml_status check_shape(pml_file_tensor *tensor, pml_error *error) {
 pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
                                  const uint64_t *shape, unsigned rank, const char *transforms, size_t *i_tensor,
                                  pml_error *error) {
+    return pml_writer_add_grouped(writer, name, dtype, layout, 0, shape, rank, transforms, i_tensor, error);
+}
+
+pml_status pml_writer_add_grouped(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
+                                  uint32_t group_rows, const uint64_t *shape, unsigned rank, const char *transforms,
+                                  size_t *i_tensor, pml_error *error) {
     pml_status status;
-    declared_tensor declared = {.tensor = {.name = name, .dtype = dtype, .layout = layout, .rank = rank}};
+    declared_tensor declared = {
+        .tensor = {.name = name, .dtype = dtype, .layout = layout, .rank = rank, .group_rows = group_rows}};
     bool is_new;
     size_t index;
     const char *text = transforms == NULL ? "" : transforms;
@@ -178,7 +200,7 @@ pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s': rank %u is above %u", name, rank, PML_MAX_RANK));
     }
     memcpy(declared.tensor.shape, shape, rank * sizeof *shape);
-    PML_TRY(check_shape(&declared.tensor, error));
+    PML_TRY(check_shape(&declared, error));
     PML_TRY(pml_grow(&writer->tensors, &writer->tensor_capacity, writer->n_tensors + 1, sizeof *writer->tensors,
                      PML_MAX_TENSORS, "tensors", error));
     PML_TRY(pml_string_copy(text, text_bytes, &declared.transforms, error));
@@ -247,9 +269,11 @@ static bool place_section(pml_header *header, pml_section_id id, uint64_t size_b
            pml_ck_add(section->offset_bytes, size_bytes, end);
 }
 
-static bool place_extent(uint64_t size_bytes, uint64_t *offset_bytes, uint64_t *end) {
-    return pml_ck_pad(*end, pml_extent_alignment(size_bytes), offset_bytes) &&
-           pml_ck_add(*offset_bytes, size_bytes, end);
+/* An absent extent has neither place nor bytes. */
+static bool place_extent(stream *extent, uint64_t *end) {
+    return extent->size_bytes == 0 ||
+           (pml_ck_pad(*end, pml_extent_alignment(extent->size_bytes), &extent->offset_bytes) &&
+            pml_ck_add(extent->offset_bytes, extent->size_bytes, end));
 }
 
 static bool place_all(pml_writer *writer) {
@@ -275,8 +299,10 @@ static bool place_all(pml_writer *writer) {
     h->sections[PML_SECTION_BLOB_DATA].size_bytes = end - h->sections[PML_SECTION_BLOB_DATA].offset_bytes;
     fits = fits && place_section(h, PML_SECTION_TENSOR_DATA, 0, &end);
     for (size_t i = 0; fits && i < writer->n_tensors; i++) {
-        pml_file_tensor *tensor = &writer->tensors[writer->order[i]].tensor;
-        fits = place_extent(tensor->size_bytes, &tensor->offset_bytes, &end);
+        declared_tensor *declared = &writer->tensors[writer->order[i]];
+        for (size_t k = 0; fits && k < PML_EXTENT_COUNT; k++) {
+            fits = place_extent(&declared->streams[k], &end);
+        }
     }
     /* The last line is whole, so that every tensor may be read in lines of 64 bytes. */
     if (!fits || !pml_ck_pad(end, PML_TENSOR_ALIGNMENT_BYTES, &end) || end > INT64_MAX) {
@@ -333,51 +359,53 @@ done:
 
 /* ---- streaming ---- */
 
-static pml_status hash_bytes(declared_tensor *declared, const void *bytes, size_t size_bytes, pml_error *error) {
-    pml_file_tensor *tensor = &declared->tensor;
-    if (declared->written_bytes == 0 && size_bytes == tensor->size_bytes) {
-        tensor->checksum = pml_bytes_checksum(bytes, size_bytes);
+static pml_status hash_bytes(stream *extent, const void *bytes, size_t size_bytes, pml_error *error) {
+    if (extent->written_bytes == 0 && size_bytes == extent->size_bytes) {
+        extent->checksum = pml_bytes_checksum(bytes, size_bytes);
         return PML_OK;
     }
-    if (declared->state == NULL) {
+    if (extent->state == NULL) {
         void *state;
-        pml_status status = pml_alloc_aligned(sizeof *declared->state, &state, error);
+        pml_status status = pml_alloc_aligned(sizeof *extent->state, &state, error);
         if (status != PML_OK) {
             return status;
         }
-        declared->state = state;
-        XXH3_INITSTATE(declared->state);
-        (void)XXH3_64bits_reset(declared->state);
+        extent->state = state;
+        XXH3_INITSTATE(extent->state);
+        (void)XXH3_64bits_reset(extent->state);
     }
-    (void)XXH3_64bits_update(declared->state, bytes, size_bytes);
-    if (declared->written_bytes + size_bytes == tensor->size_bytes) {
-        tensor->checksum = XXH3_64bits_digest(declared->state);
-        pml_free(declared->state);
-        declared->state = NULL;
+    (void)XXH3_64bits_update(extent->state, bytes, size_bytes);
+    if (extent->written_bytes + size_bytes == extent->size_bytes) {
+        extent->checksum = XXH3_64bits_digest(extent->state);
+        pml_free(extent->state);
+        extent->state = NULL;
     }
     return PML_OK;
 }
 
 pml_status pml_writer_tensor_write(pml_writer *writer, size_t i_tensor, const void *bytes, size_t size_bytes,
                                    pml_error *error) {
+    return pml_writer_extent_write(writer, i_tensor, PML_EXTENT_DATA, bytes, size_bytes, error);
+}
+
+pml_status pml_writer_extent_write(pml_writer *writer, size_t i_tensor, pml_extent_kind kind, const void *bytes,
+                                   size_t size_bytes, pml_error *error) {
     pml_status status;
     PML_TRY(expect_phase(writer, PHASE_STREAMING, "writing a tensor", error));
     if (i_tensor >= writer->n_tensors) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor %zu was not declared", i_tensor));
     }
-    declared_tensor *declared = &writer->tensors[i_tensor];
-    pml_file_tensor *tensor = &declared->tensor;
-    if (size_bytes > tensor->size_bytes - declared->written_bytes) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s': more than its %llu bytes are written", tensor->name,
-                         (ull)tensor->size_bytes));
+    stream *extent = &writer->tensors[i_tensor].streams[kind];
+    if (size_bytes > extent->size_bytes - extent->written_bytes) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s': more than its %llu bytes are written",
+                         writer->tensors[i_tensor].tensor.name, (ull)extent->size_bytes));
     }
     if (size_bytes == 0) {
         goto done;
     }
-    PML_TRY(
-        pml_publish_write(writer->publish, tensor->offset_bytes + declared->written_bytes, bytes, size_bytes, error));
-    PML_TRY(hash_bytes(declared, bytes, size_bytes, error));
-    declared->written_bytes += size_bytes;
+    PML_TRY(pml_publish_write(writer->publish, extent->offset_bytes + extent->written_bytes, bytes, size_bytes, error));
+    PML_TRY(hash_bytes(extent, bytes, size_bytes, error));
+    extent->written_bytes += size_bytes;
 done:
     return status;
 }
@@ -388,7 +416,25 @@ void pml_writer_set_quantization_error(pml_writer *writer, size_t i_tensor, doub
     }
 }
 
+void pml_writer_set_scale_factor(pml_writer *writer, size_t i_tensor, float factor) {
+    if (i_tensor < writer->n_tensors) {
+        writer->tensors[i_tensor].tensor.scale_factor = factor;
+    }
+}
+
 /* ---- finish ---- */
+
+/* What the tensor table will say of the extents. */
+static void fill_extents(declared_tensor *declared) {
+    pml_file_tensor *tensor = &declared->tensor;
+    const stream *data = &declared->streams[PML_EXTENT_DATA], *scales = &declared->streams[PML_EXTENT_SCALES];
+    const stream *sums = &declared->streams[PML_EXTENT_SUMS];
+    tensor->offset_bytes = data->offset_bytes;
+    tensor->size_bytes = data->size_bytes;
+    tensor->checksum = data->checksum;
+    tensor->scales = (pml_file_extent){scales->offset_bytes, scales->size_bytes, scales->checksum};
+    tensor->sums = (pml_file_extent){sums->offset_bytes, sums->size_bytes, sums->checksum};
+}
 
 static void append_string(uint8_t *strings, uint64_t *used_bytes, const char *text, uint64_t *offset_bytes,
                           uint32_t *length) {
@@ -478,11 +524,15 @@ pml_status pml_writer_finish(pml_writer *writer, pml_error *error) {
     PML_TRY(expect_phase(writer, PHASE_STREAMING, "finishing", error));
     writer->phase = PHASE_FINISHED;
     for (size_t i = 0; i < writer->n_tensors; i++) {
-        const declared_tensor *declared = &writer->tensors[i];
-        if (declared->written_bytes != declared->tensor.size_bytes) {
-            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s' has %llu of its %llu bytes", declared->tensor.name,
-                             (ull)declared->written_bytes, (ull)declared->tensor.size_bytes));
+        declared_tensor *declared = &writer->tensors[i];
+        for (size_t k = 0; k < PML_EXTENT_COUNT; k++) {
+            const stream *extent = &declared->streams[k];
+            if (extent->written_bytes != extent->size_bytes) {
+                PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "tensor '%.200s' has %llu of its %llu bytes",
+                                 declared->tensor.name, (ull)extent->written_bytes, (ull)extent->size_bytes));
+            }
         }
+        fill_extents(declared);
     }
     for (size_t i = 0; i < writer->n_blobs; i++) {
         PML_TRY(pml_publish_write(writer->publish, writer->blobs[i].record.offset_bytes, writer->blobs[i].data,

@@ -11,6 +11,8 @@
 
 typedef struct pml_writer pml_writer;
 
+typedef enum pml_extent_kind { PML_EXTENT_DATA, PML_EXTENT_SCALES, PML_EXTENT_SUMS, PML_EXTENT_COUNT } pml_extent_kind;
+
 pml_status pml_writer_create(pml_file_kind kind, pml_writer **writer, pml_error *error) PML_WARN_UNUSED;
 void pml_writer_destroy(pml_writer *writer); /* NULL is allowed */
 
@@ -26,6 +28,10 @@ pml_status pml_writer_set_metadata(pml_writer *writer, const pml_metadata *metad
 pml_status pml_writer_add_tensor(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
                                  const uint64_t *shape, unsigned rank, const char *transforms, size_t *i_tensor,
                                  pml_error *error) PML_WARN_UNUSED;
+/* The same with groups of `group_rows` rows (I8: 0, 32 or 64; otherwise 0). An I8 tensor has three extents to write. */
+pml_status pml_writer_add_grouped(pml_writer *writer, const char *name, pml_dtype dtype, pml_layout layout,
+                                  uint32_t group_rows, const uint64_t *shape, unsigned rank, const char *transforms,
+                                  size_t *i_tensor, pml_error *error) PML_WARN_UNUSED;
 pml_status pml_writer_add_blob(pml_writer *writer, const char *name, const void *data, size_t size_bytes,
                                pml_error *error) PML_WARN_UNUSED; /* copies */
 
@@ -40,6 +46,11 @@ pml_status pml_writer_begin(pml_writer *writer, const char *path, bool replace, 
 /* Appends stored bytes (already in the tensor's layout) to that tensor. */
 pml_status pml_writer_tensor_write(pml_writer *writer, size_t i_tensor, const void *bytes, size_t size_bytes,
                                    pml_error *error) PML_WARN_UNUSED;
+/* Appends stored bytes to one of the tensor's extents; scales and sums (pml_layout_scales) belong to I8 only. */
+pml_status pml_writer_extent_write(pml_writer *writer, size_t i_tensor, pml_extent_kind kind, const void *bytes,
+                                   size_t size_bytes, pml_error *error) PML_WARN_UNUSED;
+/* I8 in groups: what every F16 scale is multiplied by; finite and not negative. Until finish. */
+void pml_writer_set_scale_factor(pml_writer *writer, size_t i_tensor, float factor);
 /* For lossy types: what pml_file_tensor.quantization_error will say. */
 void pml_writer_set_quantization_error(pml_writer *writer, size_t i_tensor, double relative_rms);
 

@@ -39,6 +39,45 @@ typedef struct pml_matmul {
 typedef void pml_matmul_fn(const pml_matmul *job);
 #define PML_MATMUL_DEPTH 64u /* half the error of 256 at k = 256, for one percent of the time */
 
+/* Rows as bytes: q = 128 + round(x / scale), nearest even, from 1 to 255, with scale = max |x| / 127 over each run of
+ * `group` columns (0: over the row). q is completed with 128 up to a multiple of 4 columns. Magnitudes that are all
+ * below 2^-100 count as 0: scale 0. A run that holds NaN or infinity gets scale NaN and q 128, so that whatever is
+ * computed from it is NaN. */
+typedef struct pml_quantize {
+    size_t m, k;
+    const float *x;
+    size_t x_stride;
+    size_t group; /* a multiple of 4, or 0 */
+    uint8_t *q;
+    size_t q_stride; /* at least k rounded up to 4 */
+    float *scales;   /* [m][ceil(k / group)], [m][1] when group is 0 */
+} pml_quantize;
+typedef void pml_quantize_fn(const pml_quantize *job);
+
+/* y [m][n] = activation(x [m][k] . W [k][n] + bias [n]) + residual [m][n] over quantized rows and I8 panels.
+ * Sums of products are exact in I32 (modulo 2^32: exact for k below 133000) and the same on every instruction set.
+ * What follows has one order: per column  value = fma(sum, x_scale * w_scale, bias);  in groups, total = fma(sum,
+ * x_scale * w_scale, total) in ascending order, then value = fma(total, scale_factor, bias). Where the instruction set
+ * has FMA, activations are the same too. */
+typedef struct pml_matmul_i8 {
+    size_t m, k, n;
+    const uint8_t *x; /* as pml_quantize leaves it */
+    size_t x_stride;
+    const float *x_scales; /* [m] or [m][ceil(k / group_rows)] */
+    const int8_t *w;       /* one matrix in panels, 64-byte aligned; no value is -128 */
+    const void *w_scales;  /* F32 [panels][16], or F16 [panels][groups][16] */
+    const void *w_sums;    /* of W's columns: I32 or I16, arranged likewise */
+    size_t group_rows;     /* matmul_panel_i8g: 32 or 64; otherwise 0 */
+    float scale_factor;    /* matmul_panel_i8g */
+    float *y;              /* does not overlap x */
+    size_t y_stride;
+    const float *bias;     /* NULL: 0 */
+    const float *residual; /* NULL: 0; may be y itself (same stride), not a shifted part of it */
+    size_t residual_stride;
+    pml_activation activation;
+} pml_matmul_i8;
+typedef void pml_matmul_i8_fn(const pml_matmul_i8 *job);
+
 /* x [n] = activation(x), in place. */
 typedef void pml_activate_fn(pml_activation activation, float *x, size_t n);
 

@@ -62,18 +62,19 @@ static pml_status check_weight(pml_model *model, const pml_weight_instance *weig
                             pml_shape_text(weight->shape, weight->rank, wants)));
     }
     bool is_matrix = weight->spec->role == PML_ROLE_MATRIX || weight->spec->role == PML_ROLE_CONVOLUTION;
-    if (is_matrix && tensor->dtype == PML_DTYPE_I8) {
-        PML_TRY(PML_FAIL_AT(error, PML_E_UNSUPPORTED, tensor->offset_bytes,
-                            "tensor '%s' is I8, which this build cannot compute with", weight->name));
-    }
-    bool fits = tensor->dtype == PML_DTYPE_F32 || (is_matrix && tensor->dtype == PML_DTYPE_BF16);
-    fits = fits && (tensor->layout == PML_LAYOUT_ROW || (is_matrix && tensor->layout == PML_LAYOUT_PANEL));
+    const bool is_embedding = weight->spec->role == PML_ROLE_EMBEDDING, is_i8 = tensor->dtype == PML_DTYPE_I8;
+    bool fits = tensor->dtype == PML_DTYPE_F32 || (is_matrix && tensor->dtype == PML_DTYPE_BF16) ||
+                (is_i8 && (is_matrix || is_embedding));
+    fits = fits && (is_i8 || tensor->layout == PML_LAYOUT_ROW || (is_matrix && tensor->layout == PML_LAYOUT_PANEL));
     if (!fits) {
         PML_TRY(PML_FAIL_AT(
             error, PML_E_FORMAT, tensor->offset_bytes, "tensor '%s' is %s in layout %s; a %s may not be", weight->name,
             pml_dtype_name(tensor->dtype), pml_layout_name(tensor->layout), is_matrix ? "matrix" : "vector or table"));
     }
     model->has_bf16 = model->has_bf16 || tensor->dtype == PML_DTYPE_BF16;
+    const bool is_coarse = is_i8 && is_matrix && tensor->group_rows == 0;
+    model->has_i8 = model->has_i8 || is_coarse;
+    model->has_grouped_i8 = model->has_grouped_i8 || (is_i8 && !is_coarse);
 
 done:
     return status;
@@ -234,6 +235,14 @@ const pml_metadata *pml_model_metadata(const pml_model *model) {
 
 bool pml_model_has_bf16(const pml_model *model) {
     return model->has_bf16;
+}
+
+bool pml_model_has_i8(const pml_model *model) {
+    return model->has_i8;
+}
+
+bool pml_model_has_grouped_i8(const pml_model *model) {
+    return model->has_grouped_i8;
 }
 
 size_t pml_model_n_tokens(const pml_model *model) {

@@ -65,7 +65,9 @@ void *pml_model_data(const pml_model *model);
 pml_context *pml_model_context(pml_model *model);
 const pml_schema *pml_model_schema(const pml_model *model);
 const pml_metadata *pml_model_metadata(const pml_model *model);
-bool pml_model_has_bf16(const pml_model *model); /* whether any matrix is stored in BF16 */
+bool pml_model_has_bf16(const pml_model *model);       /* whether any matrix is stored in BF16 */
+bool pml_model_has_i8(const pml_model *model);         /* or in I8 with a scale per column */
+bool pml_model_has_grouped_i8(const pml_model *model); /* or in groups; an embedding in I8 counts here */
 /* T of the run that is planned or computed; 0 for families whose ports have no token axis. */
 size_t pml_model_n_tokens(const pml_model *model);
 

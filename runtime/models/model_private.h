@@ -10,7 +10,7 @@ struct pml_model {
     const pml_model_family *family;
     void *data;
     pml_context context;
-    bool has_bf16;
+    bool has_bf16, has_i8, has_grouped_i8;
 
     size_t n_inputs, n_outputs;
     pml_model_port inputs[PML_MODEL_MAX_PORTS], outputs[PML_MODEL_MAX_PORTS];

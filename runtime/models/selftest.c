@@ -13,6 +13,8 @@
 #define LEAST_RELATIVE 1e-6    /* of the greatest true value, where the framework happens to be exact */
 #define NO_TRUTH_RELATIVE 1e-5 /* without F64 outputs */
 #define BF16_RELATIVE_RMS 2e-2
+#define I8_RELATIVE_RMS 0.1
+#define GROUPED_I8_RELATIVE_RMS 0.08
 
 double pml_vector_element(const pml_vector *vector, size_t i) {
     return pml_dtype_value(vector->dtype, (const char *)vector->bytes + i * (pml_dtype_bits(vector->dtype) / 8u));
@@ -116,7 +118,8 @@ static size_t masked_row_elements(const pml_model *model, const pml_array *outpu
 void pml_selftest_judge(const pml_model *model, const pml_array *output, const pml_vector *recorded,
                         const pml_vector *truth, size_t count, const pml_vector *mask, pml_selftest_result *result) {
     const pml_vector *reference = truth != NULL ? truth : recorded;
-    const bool by_rms = pml_model_has_bf16(model);
+    const bool is_i8 = pml_model_has_i8(model), is_grouped = pml_model_has_grouped_i8(model);
+    const bool by_rms = pml_model_has_bf16(model) || is_i8 || is_grouped;
     size_t row_elements = masked_row_elements(model, output, mask);
     double worst = 0, framework_worst = 0, greatest = 0, square_error = 0, square = 0;
     bool is_finite = true;
@@ -141,7 +144,7 @@ void pml_selftest_judge(const pml_model *model, const pml_array *output, const p
     result->relative_rms = square_error == 0 ? 0 : sqrt(square_error / square);
     result->by_rms = by_rms;
     if (by_rms) {
-        result->allowed = BF16_RELATIVE_RMS;
+        result->allowed = is_i8 ? I8_RELATIVE_RMS : is_grouped ? GROUPED_I8_RELATIVE_RMS : BF16_RELATIVE_RMS;
     } else if (truth == NULL) {
         result->allowed = NO_TRUTH_RELATIVE * greatest;
     } else {

@@ -3,9 +3,10 @@
  *
  * Names: "in.<port>", "out.<port>" (the framework in F32), "out64.<port>" (in F64). An output y passes when
  *   max|y - out64| <= max(4 * max|out - out64|, 1e-6 * max|out64|);
- * for models with BF16 matrices, relative RMS error against out64 <= 2e-2. Without out64, out takes its place with the
- * tolerance 1e-5 * max|out|. Where in.attention_mask [B][T] exists, only rows with mask 1 count. "out.loss" is skipped.
- * Shapes must agree after axes of size 1 are dropped. */
+ * for models with BF16 matrices, relative RMS error against out64 <= 2e-2, with I8 ones in groups 0.08 and by column
+ * 0.1 (greatest of 70 small random networks: 0.061 and 0.052). Without out64, out takes its place with the tolerance
+ * 1e-5 * max|out|. Where in.attention_mask [B][T] exists, only rows with mask 1 count. "out.loss" is skipped. Shapes
+ * must agree after axes of size 1 are dropped. */
 #ifndef PML_RUNTIME_MODELS_SELFTEST_H
 #define PML_RUNTIME_MODELS_SELFTEST_H
 

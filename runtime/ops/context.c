@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
 
 #define ALIGNMENT_BYTES 64u
@@ -27,6 +28,7 @@ void pml_context_deinit(pml_context *context) {
     if (context->backend != NULL && context->backend->close != NULL) {
         context->backend->close(context->backend_state);
     }
+    pml_free(context->quantized);
     pml_arena_deinit(&context->step);
     pml_arena_deinit(&context->state);
     pml_arena_deinit(&context->model);
@@ -159,6 +161,20 @@ pml_status pml_context_scratch(pml_context *context, size_t count, float **scrat
     pml_status status = place(context, pml_context_bytes(count, sizeof **scratch), true, &buffer, &offset_bytes, error);
     if (status == PML_OK) {
         *scratch = (float *)(void *)((char *)buffer->host + offset_bytes);
+    }
+    return status;
+}
+
+pml_status pml_context_quantized(pml_context *context, size_t size_bytes, pml_error *error) {
+    if (size_bytes <= context->quantized_bytes) {
+        return PML_OK;
+    }
+    pml_free(context->quantized);
+    context->quantized = NULL;
+    context->quantized_bytes = 0;
+    pml_status status = pml_alloc_aligned(size_bytes, &context->quantized, error);
+    if (status == PML_OK) {
+        context->quantized_bytes = size_bytes;
     }
     return status;
 }

@@ -28,6 +28,9 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
     size_t workspace_missed_bytes;                     /* what came from the arena because the slab was full */
     size_t step_capacity_bytes;
 
+    void *quantized; /* rows on their way into products with I8 matrices: 64-byte aligned, kept from step to step */
+    size_t quantized_bytes;
+
     pml_tape *tape; /* borrowed; NULL: inference */
     pml_probe_fn *probe;
     void *probe_user;
@@ -60,6 +63,9 @@ pml_status pml_context_step_tensor(pml_context *context, pml_dtype dtype, const 
                                    pml_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
 /* Scratch of `count` floats, 64-byte aligned, in the workspace. Errors: MEMORY. */
 pml_status pml_context_scratch(pml_context *context, size_t count, float **scratch, pml_error *error) PML_WARN_UNUSED;
+/* At least `size_bytes` of context->quantized, whose contents are lost. Allocates only if no earlier call asked for as
+ * much. Errors: MEMORY. */
+pml_status pml_context_quantized(pml_context *context, size_t size_bytes, pml_error *error) PML_WARN_UNUSED;
 /* A row-major view of caller's memory; `buffer` is filled and must outlive the tensor. */
 pml_tensor pml_context_view(const void *data, pml_dtype dtype, const size_t *shape, unsigned rank, pml_buffer *buffer);
 

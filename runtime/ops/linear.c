@@ -1,4 +1,5 @@
 /* y = activation(x W + bias) + residual, straight from the stored layout of W. */
+#include "runtime/base/checked.h"
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "linear"};
@@ -12,6 +13,69 @@ static pml_matmul_fn *choose(const pml_kernels *kernels, const pml_tensor *w) {
     return w->dtype == PML_DTYPE_F32    ? kernels->matmul_row_f32
            : w->dtype == PML_DTYPE_BF16 ? kernels->matmul_row_bf16
                                         : NULL;
+}
+
+/* Bytes of quantized rows that are made before they are used: they stay in the second-level cache beside a panel. */
+#define QUANTIZED_BYTES ((size_t)1 << 18)
+/* A multiple of every tile's rows. */
+#define LEAST_ROWS 48u
+
+/* The same product from an I8 matrix: rows of x are quantized, some at a time, and multiplied as bytes. */
+static pml_status multiply_i8(pml_context *context, const pml_matmul *job, const pml_tensor *w, size_t i_matrix,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_quantization quantization = pml_tensor_quantization(w, i_matrix);
+    const size_t n_groups = pml_tensor_n_groups(w);
+    uint64_t stride = 0, row_bytes = 0, block_bytes = 0;
+    /* A line between rows keeps rows of a power of two from sharing sets of the cache. */
+    if (!pml_ck_pad(job->k, PML_TENSOR_ALIGNMENT_BYTES, &stride) ||
+        !pml_ck_add(stride, PML_TENSOR_ALIGNMENT_BYTES, &stride) || !pml_ck_mul(n_groups, sizeof(float), &row_bytes) ||
+        !pml_ck_add(row_bytes, stride, &row_bytes)) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "linear: rows of %zu columns are too long", job->k));
+    }
+    size_t block = QUANTIZED_BYTES / (size_t)row_bytes / LEAST_ROWS * LEAST_ROWS;
+    block = block < LEAST_ROWS ? LEAST_ROWS : block;
+    block = block < job->m ? block : job->m;
+    if (!pml_ck_mul(block, row_bytes, &block_bytes) || block_bytes > SIZE_MAX / 2) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "linear: rows of %zu columns are too long", job->k));
+    }
+    PML_TRY(pml_context_quantized(context, (size_t)block_bytes, error));
+    uint8_t *rows = context->quantized;
+    float *scales = (float *)(void *)(rows + block * (size_t)stride);
+    pml_matmul_i8_fn *matmul =
+        quantization.group_rows == 0 ? context->kernels.matmul_panel_i8 : context->kernels.matmul_panel_i8g;
+    for (size_t i = 0; i < job->m; i += block) {
+        const size_t m = job->m - i < block ? job->m - i : block;
+        context->kernels.quantize_i8(&(pml_quantize){.m = m,
+                                                     .k = job->k,
+                                                     .x = job->x + i * job->x_stride,
+                                                     .x_stride = job->x_stride,
+                                                     .group = quantization.group_rows,
+                                                     .q = rows,
+                                                     .q_stride = (size_t)stride,
+                                                     .scales = scales});
+        matmul(&(pml_matmul_i8){
+            .m = m,
+            .k = job->k,
+            .n = job->n,
+            .x = rows,
+            .x_stride = (size_t)stride,
+            .x_scales = scales,
+            .w = job->w,
+            .w_scales = quantization.scales,
+            .w_sums = quantization.sums,
+            .group_rows = quantization.group_rows,
+            .scale_factor = quantization.scale_factor,
+            .y = job->y + i * job->y_stride,
+            .y_stride = job->y_stride,
+            .bias = job->bias,
+            .residual = job->residual == NULL ? NULL : job->residual + i * job->residual_stride,
+            .residual_stride = job->residual_stride,
+            .activation = job->activation,
+        });
+    }
+done:
+    return status;
 }
 
 /* How the rows of x [B, G, ..., in] fall to the matrices of a batched w: for matrix g, `n_jobs` products of `m` rows.
@@ -57,7 +121,8 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
                        "linear: the bias does not fit a matrix of %zu columns", n_out);
     }
     pml_matmul_fn *matmul = choose(&context->kernels, w);
-    if (matmul == NULL) {
+    const bool is_i8 = w->dtype == PML_DTYPE_I8 && w->layout == PML_LAYOUT_PANEL;
+    if (matmul == NULL && !is_i8) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "linear: no kernel for a %s matrix in layout %s",
                          pml_dtype_name(w->dtype), pml_layout_name(w->layout)));
     }
@@ -71,7 +136,7 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
     for (size_t i_group = 0; i_group < g.n_groups; i_group++) {
         for (size_t i_job = 0; i_job < g.n_jobs; i_job++) {
             size_t first = i_group * g.group_rows + i_job * g.job_rows;
-            matmul(&(pml_matmul){
+            const pml_matmul job = {
                 .m = g.m,
                 .k = n_in,
                 .n = n_out,
@@ -84,7 +149,12 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
                 .residual = residual == NULL ? NULL : pml_tensor_f32_const(residual) + first * n_out,
                 .residual_stride = g.row_step * n_out,
                 .activation = activation,
-            });
+            };
+            if (is_i8) {
+                PML_TRY(multiply_i8(context, &job, w, i_group, error));
+            } else {
+                matmul(&job);
+            }
         }
     }
     PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)activation}},

@@ -25,7 +25,51 @@ static column find_column(const pml_tensor *matrix, size_t i_column) {
     return c;
 }
 
+/* The scales of 16 columns of an I8 matrix, for the rows of one group. */
+static void read_scales(const pml_tensor *matrix, const pml_quantization *q, size_t i_panel, size_t i_row,
+                        float scales[PML_PANEL_COLUMNS]) {
+    const size_t i_group = q->group_rows == 0 ? 0 : i_row / q->group_rows;
+    const size_t first = (i_panel * pml_tensor_n_groups(matrix) + i_group) * PML_PANEL_COLUMNS;
+    for (size_t c = 0; c < PML_PANEL_COLUMNS; c++) {
+        scales[c] = q->group_rows == 0 ? ((const float *)q->scales)[first + c]
+                                       : pml_f32_from_f16(((const uint16_t *)q->scales)[first + c]) * q->scale_factor;
+    }
+}
+
+/* Row `i_row` of an I8 matrix: of each column, four rows lie side by side in a line. */
+static void read_row_i8(const pml_tensor *matrix, size_t i_row, float *y) {
+    const pml_quantization q = pml_tensor_quantization(matrix, 0);
+    const size_t depth = pml_panel_depth(PML_DTYPE_I8), line_bytes = PML_PANEL_COLUMNS * depth;
+    const size_t n_lines = matrix->shape[0] / depth + (matrix->shape[0] % depth != 0), n = matrix->shape[1];
+    const int8_t *line = (const int8_t *)pml_tensor_bytes(matrix) + i_row / depth * line_bytes + i_row % depth;
+    for (size_t first = 0; first < n; first += PML_PANEL_COLUMNS, line += n_lines * line_bytes) {
+        float scales[PML_PANEL_COLUMNS];
+        read_scales(matrix, &q, first / PML_PANEL_COLUMNS, i_row, scales);
+        for (size_t c = 0; c < PML_PANEL_COLUMNS && first + c < n; c++) {
+            y[first + c] = (float)line[c * depth] * scales[c];
+        }
+    }
+}
+
+static void read_column_i8(const pml_tensor *matrix, size_t i_column, float *y) {
+    const pml_quantization q = pml_tensor_quantization(matrix, 0);
+    const column c = find_column(matrix, i_column);
+    const size_t n = matrix->shape[0], group = q.group_rows == 0 ? n : q.group_rows;
+    for (size_t first = 0; first < n; first += group) {
+        float scales[PML_PANEL_COLUMNS];
+        read_scales(matrix, &q, i_column / PML_PANEL_COLUMNS, first, scales);
+        const float scale = scales[i_column % PML_PANEL_COLUMNS];
+        for (size_t i = first; i < n && i < first + group; i++) {
+            y[i] = (float)((const int8_t *)c.bytes)[i / c.depth * c.line_stride + i % c.depth] * scale;
+        }
+    }
+}
+
 static void read_column(const pml_tensor *matrix, size_t i_column, float *y) {
+    if (matrix->dtype == PML_DTYPE_I8) {
+        read_column_i8(matrix, i_column, y);
+        return;
+    }
     const column c = find_column(matrix, i_column);
     for (size_t i = 0; i < matrix->shape[0]; i++) {
         const char *at = c.bytes + (i / c.depth * c.line_stride + i % c.depth) * c.element_bytes;
@@ -45,11 +89,13 @@ pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_look
     const bool by_row = axis == PML_LOOKUP_ROWS;
     PML_OP_REQUIRE(table->rank == 2 && pml_op_is(indexes, PML_DTYPE_F32) && indexes->rank < PML_MAX_RANK,
                    "lookup: the table must have rank 2 and indexes be F32");
-    if (table->dtype != PML_DTYPE_F32 && (by_row || table->dtype != PML_DTYPE_BF16)) {
+    const bool is_i8 = table->dtype == PML_DTYPE_I8 && table->layout == PML_LAYOUT_PANEL;
+    if (table->dtype != PML_DTYPE_F32 && !is_i8 && (by_row || table->dtype != PML_DTYPE_BF16)) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "lookup: no %s of a table in %s", by_row ? "rows" : "columns",
                          pml_dtype_name(table->dtype)));
     }
-    PML_OP_REQUIRE(!by_row || table->layout == PML_LAYOUT_ROW, "lookup: rows are read from a table in layout row");
+    PML_OP_REQUIRE(!by_row || is_i8 || table->layout == PML_LAYOUT_ROW,
+                   "lookup: rows are read from a table in layout row");
     const size_t n = by_row ? table->shape[0] : table->shape[1], width = by_row ? table->shape[1] : table->shape[0];
     const float *values = pml_tensor_f32_const(indexes);
     const size_t count = pml_tensor_count(indexes);
@@ -61,7 +107,9 @@ pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_look
     for (size_t i = 0; i < count; i++) {
         PML_OP_REQUIRE(values[i] >= 0 && values[i] < (float)n, "lookup: index %.9g of %zu", (double)values[i], n);
         const size_t index = (size_t)values[i];
-        if (by_row) {
+        if (by_row && is_i8) {
+            read_row_i8(table, index, to + i * width);
+        } else if (by_row) {
             memcpy(to + i * width, pml_tensor_f32_const(table) + index * width, width * sizeof *to);
         } else {
             read_column(table, index, to + i * width);

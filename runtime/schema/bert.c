@@ -80,9 +80,9 @@ static const pml_config_constraint constraints[] = {
     }
 
 static const pml_weight_spec weights[] = {
-    {"embedding.token.weight", PML_ROLE_TABLE, "vocab_size, d_model", NULL, "!is_tied"},
+    {"embedding.token.weight", PML_ROLE_EMBEDDING, "vocab_size, d_model", NULL, "!is_tied"},
     {"embedding.token.weight", PML_ROLE_MATRIX, "d_model, vocab_size", NULL, "is_tied"}, /* read both ways */
-    {"embedding.position.weight", PML_ROLE_TABLE, "max_positions, d_model", NULL, NULL},
+    {"embedding.position.weight", PML_ROLE_EMBEDDING, "max_positions, d_model", NULL, NULL},
     {"embedding.type.weight", PML_ROLE_TABLE, "type_vocab_size, d_model", NULL, NULL},
     NORM("embedding.norm", NULL),
     LAYER_LINEAR("attention.q", "d_model", "d_model"),

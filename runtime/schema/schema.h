@@ -9,7 +9,8 @@
 typedef enum pml_role {
     PML_ROLE_MATRIX,     /* [batch...][in][out], operand of a product: row or panel, quantizable */
     PML_ROLE_VECTOR,     /* norms, biases, statistics: always row, F32 */
-    PML_ROLE_TABLE,      /* looked up or added by row (positions, embeddings): row, F32 */
+    PML_ROLE_TABLE,      /* looked up or added by row (positions): row, F32 */
+    PML_ROLE_EMBEDDING,  /* only ever looked up by row: row, F32, or I8 panels */
     PML_ROLE_CONVOLUTION /* flattened to [taps * in][out]: as matrix */
 } pml_role;
 

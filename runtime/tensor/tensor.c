@@ -32,6 +32,12 @@ pml_status pml_tensor_view_file(const pml_file *file, const pml_file_tensor *sou
     buffer->device = NULL;
     buffer->newer = PML_SIDE_BOTH;
     buffer->size_bytes = size_bytes;
+    if (source->dtype == PML_DTYPE_I8) {
+        view.quantization = (pml_quantization){.scales = pml_file_extent_data(file, &source->scales),
+                                               .sums = pml_file_extent_data(file, &source->sums),
+                                               .group_rows = source->group_rows,
+                                               .scale_factor = source->scale_factor};
+    }
     *tensor = view;
     return PML_OK;
 }
@@ -85,6 +91,23 @@ size_t pml_tensor_matrix_bytes(const pml_tensor *tensor) {
 const void *pml_tensor_matrix(const pml_tensor *tensor, size_t i_matrix) {
     assert(i_matrix < pml_tensor_n_matrices(tensor));
     return (const char *)pml_tensor_bytes(tensor) + i_matrix * pml_tensor_matrix_bytes(tensor);
+}
+
+size_t pml_tensor_n_groups(const pml_tensor *tensor) {
+    const size_t n_in = tensor->shape[tensor->rank - 2], rows = tensor->quantization.group_rows;
+    return rows == 0 ? 1 : n_in / rows + (n_in % rows != 0);
+}
+
+pml_quantization pml_tensor_quantization(const pml_tensor *tensor, size_t i_matrix) {
+    assert(tensor->dtype == PML_DTYPE_I8 && i_matrix < pml_tensor_n_matrices(tensor));
+    pml_quantization result = tensor->quantization;
+    const size_t n_out = tensor->shape[tensor->rank - 1];
+    const size_t n_panels = n_out / PML_PANEL_COLUMNS + (n_out % PML_PANEL_COLUMNS != 0);
+    const size_t each_bytes = result.group_rows == 0 ? 4 : 2;
+    const size_t skip_bytes = i_matrix * n_panels * pml_tensor_n_groups(tensor) * PML_PANEL_COLUMNS * each_bytes;
+    result.scales = (const char *)result.scales + skip_bytes;
+    result.sums = (const char *)result.sums + skip_bytes;
+    return result;
 }
 
 pml_status pml_tensor_reshape_view(const pml_tensor *tensor, const size_t *shape, unsigned rank, pml_tensor *view,

@@ -23,14 +23,23 @@ typedef struct pml_buffer {
     size_t size_bytes;
 } pml_buffer;
 
+/* What an I8 panel matrix is multiplied by (specs/pml-format.md §10). Pointers are borrowed, 64-byte aligned. */
+typedef struct pml_quantization {
+    const void *scales;  /* F32 [matrices][panels][16], or F16 [matrices][panels][groups][16] */
+    const void *sums;    /* of the values: I32 or I16, arranged as the scales */
+    uint32_t group_rows; /* 0: one scale per column */
+    float scale_factor;  /* of F16 scales */
+} pml_quantization;
+
 typedef struct pml_tensor {
     pml_dtype dtype;
     pml_layout layout;
-    unsigned rank;              /* 0: a scalar, one element */
-    size_t shape[PML_MAX_RANK]; /* logical */
-    pml_buffer *buffer;         /* borrowed */
-    size_t offset_bytes;        /* where the tensor begins in the buffer */
-    bool is_constant;           /* never written: mapped weights are read-only pages */
+    unsigned rank;                 /* 0: a scalar, one element */
+    size_t shape[PML_MAX_RANK];    /* logical */
+    pml_buffer *buffer;            /* borrowed */
+    size_t offset_bytes;           /* where the tensor begins in the buffer */
+    bool is_constant;              /* never written: mapped weights are read-only pages */
+    pml_quantization quantization; /* I8 only */
 } pml_tensor;
 
 /* A constant tensor over mapped weight bytes. `buffer` is the caller's and is filled here: it must outlive the tensor,
@@ -55,6 +64,9 @@ size_t pml_tensor_columns(const pml_tensor *tensor);
 size_t pml_tensor_n_matrices(const pml_tensor *tensor);
 size_t pml_tensor_matrix_bytes(const pml_tensor *tensor);
 const void *pml_tensor_matrix(const pml_tensor *tensor, size_t i_matrix);
+/* Of an I8 matrix: groups of rows that have a scale each (1: all rows), and the i-th matrix's scales and sums. */
+size_t pml_tensor_n_groups(const pml_tensor *tensor);
+pml_quantization pml_tensor_quantization(const pml_tensor *tensor, size_t i_matrix);
 
 /* The same bytes under another shape. Errors: ARGUMENT (another element count, a `panel` tensor, rank above
  * PML_MAX_RANK). */

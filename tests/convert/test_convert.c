@@ -241,7 +241,7 @@ static void refuses_before_any_work(void) {
     CU_ASSERT_EQUAL(symlink(pml_test_path("%s/model.safetensors", source), pml_test_path("%s/link", folder)), 0);
     TEST_EXITS(2, "one of the sources", "'%s' -o '%s/link' --force", source, folder);
     TEST_EXITS(2, "f16 is a dtype of sources", "'%s' -o '%s/x.pml' --dtype f16", source, folder);
-    TEST_EXITS(2, "f32 or bf16", "'%s' -o '%s/x.pml' --dtype int4", source, folder);
+    TEST_EXITS(2, "f32|bf16|int8|int8-g64|int8-g32", "'%s' -o '%s/x.pml' --dtype int4", source, folder);
     TEST_EXITS(2, "layout", "'%s' -o '%s/x.pml' --layout column", source, folder);
     TEST_EXITS(2, "KEY=VALUE", "'%s' -o '%s/x.pml' --set heads", source, folder);
     TEST_EXITS(66, "/nowhere", "/nowhere -o '%s/x.pml'", folder);

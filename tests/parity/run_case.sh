@@ -40,6 +40,12 @@ for dtype in ${PML_PARITY_DTYPES:-f32 bf16}; do
     judge "$dtype" panel cpu
     judge "$dtype" row cpu
 done
+for type in ${PML_PARITY_QUANTIZED:-int8 int8-g64 int8-g32}; do
+    judge "$type" panel cpu
+    for isa in scalar avx2 avx512vnni; do
+        PML_ISA=$isa "$convert" selftest "$work/$type-panel.pml" --io "$io" >/dev/null
+    done
+done
 if "$convert" selftest "$work/f32-row.pml" --io "$io" --backend cpu-blas >"$work/blas" 2>&1; then
     echo "== $case: f32 row on cpu-blas"
     cat "$work/blas"

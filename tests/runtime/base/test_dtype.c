@@ -101,6 +101,35 @@ static void bf16_rounds_to_nearest_even(void) {
     }
 }
 
+static void f16_rounds_to_nearest_even(void) {
+    static const struct {
+        float value;
+        uint16_t expected;
+    } cases[] = {{0, 0},
+                 {-0.0f, 0x8000},
+                 {1, 0x3c00},
+                 {0x1.002p0f, 0x3c00}, /* half way, down to even */
+                 {0x1.006p0f, 0x3c02}, /* half way, up to even */
+                 {0x1.0021p0f, 0x3c01},
+                 {65504, 0x7bff},
+                 {65519.996f, 0x7bff},
+                 {65520, 0x7c00},
+                 {-3e38f, 0xfc00},
+                 {0x1p-24f, 1},
+                 {0x1p-25f, 0},
+                 {0x1.000002p-25f, 1},
+                 {0x1.8p-24f, 2},
+                 {0x1.ffcp-15f, 0x400}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(pml_f16_from_f32(cases[i].value), cases[i].expected);
+    }
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        float value = pml_f32_from_f16((uint16_t)bits);
+        CU_ASSERT(isnan(value) ? isnan(pml_f32_from_f16(pml_f16_from_f32(value)))
+                               : pml_f16_from_f32(value) == (uint16_t)bits);
+    }
+}
+
 static void f16_widens_exactly(void) {
     static const struct {
         uint16_t bits;
@@ -117,4 +146,4 @@ static void f16_widens_exactly(void) {
 
 PML_TESTS("runtime/base/dtype", PML_TEST(names_round_trip), PML_TEST(kinds_do_not_overlap),
           PML_TEST(every_number_type_has_a_value), PML_TEST(numbers_are_those_of_the_specification),
-          PML_TEST(bf16_rounds_to_nearest_even), PML_TEST(f16_widens_exactly))
+          PML_TEST(bf16_rounds_to_nearest_even), PML_TEST(f16_widens_exactly), PML_TEST(f16_rounds_to_nearest_even))

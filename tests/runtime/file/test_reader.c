@@ -349,6 +349,38 @@ static void verify_finds_every_flipped_byte(void) {
 }
 
 /* Padding that a checksum covers must be zero as well: in panels, between complex parts, in columns without a scale. */
+/* Changes a byte of an extent whose record lies at `field`, in a file whose checksums and digest are right otherwise.
+ */
+static void check_changed(const char *tensor, unsigned field, uint64_t byte, uint8_t value, const char *says,
+                          bool names_byte) {
+    pml_error error = {0};
+    built base = build_rich(&build_v1);
+    size_t n = 0;
+    while (strcmp(rich_tensors[n].name, tensor) != 0) {
+        n++;
+    }
+    uint8_t *record = base.bytes + pml_load_u64(base.bytes + 96) + n * 192 + field;
+    uint64_t offset = pml_load_u64(record), size_bytes = pml_load_u64(record + 8);
+    base.bytes[offset + byte] = value;
+    pml_store_u64(record + 16, pml_bytes_checksum(base.bytes + offset, (size_t)size_bytes));
+    build_reseal(base.bytes, base.size_bytes);
+    pml_file *file = NULL;
+    CU_ASSERT_EQUAL_FATAL(pml_file_parse(base.bytes, base.size_bytes, "test.pml", &file, &error), PML_OK);
+    /* The digest covers checksums: give it its due, so that only the byte is wrong. */
+    uint8_t *content = NULL;
+    size_t content_bytes;
+    CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(file->metadata, false, &content, &content_bytes, NULL), PML_OK);
+    CU_ASSERT_EQUAL_FATAL(pml_content_digest(content, content_bytes, file->tensors, pml_file_n_tensors(file),
+                                             file->header.content_digest, NULL),
+                          PML_OK);
+    pml_free(content);
+    PML_ASSERT_FAILS(pml_file_verify(file, &error), PML_E_MISMATCH, &error, tensor);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, says));
+    CU_ASSERT_TRUE(!names_byte || error.offset_bytes == offset + byte);
+    pml_file_close(file);
+    free(base.bytes);
+}
+
 static void verify_finds_padding_with_a_fitting_checksum(void) {
     static const struct {
         const char *tensor;
@@ -367,38 +399,25 @@ static void verify_finds_padding_with_a_fitting_checksum(void) {
         {"spec.bf16", 104, 64 + 2},       /* row 3 of column 0 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        pml_error error = {0};
-        built base = build_rich(&build_v1);
-        size_t n = 0;
-        while (strcmp(rich_tensors[n].name, cases[i].tensor) != 0) {
-            n++;
-        }
-        uint8_t *record = base.bytes + pml_load_u64(base.bytes + 96) + n * 192 + cases[i].field;
-        uint64_t offset = pml_load_u64(record), size_bytes = pml_load_u64(record + 8);
-        base.bytes[offset + cases[i].byte] = 1;
-        pml_store_u64(record + 16, pml_bytes_checksum(base.bytes + offset, (size_t)size_bytes));
-        build_reseal(base.bytes, base.size_bytes);
-        pml_file *file = NULL;
-        CU_ASSERT_EQUAL_FATAL(pml_file_parse(base.bytes, base.size_bytes, "test.pml", &file, &error), PML_OK);
-        /* The digest covers checksums: give it its due, so that only the padding is wrong. */
-        uint8_t *content = NULL;
-        size_t content_bytes;
-        CU_ASSERT_EQUAL_FATAL(pml_metadata_encode(file->metadata, false, &content, &content_bytes, NULL), PML_OK);
-        CU_ASSERT_EQUAL_FATAL(pml_content_digest(content, content_bytes, file->tensors, pml_file_n_tensors(file),
-                                                 file->header.content_digest, NULL),
-                              PML_OK);
-        pml_free(content);
-        PML_ASSERT_FAILS(pml_file_verify(file, &error), PML_E_MISMATCH, &error, cases[i].tensor);
-        CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "padding in"));
-        CU_ASSERT_EQUAL(error.offset_bytes, offset + cases[i].byte);
-        pml_file_close(file);
-        free(base.bytes);
+        check_changed(cases[i].tensor, cases[i].field, cases[i].byte, 1, "padding in", true);
     }
 }
 
-PML_TESTS("runtime/file/reader", PML_TEST(accepts_what_the_tests_build), PML_TEST(names_every_fault),
-          PML_TEST(compares_extents_with_the_file), PML_TEST(rejects_every_corrupt_head_byte),
-          PML_TEST(survives_resealed_corruption), PML_TEST(survives_extreme_fields), PML_TEST(rejects_every_prefix),
-          PML_TEST(rejects_truncated_files), PML_TEST(rejects_what_is_not_a_file), PML_TEST(accepts_newer_minor),
-          PML_TEST(asks_for_memory_in_proportion), PML_TEST(survives_failing_allocations),
-          PML_TEST(verify_finds_every_flipped_byte), PML_TEST(verify_finds_padding_with_a_fitting_checksum))
+static void verifying_sees_what_i8_must_not_be(void) {
+    check_changed("int8.column", 104, 0, 0x80, "-128", true);
+    check_changed("int8.column", 104, 4, 0x7f, "add up to", false);
+    check_changed("int8.column", 152, 0, 0x55, "sum 0 of", false);
+    check_changed("int8.column", 128, 4 * 20 + 3 - 4 * 16 + 64, 0x7f, "padding in", true);
+    check_changed("int8.column", 128, 3, 0x7f, "scale 0 of", false); /* with the 0x80 of 0.25: infinity */
+    check_changed("int8.g32", 104, 70, 0x80, "-128", false);
+    check_changed("int8.g64", 152, 2 * 17, 0x11, "sum 17 of", false);
+    check_changed("int8.g64", 128, 1, 0x7c, "scale 0 of", false);
+}
+
+PML_TESTS("runtime/file/reader", PML_TEST(verifying_sees_what_i8_must_not_be), PML_TEST(accepts_what_the_tests_build),
+          PML_TEST(names_every_fault), PML_TEST(compares_extents_with_the_file),
+          PML_TEST(rejects_every_corrupt_head_byte), PML_TEST(survives_resealed_corruption),
+          PML_TEST(survives_extreme_fields), PML_TEST(rejects_every_prefix), PML_TEST(rejects_truncated_files),
+          PML_TEST(rejects_what_is_not_a_file), PML_TEST(accepts_newer_minor), PML_TEST(asks_for_memory_in_proportion),
+          PML_TEST(survives_failing_allocations), PML_TEST(verify_finds_every_flipped_byte),
+          PML_TEST(verify_finds_padding_with_a_fitting_checksum))

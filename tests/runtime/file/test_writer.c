@@ -155,7 +155,15 @@ static void refuses_wrong_declarations(void) {
     PML_ASSERT_FAILS(ADD("v", PML_DTYPE_F32, PML_LAYOUT_PANEL, shape, 1, NULL), PML_E_ARGUMENT, &error,
                      "needs a matrix");
     PML_ASSERT_FAILS(ADD("r", PML_DTYPE_F32, PML_LAYOUT_ROW, shape, 9, NULL), PML_E_ARGUMENT, &error, "rank 9");
-    PML_ASSERT_FAILS(ADD("i", PML_DTYPE_I8, PML_LAYOUT_PANEL, shape, 2, NULL), PML_E_UNSUPPORTED, &error, "dtype I8");
+    PML_ASSERT_FAILS(ADD("i", PML_DTYPE_I8, PML_LAYOUT_ROW, shape, 2, NULL), PML_E_UNSUPPORTED, &error,
+                     "layout row is not defined for dtype I8");
+    PML_ASSERT_FAILS(ADD("c", PML_DTYPE_C64, PML_LAYOUT_ROW, shape, 2, NULL), PML_E_UNSUPPORTED, &error, "dtype C64");
+    PML_ASSERT_FAILS(
+        pml_writer_add_grouped(writer, "g", PML_DTYPE_I8, PML_LAYOUT_PANEL, 16, shape, 2, NULL, &id, &error),
+        PML_E_UNSUPPORTED, &error, "groups of 16 rows");
+    PML_ASSERT_FAILS(
+        pml_writer_add_grouped(writer, "g", PML_DTYPE_BF16, PML_LAYOUT_PANEL, 64, shape, 2, NULL, &id, &error),
+        PML_E_ARGUMENT, &error, "only I8");
     PML_ASSERT_FAILS(ADD("l", PML_DTYPE_F32, (pml_layout)3, shape, 2, NULL), PML_E_UNSUPPORTED, &error, "layout 3");
     PML_ASSERT_OK(pml_writer_add_blob(writer, "b", "x", 1, &error), &error);
     PML_ASSERT_FAILS(pml_writer_add_blob(writer, "b", "x", 1, &error), PML_E_ARGUMENT, &error, "'b' is declared twice");

@@ -1,3 +1,4 @@
+#include "runtime/base/alloc.h"
 #include "tests/runtime/ops/op_test.h"
 
 /* The value of y[row][column] with a matrix [n_in][n_out] at w. */
@@ -79,6 +80,59 @@ static void reads_bf16(void) {
     end_test();
 }
 
+/* I8 panels of one matrix per group with scales of powers of two and rows that quantize exactly, in groups and without:
+ * nothing is lost, so the products are those of the numbers. 1500 rows are more than are quantized at a time. */
+static void reads_i8(void) {
+    enum { G = 2, K = 70, N = 21, M = 1500, PANELS = 2, LINES = 18 };
+    static _Alignas(64) int8_t values[G * PANELS * LINES * 64];
+    static _Alignas(64) uint16_t halves[G * PANELS * 2 * 16], half_sums[G * PANELS * 2 * 16];
+    static _Alignas(64) float scales[G * PANELS * 16];
+    static _Alignas(64) int32_t sums[G * PANELS * 16];
+    static float x_values[2 * G * M * K];
+    for (size_t grouped = 0; grouped < 2; grouped++) {
+        begin_test(1 << 22);
+        for (size_t i = 0; i < sizeof x_values / sizeof *x_values; i++) {
+            x_values[i] = i % K % 32 == 0 ? 127 : (float)((int)(i * 31 % 255) - 127);
+        }
+        memset(sums, 0, sizeof sums);
+        memset(half_sums, 0, sizeof half_sums);
+        static float wide[G][K][N];
+        for (size_t i = 0; i < (size_t)G * K * N; i++) {
+            const size_t g = i / N / K, r = i / N % K, c = i % N, group = grouped ? r / 64 : 0;
+            const int q = (int)(i * 37 % 255) - 127;
+            const size_t entry = ((g * PANELS + c / 16) * (grouped ? 2 : 1) + group) * 16 + c % 16;
+            values[((g * PANELS + c / 16) * LINES + r / 4) * 64 + c % 16 * 4 + r % 4] = (int8_t)q;
+            scales[grouped ? 0 : entry] = (float)(1u << c % 3);
+            halves[entry] = pml_f16_from_f32((float)(1u << (c + group) % 3));
+            sums[grouped ? 0 : entry] += q;
+            half_sums[entry] = (uint16_t)(half_sums[entry] + q);
+            wide[g][r][c] = (float)q * (float)(1u << (c + group) % 3) * (grouped ? 0.5f : 1.0f);
+        }
+        pml_buffer buffers[2];
+        const pml_tensor x = pml_context_view(x_values, PML_DTYPE_F32, SHAPE(2, G, M, K), &buffers[0]);
+        pml_tensor w = pml_context_view(values, PML_DTYPE_I8, SHAPE(G, K, N), &buffers[1]), y;
+        w.layout = PML_LAYOUT_PANEL;
+        w.quantization =
+            grouped ? (pml_quantization){halves, half_sums, 64, 0.5f} : (pml_quantization){scales, sums, 0, 0};
+        for (unsigned turn = 0; turn < 2; turn++) {
+            const uint64_t before = pml_allocation_count();
+            PML_ASSERT_OK(pml_op_linear(&context, &x, &w, NULL, PML_ACTIVATION_RELU, NULL, &y, &error), &error);
+            CU_ASSERT_TRUE(turn == 0 || pml_allocation_count() == before);
+        }
+        bool right = true;
+        for (size_t i = 0; i < (size_t)2 * G * M * N; i += 7) {
+            const size_t row = i / N, g = row / M % G;
+            double sum = 0;
+            for (size_t k = 0; k < K; k++) {
+                sum += (double)x_values[row * K + k] * (double)wide[g][k][i % N];
+            }
+            right = right && (double)pml_tensor_f32(&y)[i] == (sum < 0 ? 0 : sum);
+        }
+        CU_ASSERT_TRUE(right);
+        end_test();
+    }
+}
+
 static void refuses_what_does_not_fit(void) {
     begin_test(1 << 16);
     pml_tensor x = make_tensor(SHAPE(2, 5)), w = make_tensor(SHAPE(5, 7)), other = make_tensor(SHAPE(6, 7));
@@ -96,4 +150,4 @@ static void refuses_what_does_not_fit(void) {
 }
 
 PML_TESTS("runtime/ops/linear", PML_TEST(computes_rows_of_any_rank), PML_TEST(takes_one_matrix_per_group),
-          PML_TEST(reads_bf16), PML_TEST(refuses_what_does_not_fit))
+          PML_TEST(reads_bf16), PML_TEST(reads_i8), PML_TEST(refuses_what_does_not_fit))

@@ -62,6 +62,43 @@ static void copies_columns_of_every_layout_and_dtype(void) {
     end_test();
 }
 
+/* Rows and columns of an I8 matrix [70][17], with a scale per column and in groups of 32 rows. */
+static void reads_rows_and_columns_of_i8(void) {
+    enum { R = 70, C = 17, LINES = 18, PANELS = 2, GROUPS = 3 };
+    static _Alignas(64) int8_t values[PANELS * LINES * 64];
+    static _Alignas(64) uint16_t halves[PANELS * GROUPS * 16];
+    static _Alignas(64) float scales[PANELS * 16];
+    for (size_t grouped = 0; grouped < 2; grouped++) {
+        begin_test(1 << 16);
+        float wide[R][C];
+        for (size_t i = 0; i < (size_t)R * C; i++) {
+            const size_t r = i / C, c = i % C, group = grouped ? r / 32 : 0;
+            const float scale = (float)(1u << (c + group) % 5);
+            values[(c / 16 * LINES + r / 4) * 64 + c % 16 * 4 + r % 4] = (int8_t)((int)(i * 37 % 255) - 127);
+            scales[c] = (float)(1u << c % 5);
+            halves[(c / 16 * GROUPS + group) * 16 + c % 16] = pml_f16_from_f32(scale);
+            wide[r][c] = (float)((int)(i * 37 % 255) - 127) * scale * (grouped ? 0.25f : 1.0f);
+        }
+        pml_buffer buffer;
+        pml_tensor table = pml_context_view(values, PML_DTYPE_I8, SHAPE(R, C), &buffer), y;
+        table.layout = PML_LAYOUT_PANEL;
+        table.quantization =
+            grouped ? (pml_quantization){halves, NULL, 32, 0.25f} : (pml_quantization){scales, NULL, 0, 0};
+        const float places[] = {0, 3, 4, 31, 32, 63, 64, 69};
+        pml_tensor rows = make_values(places, SHAPE(8));
+        PML_ASSERT_OK(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &rows, &y, &error), &error);
+        for (size_t i = 0; i < 8; i++) {
+            CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y) + i * C, wide[(size_t)places[i]], sizeof wide[0]), 0);
+        }
+        pml_tensor columns = make_values((const float[]){16, 0, 15}, SHAPE(3));
+        PML_ASSERT_OK(pml_op_lookup(&context, &table, PML_LOOKUP_COLUMNS, &columns, &y, &error), &error);
+        for (size_t i = 0; i < (size_t)3 * R; i++) {
+            CU_ASSERT_EQUAL(pml_tensor_f32(&y)[i], wide[i % R][(size_t)pml_tensor_f32(&columns)[i / R]]);
+        }
+        end_test();
+    }
+}
+
 static void refuses_what_is_out_of_range(void) {
     begin_test(1 << 16);
     pml_tensor table = make_tensor(SHAPE(5, 7)), y, bad = make_values((const float[]){5}, SHAPE(1));
@@ -82,4 +119,4 @@ static void refuses_what_is_out_of_range(void) {
 }
 
 PML_TESTS("runtime/ops/lookup", PML_TEST(copies_rows), PML_TEST(copies_columns_of_every_layout_and_dtype),
-          PML_TEST(refuses_what_is_out_of_range))
+          PML_TEST(reads_rows_and_columns_of_i8), PML_TEST(refuses_what_is_out_of_range))

@@ -117,7 +117,7 @@ def main():
             made = applies(array, steps) if name not in used and only in (None, name) else None
             if made is not None and made.shape == wanted.shape:
                 distance, size = np.linalg.norm(made - wanted), np.linalg.norm(made)
-                if distance <= error * size:
+                if distance < error * size or (best is None and distance == 0):
                     best, error = name, distance / size if size > 0 else 0
         used.add(best)
         return best is not None

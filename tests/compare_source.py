@@ -110,16 +110,24 @@ def main():
         if set(planned) != set(file.tensors):
             raise SystemExit("the file holds other tensors than the plan")
 
+    def slice_of(steps):
+        return next((s for s in steps if s.startswith("slice")), None)
+
+    def is_free(name, steps):
+        part, parts = slice_of(steps), used.get(name, [])
+        return part not in parts and None not in parts if part else not parts
+
     def claim_quantized(wanted, steps, only):
         """The unused source tensor that is nearest; relative RMS errors of 8 bits are below 0.02."""
         best, error = None, 0.02
         for name, array in source.items():
-            made = applies(array, steps) if name not in used and only in (None, name) else None
+            made = applies(array, steps) if is_free(name, steps) and only in (None, name) else None
             if made is not None and made.shape == wanted.shape:
                 distance, size = np.linalg.norm(made - wanted), np.linalg.norm(made)
                 if distance < error * size or (best is None and distance == 0):
                     best, error = name, distance / size if size > 0 else 0
-        used.add(best)
+        if best is not None:
+            used.setdefault(best, []).append(slice_of(steps))
         return best is not None
 
     def claim(wanted, steps, dtype, only):
@@ -132,10 +140,8 @@ def main():
                 if made is not None:
                     table.setdefault((made.shape, stored_form(made, dtype).tobytes()), []).append(name)
         for name in tables[steps, dtype].get((wanted.shape, wanted.view("<u4").tobytes()), []):
-            part = next((s for s in steps if s.startswith("slice")), None)
-            parts = used.get(name, [])
-            if (part not in parts and None not in parts if part else not parts) and only in (None, name):
-                used.setdefault(name, []).append(part)
+            if is_free(name, steps) and only in (None, name):
+                used.setdefault(name, []).append(slice_of(steps))
                 return True
         return False
 

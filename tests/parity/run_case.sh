@@ -2,6 +2,7 @@
 # Converts one golden case in a stored form and judges the result on a backend: run_case.sh BUILD_DIR SOURCE_DIR CASE
 # CASE is "<family>/<case>", looked up in tests/goldens and then in $PML_GOLDENS. Exit 77: the case is not there.
 # PML_PARITY_DTYPES: what it is judged in, "f32 bf16" unless set.
+# PML_PARITY_QUANTIZED: the same of what exists in panels only, "int8 int8-g64 int8-g32" unless set.
 set -euo pipefail
 build_dir=$1 source_dir=$2 case=$3
 
@@ -40,7 +41,7 @@ for dtype in ${PML_PARITY_DTYPES:-f32 bf16}; do
     judge "$dtype" panel cpu
     judge "$dtype" row cpu
 done
-for type in ${PML_PARITY_QUANTIZED:-int8 int8-g64 int8-g32}; do
+for type in ${PML_PARITY_QUANTIZED-int8 int8-g64 int8-g32}; do
     judge "$type" panel cpu
     for isa in scalar avx2 avx512vnni; do
         PML_ISA=$isa "$convert" selftest "$work/$type-panel.pml" --io "$io" >/dev/null

@@ -218,7 +218,9 @@ set_tests_properties(cluster/scripts PROPERTIES LABELS unit TIMEOUT 300 ENVIRONM
 set_tests_properties(cluster/slurm PROPERTIES
     LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 
-# The long form of a test that takes every fourth case.
-add_test(NAME convert/heap_contents_all COMMAND test_convert_heap_contents)
-set_tests_properties(convert/heap_contents_all PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1200
-    ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_ALL=1")
+# Long forms of tests that otherwise take a part of their cases.
+foreach(name heap_contents escapes)
+    add_test(NAME convert/${name}_all COMMAND test_convert_${name})
+    set_tests_properties(convert/${name}_all PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1200
+        ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_ALL=1")
+endforeach()

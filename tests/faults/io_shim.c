@@ -2,6 +2,7 @@
  *
  *   PML_FAULT=CALL:N:WHAT   WHAT is the number of an error, or "short": half of the bytes, at least one
  *   PML_FAULT_MARK=FILE     made when the fault happened
+ *   PML_OPEN_LOG=FILE       gets a line for each path that is opened, as the system resolved it
  *
  * Writes to the standard streams are neither counted nor touched. */
 /* Both names of each call are wanted, not one made to mean the other. */
@@ -55,12 +56,34 @@ static bool is_hit(const char *call) {
 }
 
 /* ---- opening ---- */
+static void note_open(int fd) {
+    const char *log = getenv("PML_OPEN_LOG");
+    char link[64], line[4097];
+    if (fd < 0 || log == NULL) {
+        return;
+    }
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, line, sizeof line - 1);
+    const long log_fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (n > 0 && log_fd >= 0) {
+        line[n++] = '\n';
+        (void)syscall(SYS_write, (int)log_fd, line, (size_t)n);
+    }
+    if (log_fd >= 0) {
+        (void)syscall(SYS_close, (int)log_fd);
+    }
+}
+
 static int open_any(const char *call, int folder, const char *path, int flags, mode_t mode) {
     if (is_hit(call)) {
         errno = fault_errno;
         return -1;
     }
-    return (int)syscall(SYS_openat, folder, path, flags | O_LARGEFILE, mode);
+    const int fd = (int)syscall(SYS_openat, folder, path, flags | O_LARGEFILE, mode);
+    const int kept = errno;
+    note_open(fd);
+    errno = kept;
+    return fd;
 }
 
 #define OPEN_MODE                                                                                                      \

@@ -83,7 +83,7 @@ static void reads_rows_and_columns_of_i8(void) {
         pml_tensor table = pml_context_view(values, PML_DTYPE_I8, SHAPE(R, C), &buffer), y;
         table.layout = PML_LAYOUT_PANEL;
         table.quantization =
-            grouped ? (pml_quantization){halves, NULL, 32, 0.25f} : (pml_quantization){scales, NULL, 0, 0};
+            grouped ? (pml_quantization){halves, halves, 32, 0.25f} : (pml_quantization){scales, scales, 0, 0};
         const float places[] = {0, 3, 4, 31, 32, 63, 64, 69};
         pml_tensor rows = make_values(places, SHAPE(8));
         PML_ASSERT_OK(pml_op_lookup(&context, &table, PML_LOOKUP_ROWS, &rows, &y, &error), &error);

@@ -48,7 +48,8 @@ void pml_attention_f32_scalar(const pml_attention *job) {
         for (size_t i = 0; i < job->depth; i++) {
             y[i] = 0.0f;
         }
-        for (size_t s = 0; s < job->n_keys; s++) {
+        const size_t n_seen = job->causal ? job->n_keys - job->n_queries + t + 1 : job->n_keys;
+        for (size_t s = 0; s < n_seen; s++) {
             const float *v = job->v + s * job->v_stride;
             for (size_t i = 0; i < job->depth; i++) {
                 y[i] += scores[s] * v[i];

@@ -115,7 +115,8 @@ typedef void pml_softmax_fn(const pml_softmax *job);
 
 /* One head of scaled dot-product attention:
  *   scores [T][S] = scale q.k^T + scores_in + mask;   y [T][d] = softmax(scores) . v
- * With `causal`, query t sees keys 0 .. S - T + t only (T <= S); the scores of the others are -infinity. */
+ * With `causal`, query t sees keys 0 .. S - T + t only (T <= S); the scores of the others are -infinity, whatever they
+ * and their values are. */
 typedef struct pml_attention {
     size_t n_queries; /* T */
     size_t n_keys;    /* S */

@@ -157,6 +157,40 @@ static void keys_in_panels_are_the_same_keys(void) {
     }
 }
 
+/* What a query does not see yet may be anything, and blocks of queries change no bit. */
+static void later_keys_are_not_read(void) {
+    static const size_t depths[] = {8, 16, 33, 64, 90};
+    uint64_t seed = 25;
+    size_t position = 0;
+    const pml_kernel_variant *variant;
+    while ((variant = next_variant("attention_f32", &position)) != NULL) {
+        for (size_t b = 0; b < 5; b++) {
+            const size_t depth = depths[b], n_queries = 37, n_keys = 150, n_before = n_keys - n_queries;
+            head made = make_head(n_queries, n_keys, depth, &seed);
+            floats alone = make_floats(depth + 4, &seed);
+            made.job.causal = true;
+            run_head(variant, &made.job);
+            for (size_t t = 0; t < n_queries; t++) {
+                pml_attention one = made.job;
+                one.n_queries = 1;
+                one.n_keys = n_before + t + 1;
+                one.q += t * one.q_stride;
+                one.y = alone.data;
+                run_head(variant, &one);
+                CU_ASSERT_EQUAL(memcmp(alone.data, made.job.y + t * made.job.y_stride, depth * sizeof(float)), 0);
+            }
+            made.k.data[(n_keys - 1) * made.job.k_stride] = NAN;
+            made.v.data[(n_keys - 1) * made.job.v_stride] = INFINITY;
+            run_head(variant, &made.job);
+            for (size_t t = 0; t < n_queries; t++) {
+                CU_ASSERT_TRUE((isfinite(made.job.y[t * made.job.y_stride]) != 0) == (t + 1 < n_queries));
+            }
+            free(alone.block);
+            free_head(&made);
+        }
+    }
+}
+
 static void masked_keys_do_not_count(void) {
     uint64_t seed = 22;
     size_t position = 0;
@@ -213,4 +247,5 @@ static void a_query_does_not_depend_on_its_neighbours(void) {
 }
 
 PML_TESTS("kernels/attention_f32", PML_TEST(every_combination_is_right), PML_TEST(keys_in_panels_are_the_same_keys),
-          PML_TEST(masked_keys_do_not_count), PML_TEST(a_query_does_not_depend_on_its_neighbours))
+          PML_TEST(later_keys_are_not_read), PML_TEST(masked_keys_do_not_count),
+          PML_TEST(a_query_does_not_depend_on_its_neighbours))

@@ -41,9 +41,9 @@ typedef struct pml_selftest_report {
  * that the model does not have counts as failed with max_error NaN (except losses).
  *
  * Of a language model also texts (runtime/models/selftest_text.h): out.generated<k> is in.prompt<k> and the likeliest
- * tokens behind it, one by one; max_error counts the tokens that differ. They are not judged where matrices are BF16:
- * there the likeliest token may be another. out.heldout_nll are the sums of -log p of the tokens in.heldout_ids [N],
- * read in windows of max_positions. Errors: those of pml_model_run. */
+ * tokens behind it, one by one; max_error counts the tokens that differ. They are not judged where matrices are BF16 or
+ * I8: there the likeliest token may be another. out.heldout_nll are the sums of -log p of the tokens in.heldout_ids
+ * [N], read in windows of max_positions. Errors: those of pml_model_run. */
 pml_status pml_selftest_run(pml_model *model, const pml_vector *vectors, size_t n_vectors, pml_selftest_report *report,
                             pml_error *error) PML_WARN_UNUSED;
 void pml_selftest_report_deinit(pml_selftest_report *report);

@@ -146,7 +146,7 @@ pml_status pml_selftest_judge_text(pml_model *model, const pml_vector *vectors, 
     const pml_vector *first = recorded != NULL ? recorded : truth;
     *result = (pml_selftest_result){.max_error = (double)NAN, .relative_rms = (double)NAN};
     if (strcmp(name, heldout) != 0) {
-        if (pml_model_has_bf16(model)) {
+        if (pml_model_has_bf16(model) || pml_model_has_i8(model) || pml_model_has_grouped_i8(model)) {
             goto done;
         }
         PML_TRY(count_different(model, source, first, &n, error));

@@ -39,3 +39,26 @@ for layout in panel row; do
     "$build_dir/pml-convert" verify "$work/$layout.pml" --source "$model"
     "$build_dir/pml-convert" selftest "$work/$layout.pml" --io "$work/io.safetensors"
 done
+
+# 8 bits: what they cost in accuracy, and what they save.
+"$build_dir/pml-convert" "$model" -o "$work/f32.pml" -q >/dev/null
+judge() { # <dtype> <greatest relative RMS error> <greatest size, as part of F32's>
+    "$build_dir/pml-convert" "$model" -o "$work/$1.pml" --dtype "$1" -q >/dev/null
+    "$build_dir/pml-convert" verify "$work/$1.pml" --source "$model"
+    "$build_dir/pml-convert" selftest "$work/$1.pml" --io "$work/io.safetensors" --json >"$work/$1.json"
+    "${PML_TEST_PYTHON:-python3}" - "$work" "$@" <<'PYTHON'
+import json
+import os
+import sys
+
+work, dtype, most_error, most_size = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+with open(f"{work}/{dtype}.json") as f:
+    error = max(output["relative_rms"] for output in json.load(f)["outputs"])
+size = os.path.getsize(f"{work}/{dtype}.pml") / os.path.getsize(f"{work}/f32.pml")
+print(f"{dtype}: relative RMS error {error:.4f} of {most_error}, size {size:.4f} of {most_size}")
+sys.exit(error > most_error or size > most_size)
+PYTHON
+}
+judge int8 0.10 0.26
+judge int8-g64 0.045 0.27
+judge int8-g32 0.035 0.29

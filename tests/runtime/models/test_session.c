@@ -138,6 +138,41 @@ static void nothing_is_allocated_after_the_first_step(void) {
     gpt2_close(&o);
 }
 
+/* Every allocation fails in its turn: what was there stays as it was, and nothing leaks. */
+static void survives_failing_allocations(void) {
+    gpt2_opened o = gpt2_open(&language_model);
+    float logits[N * GPT2_V];
+    run_whole(o.model, logits);
+    pml_session *kept = create(o.model, 1, 0);
+    feed(kept, 0, 0, 9);
+    bool is_done = false;
+    for (unsigned long n = 1; n < 100 && !is_done; n++) {
+        gpt2_opened fresh = gpt2_open(&language_model); /* whose first step allocates */
+        pml_session *session = NULL, *fork = NULL;
+        pml_test_fail_allocation(n, false);
+        pml_status status = pml_session_create(fresh.model, 2, 0, &session, &error);
+        status = status == PML_OK ? pml_session_feed(session, &(pml_session_tokens){1, text, 4}, 1, &error) : status;
+        status = status == PML_OK ? pml_session_fork(session, &fork, &error) : status;
+        pml_test_fail_allocation(0, false);
+        CU_ASSERT_TRUE(status == PML_OK || status == PML_E_MEMORY);
+        is_done = status == PML_OK;
+        CU_ASSERT_TRUE(is_done || fork == NULL);
+        if (session != NULL && !is_done && pml_session_length(session, 1) == 0) {
+            feed(session, 1, 0, 4); /* goes on as if nothing had been */
+            CU_ASSERT_TRUE(is_at(session, 1, 4, logits));
+        }
+        CU_ASSERT_TRUE(!is_done || (n > 5 && is_at(fork, 1, 4, logits)));
+        pml_session_destroy(fork);
+        pml_session_destroy(session);
+        gpt2_close(&fresh);
+    }
+    CU_ASSERT_TRUE(is_done);
+    feed(kept, 0, 9, 1);
+    CU_ASSERT_TRUE(is_at(kept, 0, 10, logits));
+    pml_session_destroy(kept);
+    gpt2_close(&o);
+}
+
 static void what_does_not_fit_is_refused_and_changes_nothing(void) {
     gpt2_opened o = gpt2_open(&language_model);
     float logits[N * GPT2_V];
@@ -181,5 +216,5 @@ static void what_does_not_fit_is_refused_and_changes_nothing(void) {
 
 PML_TESTS("runtime/models/session", PML_TEST(token_by_token_is_all_at_once),
           PML_TEST(texts_of_a_batch_do_not_know_each_other), PML_TEST(forks_and_shortened_texts_go_on),
-          PML_TEST(nothing_is_allocated_after_the_first_step),
+          PML_TEST(nothing_is_allocated_after_the_first_step), PML_TEST(survives_failing_allocations),
           PML_TEST(what_does_not_fit_is_refused_and_changes_nothing))

@@ -127,7 +127,7 @@ static void other_names_of_options(void) {
     static const char *const dtype[] = {"outtype", "quantization", "quantize", "quant", "dt"};
     for (size_t i = 0; i < sizeof dtype / sizeof dtype[0]; i++) {
         TEST_EXITS(0, "-bf16.pml", "'%s' --%s bf16 -n -q -o '{name}-{dtype}.pml'", source, dtype[i]);
-        TEST_EXITS(2, "f32 or bf16", "'%s' --%s=q8_0 -n -q", source, dtype[i]);
+        TEST_EXITS(2, "f32|bf16|int8|int8-g64|int8-g32", "'%s' --%s=q8_0 -n -q", source, dtype[i]);
     }
     static const char *const output[] = {"outfile", "out", "output"};
     for (size_t i = 0; i < sizeof output / sizeof output[0]; i++) {

@@ -107,16 +107,21 @@ static bool has_file_ending(const char *text) {
     return false;
 }
 
-/* Whether a text that names nothing on disk could be a repository: "org/name[@rev]", or an old one's bare "name". */
-static bool may_be_repository(const char *text, bool *is_bare) {
+/* Whether a text that names nothing on disk could be a repository: "org/name[@rev]", or an old one's bare "name".
+ * Errors: MEMORY. */
+static pml_status read_repository(const char *text, bool *may_be_meant, bool *is_bare, pml_error *error) {
     pml_hub_source source = {0};
     const char *at = strchr(text, '@');
     const char *slash = strchr(text, '/');
-    const bool fits = (at == NULL || slash == NULL || slash < at) && !has_file_ending(text) &&
-                      pml_hub_source_parse(text, &source, NULL) == PML_OK;
     *is_bare = slash == NULL;
+    *may_be_meant = false;
+    if ((at != NULL && slash != NULL && at < slash) || has_file_ending(text)) {
+        return PML_OK;
+    }
+    const pml_status status = pml_hub_source_parse(text, &source, error);
     pml_hub_source_deinit(&source);
-    return fits;
+    *may_be_meant = status == PML_OK;
+    return status == PML_E_MEMORY ? status : PML_OK;
 }
 
 pml_status pml_hub_command_resolve(const pml_hub_command *given, const pml_common_options *common, const char *text,
@@ -127,14 +132,16 @@ pml_status pml_hub_command_resolve(const pml_hub_command *given, const pml_commo
     struct stat info;
     const bool is_address = pml_hub_source_is_address(text);
     const bool is_there = lstat(text, &info) == 0;
-    bool is_bare = false;
+    bool is_bare = false, may_be_meant = false;
     *path = NULL;
-    const bool may_be_meant = may_be_repository(text, &is_bare);
-    if (!is_address && !is_there && may_be_meant && is_bare) {
+    if (!is_address && !is_there) {
+        PML_TRY(read_repository(text, &may_be_meant, &is_bare, error));
+    }
+    if (may_be_meant && is_bare) {
         PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "%s: no such file or directory (the hub's repository is hf://%s)",
                          text, text));
     }
-    if (!is_address && (is_there || !may_be_meant)) {
+    if (!is_address && !may_be_meant) {
         if (given->revision != NULL || given->include.count > 0 || given->exclude.count > 0) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
                              "--revision, --include and --exclude go with a repository of the hub; "

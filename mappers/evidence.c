@@ -23,6 +23,21 @@ void pml_evidence_add_number(pml_evidence *evidence, const char *key, const pml_
     (void)pml_evidence_add(evidence, key, fact, text);
 }
 
+void pml_evidence_add_axis(pml_evidence *evidence, const pml_facts *facts, const char *key, const char *target,
+                           unsigned axis) {
+    const pml_fact *fact = pml_facts_find(facts, target);
+    if (fact != NULL && fact->source->rank == 2) {
+        pml_evidence_add_number(evidence, key, fact, fact->source->shape[axis]);
+    }
+}
+
+void pml_evidence_add_outputs(pml_evidence *evidence, const pml_facts *facts, const char *key, const char *target) {
+    const pml_fact *fact = pml_facts_find(facts, target);
+    if (fact != NULL && fact->has_view && fact->view.rank == 2) {
+        pml_evidence_add_number(evidence, key, fact, fact->view.shape[1]);
+    }
+}
+
 void pml_evidence_add_absent(pml_evidence *evidence, const char *key, const char *name, const char *value) {
     (void)add(evidence, &(pml_config_evidence){.key = key, .absent = name}, value);
 }

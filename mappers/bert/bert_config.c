@@ -176,22 +176,6 @@ done:
 }
 
 /* ---- what the tensors say ---- */
-/* The size of an axis of the tensor that fills `target`, where it has rank 2. */
-static void add_size(pml_evidence *e, const pml_facts *facts, const char *key, const char *target, unsigned axis) {
-    const pml_fact *fact = pml_facts_find(facts, target);
-    if (fact != NULL && fact->source->rank == 2) {
-        pml_evidence_add_number(e, key, fact, fact->source->shape[axis]);
-    }
-}
-
-/* The outputs of the linear layer that fills `target`, however its kernel lies. */
-static void add_outputs(pml_evidence *e, const pml_facts *facts, const char *key, const char *target) {
-    const pml_fact *fact = pml_facts_find(facts, target);
-    if (fact != NULL && fact->has_view && fact->view.rank == 2) {
-        pml_evidence_add_number(e, key, fact, fact->view.shape[1]);
-    }
-}
-
 static void examine_head(pml_evidence *e, const pml_facts *facts) {
     const pml_fact *pooler = pml_facts_find(facts, "pooler.weight");
     const pml_fact *predictions = pml_facts_find(facts, "transform.weight");
@@ -246,12 +230,12 @@ static pml_status examine(bert_reader *r, const pml_facts *facts, pml_error *err
         }
     }
     r->used_positions = has_table ? NULL : r->used_positions;
-    add_size(e, facts, "vocab_size", "embedding.token.weight", 0);
-    add_size(e, facts, "d_model", "embedding.token.weight", 1);
-    add_size(e, facts, "max_positions", "embedding.position.weight", 0);
-    add_size(e, facts, "type_vocab_size", "embedding.type.weight", 0);
-    add_outputs(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight");
-    add_outputs(e, facts, "num_labels", "classifier.weight");
+    pml_evidence_add_axis(e, facts, "vocab_size", "embedding.token.weight", 0);
+    pml_evidence_add_axis(e, facts, "d_model", "embedding.token.weight", 1);
+    pml_evidence_add_axis(e, facts, "max_positions", "embedding.position.weight", 0);
+    pml_evidence_add_axis(e, facts, "type_vocab_size", "embedding.type.weight", 0);
+    pml_evidence_add_outputs(e, facts, "ffn_dim", "encoder.layer.0.ffn.up.weight");
+    pml_evidence_add_outputs(e, facts, "num_labels", "classifier.weight");
     pml_evidence_add_layers(e, facts, "encoder.layer");
     examine_head(e, facts);
     return examine_decoder(r, facts, error);

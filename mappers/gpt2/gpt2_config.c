@@ -174,22 +174,6 @@ done:
 }
 
 /* ---- what the tensors say ---- */
-/* The size of an axis of the tensor that fills `target`, where it has rank 2. */
-static void add_size(pml_evidence *e, const pml_facts *facts, const char *key, const char *target, unsigned axis) {
-    const pml_fact *fact = pml_facts_find(facts, target);
-    if (fact != NULL && fact->source->rank == 2) {
-        pml_evidence_add_number(e, key, fact, fact->source->shape[axis]);
-    }
-}
-
-/* The outputs of the layer that fills `target`, however its weights lie. */
-static void add_outputs(pml_evidence *e, const pml_facts *facts, const char *key, const char *target) {
-    const pml_fact *fact = pml_facts_find(facts, target);
-    if (fact != NULL && fact->has_view && fact->view.rank == 2) {
-        pml_evidence_add_number(e, key, fact, fact->view.shape[1]);
-    }
-}
-
 /* A head of its own is stored, unless its bytes are those of the token table: then that is stored once. */
 static pml_status examine_head(const pml_map_source *source, pml_evidence *e, const pml_facts *facts,
                                pml_error *error) {
@@ -222,11 +206,11 @@ done:
 }
 
 static pml_status examine(const pml_map_source *source, pml_evidence *e, const pml_facts *facts, pml_error *error) {
-    add_size(e, facts, "vocab_size", "embedding.token.weight", 0);
-    add_size(e, facts, "d_model", "embedding.token.weight", 1);
-    add_size(e, facts, "max_positions", "embedding.position.weight", 0);
-    add_outputs(e, facts, "ffn_dim", "decoder.layer.0.ffn.up.weight");
-    add_outputs(e, facts, "num_labels", "classifier.weight");
+    pml_evidence_add_axis(e, facts, "vocab_size", "embedding.token.weight", 0);
+    pml_evidence_add_axis(e, facts, "d_model", "embedding.token.weight", 1);
+    pml_evidence_add_axis(e, facts, "max_positions", "embedding.position.weight", 0);
+    pml_evidence_add_outputs(e, facts, "ffn_dim", "decoder.layer.0.ffn.up.weight");
+    pml_evidence_add_outputs(e, facts, "num_labels", "classifier.weight");
     pml_evidence_add_presence(e, "has_bias", pml_facts_find(facts, "decoder.layer.0.attention.q.bias"), "true",
                               "h.0.attn.c_attn.bias", "false");
     pml_evidence_add_layers(e, facts, "decoder.layer");

@@ -135,7 +135,8 @@ static pml_status print(const ship_options *given, const shipping *items, unsign
     return pml_json_finish(&w, error);
 }
 
-static pml_status check_options(const ship_options *given, unsigned n_files, pml_error *error) {
+/* *is_made: the folder was not there before. */
+static pml_status check_options(const ship_options *given, unsigned n_files, bool *is_made, pml_error *error) {
     struct stat info;
     if (given->directory == NULL) {
         return PML_FAIL(error, PML_E_ARGUMENT, "missing option: -o DIR says where the files go");
@@ -147,7 +148,8 @@ static pml_status check_options(const ship_options *given, unsigned n_files, pml
     if (given->patch_from != NULL && n_files != 1) {
         return PML_FAIL(error, PML_E_ARGUMENT, "--patch-from makes a delta of one file, not of %u", n_files);
     }
-    if (mkdir(given->directory, 0777) != 0 && (stat(given->directory, &info) != 0 || !S_ISDIR(info.st_mode))) {
+    *is_made = mkdir(given->directory, 0777) == 0;
+    if (!*is_made && (stat(given->directory, &info) != 0 || !S_ISDIR(info.st_mode))) {
         return PML_FAIL(error, PML_E_IO, "%s: is no folder, and none can be made there", given->directory);
     }
     return PML_OK;
@@ -158,13 +160,17 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_status status = PML_OK;
     pml_sums sums = {0};
     shipping *items = NULL;
+    bool is_made = false;
     char list[PATH_MAX], signature[PATH_MAX];
-    PML_TRY(check_options(given, n_operands, error));
+    PML_TRY(check_options(given, n_operands, &is_made, error));
     PML_TRY(join(list, given->directory, PML_SUMS_NAME, "", error));
     PML_TRY(join(signature, given->directory, PML_SUMS_SIGNATURE_NAME, "", error));
     if (given->key_path == NULL && access(signature, F_OK) == 0) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
                          "%s: the list in this folder is signed: pass --sign KEY, or ship to another", signature));
+    }
+    if (given->key_path != NULL) { /* a list that changed under a signature that did not would be worth nothing */
+        PML_TRY(pml_signature_check_key(given->key_path, error));
     }
     PML_TRY(pml_sums_read(list, &sums, error));
     PML_TRY(pml_alloc(n_operands, sizeof *items, &items, error));
@@ -187,6 +193,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     }
     PML_TRY(print(given, items, n_operands, error));
 done:
+    if (status != PML_OK && is_made) {
+        (void)rmdir(given->directory); /* refused where there is nothing in it */
+    }
     pml_free(items);
     pml_sums_deinit(&sums);
     return status;

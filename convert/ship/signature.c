@@ -44,6 +44,13 @@ done:
     return status;
 }
 
+pml_status pml_signature_check_key(const char *key_path, pml_error *error) {
+    EVP_PKEY *key = NULL;
+    const pml_status status = read_key(key_path, true, &key, error);
+    EVP_PKEY_free(key);
+    return status;
+}
+
 pml_status pml_signature_write(const char *path, const char *key_path, const char *signature_path, pml_error *error) {
     pml_status status = PML_OK;
     EVP_PKEY *key = NULL;

@@ -4,6 +4,10 @@
 
 #include "runtime/base/error.h"
 
+/* Whether `key_path` holds a key that pml_signature_write can use: asked before long work. Errors: NOT_FOUND, CONFIG,
+ * IO, MEMORY. */
+pml_status pml_signature_check_key(const char *key_path, pml_error *error) PML_WARN_UNUSED;
+
 /* Signs the file at `path` with the private key in the PEM file `key_path` (PKCS #8, not encrypted) into
  * `signature_path`, replacing an older one. Errors: NOT_FOUND, CONFIG (no such key in that file), IO, MEMORY. */
 pml_status pml_signature_write(const char *path, const char *key_path, const char *signature_path,

@@ -137,6 +137,9 @@ static void a_signature_is_what_openssl_takes(void) {
     TEST_EXITS(2, "pass --sign", "ship '%s' -o '%s' --force", model, folder);
     TEST_EXITS(78, "holds no private Ed25519 key", "ship '%s' -o '%s' -f --sign '%s/locked.pem'", model, folder, keys);
     TEST_EXITS(78, "holds no private Ed25519 key", "ship '%s' -o '%s' -f --sign '%s/rsa.pem'", model, folder, keys);
+    TEST_EXITS(0, NULL, "verify '%s/signed.pml' --key '%s/a.pub' -q", folder, keys); /* refusals left the list alone */
+    TEST_EXITS(78, "holds no private Ed25519 key", "ship '%s' -o '%s/none' --sign '%s/rsa.pem'", model, folder, keys);
+    CU_ASSERT_EQUAL(pml_test_command(NULL, "test ! -e '%s/none'", folder), 0);
     TEST_EXITS(78, "holds no public Ed25519 key", "verify '%s/signed.pml' --key '%s/a.pem'", folder, keys);
     TEST_EXITS(66, NULL, "verify '%s' --key '%s/a.pub'", model, keys); /* no list beside it */
     /* Another model under the name of the signed one. */

@@ -1,0 +1,38 @@
+/* Ops of the time-series families beside those of runtime/ops/ops.h, whose rules hold here too: convolutions written as
+ * products, and correlations of whole series. */
+#ifndef PML_RUNTIME_OPS_SIGNAL_H
+#define PML_RUNTIME_OPS_SIGNAL_H
+
+#include "runtime/ops/context.h"
+
+typedef enum pml_unfold_padding {
+    PML_UNFOLD_CIRCULAR, /* steps before the first are the last ones, and the other way round */
+    PML_UNFOLD_ZERO
+} pml_unfold_padding;
+
+/* What a convolution over time multiplies: y [B, T, taps * C] where step t has steps t - (taps - 1) / 2 + i of
+ * x [B, T, C] in columns i*C .. i*C+C-1. With a weight [taps * C, out] (PML_ROLE_CONVOLUTION) pml_op_linear of y is
+ * Conv1d with `taps` taps and padding (taps - 1) / 2. taps is odd and, when circular, at most 2 T + 1. Attributes:
+ * integer = taps, padding. */
+pml_status pml_op_unfold(pml_context *context, const pml_tensor *x, size_t taps, pml_unfold_padding padding,
+                         pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+typedef struct pml_autocorrelation_options {
+    size_t n_delays;   /* how many delays are aggregated, 1 .. L */
+    bool share_delays; /* one set for the whole batch, as in training; otherwise each sample has its own */
+} pml_autocorrelation_options;
+
+/* AutoCorrelation (Autoformer, Wu et al. 2021, eq. 4 to 6): y [B, L, D] from q [B, L, D] and k, v [B, S, D], which
+ * count as zeros behind their last step and are cut behind step L.
+ *   r[b][u] = mean over columns of sum_t q[b][(t + u) mod L] k[b][t]: what the inverse transform of the spectra's
+ *             product gives; heads do not matter, because delays and weights are means over heads
+ *   delays  = the n_delays greatest of r[b] (share_delays: of its mean over the batch), the first of equal ones first
+ *   y[b][t] = sum_i softmax(r[b][delays])[i] v[b][(t + delays[i]) mod L]
+ * Attributes: integer = n_delays, share_delays. */
+pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
+                                  const pml_autocorrelation_options *options, pml_tensor *y,
+                                  pml_error *error) PML_WARN_UNUSED;
+/* What the op takes from the workspace beside y. */
+size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps, size_t n_key_steps, size_t n_columns);
+
+#endif

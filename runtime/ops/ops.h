@@ -154,8 +154,8 @@ pml_status pml_op_patchify(pml_context *context, const pml_tensor *x, size_t pat
 pml_status pml_op_extend(pml_context *context, const pml_tensor *x, size_t count, pml_tensor *y,
                          pml_error *error) PML_WARN_UNUSED;
 
-/* y [B, T, C] = mean over `kernel` steps (odd) around each step of x, whose first and last steps stand for what lies
- * outside; summed in double. Attributes: integer[0] = kernel. */
+/* y [B, T, C] = mean over `kernel` steps around each step of x, kernel / 2 before it and (kernel - 1) / 2 behind it,
+ * where the first and the last step stand for what lies outside; summed in double. Attributes: integer[0] = kernel. */
 pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
                                  pml_error *error) PML_WARN_UNUSED;
 

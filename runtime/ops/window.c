@@ -29,31 +29,45 @@ done:
     return status;
 }
 
+/* Means of one sample for channels c .. c + n - 1, n <= LANES. Each window is summed afresh: a running sum would carry
+ * the rounding of the steps that left it, and a NaN for ever. */
+#define LANES 8u
+static void average_channels(const float *x, ptrdiff_t n_steps, size_t n_channels, size_t kernel, size_t n, float *y) {
+    const ptrdiff_t before = (ptrdiff_t)(kernel / 2), after = (ptrdiff_t)((kernel - 1) / 2);
+    const float *end = x + (size_t)(n_steps - 1) * n_channels;
+    for (ptrdiff_t t = 0; t < n_steps; t++) {
+        const ptrdiff_t first = t - before < 0 ? 0 : t - before, last = t + after >= n_steps ? n_steps - 1 : t + after;
+        const double n_first = (double)(first - (t - before)), n_last = (double)(t + after - last);
+        double sum[LANES] = {0};
+        for (size_t c = 0; c < n; c++) {
+            sum[c] = (n_first > 0 ? n_first * (double)x[c] : 0) + (n_last > 0 ? n_last * (double)end[c] : 0);
+        }
+        for (ptrdiff_t i = first; i <= last; i++) {
+            const float *step = x + (size_t)i * n_channels;
+            for (size_t c = 0; c < n; c++) {
+                sum[c] += (double)step[c];
+            }
+        }
+        for (size_t c = 0; c < n; c++) {
+            y[(size_t)t * n_channels + c] = (float)(sum[c] / (double)kernel);
+        }
+    }
+}
+
 pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
                                  pml_error *error) {
     pml_status status = PML_OK;
     PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32) && x->rank == 3 && x->shape[1] > 0,
                    "moving_average: x must be F32 [B, T, C] with at least one step");
-    PML_OP_REQUIRE(kernel % 2 == 1 && kernel <= PTRDIFF_MAX / 2, "moving_average: a window of %zu steps is not odd",
-                   kernel);
+    PML_OP_REQUIRE(kernel > 0 && kernel <= PTRDIFF_MAX / 2, "moving_average: a window of %zu steps", kernel);
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
-    const ptrdiff_t n_steps = (ptrdiff_t)x->shape[1], half = (ptrdiff_t)(kernel / 2);
-    const size_t n_channels = x->shape[2];
+    const size_t n_steps = x->shape[1], n_channels = x->shape[2];
     for (size_t b = 0; b < x->shape[0]; b++) {
-        const float *series = pml_tensor_f32_const(x) + b * x->shape[1] * n_channels;
-        float *to = pml_tensor_f32(y) + b * x->shape[1] * n_channels;
-        for (size_t c = 0; c < n_channels; c++) {
-            for (ptrdiff_t t = 0; t < n_steps; t++) {
-                /* Each window is summed afresh: a running sum would carry the rounding of the steps that left it. */
-                const ptrdiff_t first = t - half, last = t + half;
-                const ptrdiff_t begin = first < 0 ? 0 : first, end = last >= n_steps ? n_steps - 1 : last;
-                double sum = (double)(begin - first) * (double)series[c] +
-                             (double)(last - end) * (double)series[(size_t)(n_steps - 1) * n_channels + c];
-                for (ptrdiff_t i = begin; i <= end; i++) {
-                    sum += (double)series[(size_t)i * n_channels + c];
-                }
-                to[(size_t)t * n_channels + c] = (float)(sum / (double)kernel);
-            }
+        const float *from = pml_tensor_f32_const(x) + b * n_steps * n_channels;
+        float *to = pml_tensor_f32(y) + b * n_steps * n_channels;
+        for (size_t c = 0; c < n_channels; c += LANES) {
+            const size_t n = n_channels - c < LANES ? n_channels - c : LANES;
+            average_channels(from + c, (ptrdiff_t)n_steps, n_channels, kernel, n, to + c);
         }
     }
     PML_TRY(pml_tape_record(context->tape, &op_moving_average, &(pml_op_attributes){.integer = {(int64_t)kernel}},

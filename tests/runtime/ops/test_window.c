@@ -26,25 +26,30 @@ static void averages_repeat_the_ends(void) {
     }
     PML_ASSERT_OK(pml_op_moving_average(&context, &x, 1, &y, &error), &error);
     CU_ASSERT_EQUAL(memcmp(pml_tensor_f32(&y), values, sizeof values), 0);
-    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, 4, &y, &error), PML_E_ARGUMENT, &error, "not odd");
-    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, 0, &y, &error), PML_E_ARGUMENT, &error, "not odd");
+    const double four[] = {1.25, 1.75, 2.5, 3.5, 4.5, 5.25};
+    PML_ASSERT_OK(pml_op_moving_average(&context, &x, 4, &y, &error), &error);
+    for (size_t i = 0; i < 6; i++) {
+        CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], four[i], 1e-7));
+    }
+    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, 0, &y, &error), PML_E_ARGUMENT, &error, "0 steps");
+    PML_ASSERT_FAILS(pml_op_moving_average(&context, &x, SIZE_MAX, &y, &error), PML_E_ARGUMENT, &error, "steps");
     end_test();
 }
 
 /* Windows longer than the series, several samples and channels, against the plain definition. */
 static void averages_follow_the_definition(void) {
     begin_test(1 << 16);
-    static const size_t kernels[] = {3, 7, 25};
-    pml_tensor x = make_tensor(SHAPE(2, 9, 3)), y;
-    for (size_t k = 0; k < 3; k++) {
-        const long half = (long)kernels[k] / 2;
+    static const size_t kernels[] = {2, 3, 7, 24, 25};
+    pml_tensor x = make_tensor(SHAPE(2, 9, 11)), y;
+    for (size_t k = 0; k < 5; k++) {
+        const long before = (long)kernels[k] / 2, after = ((long)kernels[k] - 1) / 2;
         PML_ASSERT_OK(pml_op_moving_average(&context, &x, kernels[k], &y, &error), &error);
-        for (size_t i = 0; i < 54; i++) {
+        for (size_t i = 0; i < 198; i++) {
             double sum = 0;
-            for (long j = -half; j <= half; j++) {
-                long t = (long)(i / 3 % 9) + j;
+            for (long j = -before; j <= after; j++) {
+                long t = (long)(i / 11 % 9) + j;
                 t = t < 0 ? 0 : t > 8 ? 8 : t;
-                sum += (double)pml_tensor_f32(&x)[(i / 27 * 9 + (size_t)t) * 3 + i % 3];
+                sum += (double)pml_tensor_f32(&x)[(i / 99 * 9 + (size_t)t) * 11 + i % 11];
             }
             CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], sum / (double)kernels[k], 1e-7));
         }

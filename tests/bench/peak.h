@@ -1,0 +1,156 @@
+/* What one core can do at most, for benches to state fractions of: multiply-adds from registers alone, and reads. */
+#ifndef PML_TESTS_BENCH_PEAK_H
+#define PML_TESTS_BENCH_PEAK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "runtime/kernels/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+static inline double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+enum { PEAK_TURNS = 20000, PEAK_CHAINS = 12 };
+
+/* A loop of PEAK_CHAINS independent chains of `instruction` on registers of one width; the assembler text keeps
+ * compilers from moving or merging any of it. */
+#define PEAK_CHAIN_LOOP(name, type, zero, instructions)                                                                \
+    static __attribute__((target(PEAK_TARGET))) void name(void) {                                                      \
+        type a[PEAK_CHAINS], x = zero, y = zero;                                                                       \
+        for (size_t c = 0; c < PEAK_CHAINS; c++) {                                                                     \
+            a[c] = zero;                                                                                               \
+        }                                                                                                              \
+        for (size_t i = 0; i < PEAK_TURNS; i++) {                                                                      \
+            PEAK_STEP(instructions, 0)                                                                                 \
+            PEAK_STEP(instructions, 1)                                                                                 \
+            PEAK_STEP(instructions, 2)                                                                                 \
+            PEAK_STEP(instructions, 3)                                                                                 \
+            PEAK_STEP(instructions, 4)                                                                                 \
+            PEAK_STEP(instructions, 5)                                                                                 \
+            PEAK_STEP(instructions, 6)                                                                                 \
+            PEAK_STEP(instructions, 7)                                                                                 \
+            PEAK_STEP(instructions, 8)                                                                                 \
+            PEAK_STEP(instructions, 9)                                                                                 \
+            PEAK_STEP(instructions, 10)                                                                                \
+            PEAK_STEP(instructions, 11)                                                                                \
+        }                                                                                                              \
+        for (size_t c = 0; c < PEAK_CHAINS; c++) {                                                                     \
+            __asm__ volatile("" : : "v"(a[c]));                                                                        \
+        }                                                                                                              \
+    }
+#define PEAK_STEP(instructions, c) __asm__ volatile(instructions : "+v"(a[c]) : "v"(x), "v"(y) : "xmm15");
+
+#if defined(__x86_64__)
+#define PEAK_TARGET "avx2,fma"
+PEAK_CHAIN_LOOP(peak_fma_ymm, __m256, _mm256_setzero_ps(), "vfmadd231ps %2, %1, %0")
+PEAK_CHAIN_LOOP(peak_maddubs_ymm, __m256i, _mm256_setzero_si256(),
+                "vpmaddubsw %2, %1, %%ymm15\n\tvpmaddwd %2, %%ymm15, %%ymm15\n\tvpaddd %%ymm15, %0, %0")
+#undef PEAK_TARGET
+#define PEAK_TARGET "avx512f"
+PEAK_CHAIN_LOOP(peak_fma_zmm, __m512, _mm512_setzero_ps(), "vfmadd231ps %2, %1, %0")
+PEAK_CHAIN_LOOP(peak_dpbusd_zmm, __m512i, _mm512_setzero_si512(), "vpdpbusd %2, %1, %0")
+PEAK_CHAIN_LOOP(peak_dpbf16_zmm, __m512, _mm512_setzero_ps(), "vdpbf16ps %2, %1, %0")
+#undef PEAK_TARGET
+#define PEAK_TARGET "avx2"
+PEAK_CHAIN_LOOP(peak_dpbusd_ymm, __m256i, _mm256_setzero_si256(), "%{vex%} vpdpbusd %2, %1, %0")
+#undef PEAK_TARGET
+#endif
+
+/* Which loop bounds a product over weights of `dtype` ("f32", "bf16", "i8") with a bundle's instructions, and the
+ * operations of one of its steps (a multiplication and an addition are two). */
+typedef struct peak {
+    const char *dtype, *isa;
+    void (*loop)(void);
+    double operations;
+} peak;
+
+static const peak peaks[] = {
+#if defined(__x86_64__)
+    {"f32", "avx2", peak_fma_ymm, 2 * 8},
+    {"f32", "avx512", peak_fma_zmm, 2 * 16},
+    {"bf16", "avx2", peak_fma_ymm, 2 * 8},
+    {"bf16", "avx512", peak_fma_zmm, 2 * 16},
+    {"i8", "avx2", peak_maddubs_ymm, 2 * 32},
+    {"bf16", "avx512bf16", peak_dpbf16_zmm, 2 * 32},
+    {"i8", "avxvnni", peak_dpbusd_ymm, 2 * 32},
+    {"i8", "avx512vnni", peak_dpbusd_zmm, 2 * 64},
+#endif
+    {NULL, NULL, NULL, 0},
+};
+
+/* Operations per nanosecond, from one turn of the loop. */
+static inline double peak_measure(const peak *p) {
+    const double begin = now_s();
+    p->loop();
+    return (double)PEAK_TURNS * PEAK_CHAINS * p->operations / (now_s() - begin) * 1e-9;
+}
+
+/* Reads whole 256 bytes of `size_bytes` once; returns what keeps the reads from being left out. 32 sums in turn become
+ * vectors of any width. */
+static inline __attribute__((always_inline)) uint64_t peak_read_body(const uint64_t *words, size_t size_bytes) {
+    uint64_t sums[32] = {0}, sum = 0;
+    for (size_t i = 0; i + 32 <= size_bytes / sizeof *words; i += 32) {
+        for (size_t lane = 0; lane < 32; lane++) {
+            sums[lane] += words[i + lane];
+        }
+    }
+    for (size_t lane = 0; lane < 32; lane++) {
+        sum += sums[lane];
+    }
+    return sum;
+}
+
+static uint64_t peak_read_plain(const uint64_t *words, size_t size_bytes) {
+    return peak_read_body(words, size_bytes);
+}
+
+#if defined(__x86_64__)
+static __attribute__((target("avx2"))) uint64_t peak_read_ymm(const uint64_t *words, size_t size_bytes) {
+    return peak_read_body(words, size_bytes);
+}
+
+static __attribute__((target("avx512f"))) uint64_t peak_read_zmm(const uint64_t *words, size_t size_bytes) {
+    const char *at = (const char *)words;
+    __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (const char *end = at + size_bytes / 256 * 256; at != end; at += 256) {
+        for (size_t i = 0; i < 4; i++) {
+            sums[i] = _mm512_add_epi64(sums[i], _mm512_loadu_si512(at + 64 * i));
+        }
+    }
+    return (uint64_t)_mm512_reduce_add_epi64(
+        _mm512_add_epi64(_mm512_add_epi64(sums[0], sums[1]), _mm512_add_epi64(sums[2], sums[3])));
+}
+#endif
+
+enum { PEAK_READ_LOOPS = 3 };
+
+/* Seconds of read loop `i_loop` < PEAK_READ_LOOPS over `size_bytes`; 1e30 when this CPU does not have it. */
+static inline double peak_read_s(size_t i_loop, const void *bytes, size_t size_bytes) {
+    static const struct {
+        uint32_t needs;
+        uint64_t (*run)(const uint64_t *words, size_t size_bytes);
+    } loops[PEAK_READ_LOOPS] = {
+        {PML_ISA_scalar, peak_read_plain},
+#if defined(__x86_64__)
+        {PML_ISA_avx2, peak_read_ymm},
+        {PML_ISA_avx512, peak_read_zmm},
+#endif
+    };
+    if (loops[i_loop].run == NULL || (pml_isa_detect() & loops[i_loop].needs) != loops[i_loop].needs) {
+        return 1e30;
+    }
+    const double begin = now_s();
+    const uint64_t sum = loops[i_loop].run(bytes, size_bytes);
+    __asm__ volatile("" : : "r"(sum));
+    return now_s() - begin;
+}
+
+#endif

@@ -13,10 +13,10 @@ static size_t forward_bytes(const patchtst *net, size_t n_samples) {
     size_t hidden = PML_FLOATS(n_samples, net->n_channels, net->n_tokens, net->d_model);
     size_t head = PML_SUM(hidden, pml_patchtst_head_bytes(net, n_samples));
     size_t bytes = head > encoder ? head : encoder;
-    if (net->decomposition_kernel > 0) { /* the trend, its negative, the remainder; two forecasts and their sum */
+    if (net->decomposition_kernel > 0) { /* the trend, the remainder; two forecasts and their sum */
         size_t window = PML_FLOATS(n_samples, net->context_length, net->n_channels);
         size_t forecast = PML_FLOATS(n_samples, net->horizon, net->n_channels);
-        bytes = PML_SUM(bytes, window, window, window, forecast, forecast, forecast);
+        bytes = PML_SUM(bytes, window, window, forecast, forecast, forecast);
     }
     return bytes;
 }
@@ -90,10 +90,9 @@ static pml_status run_decomposed(pml_model *model, const pml_model_step *step, p
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
     const pml_tensor *x = pml_model_step_input(model, step, "past_values");
-    pml_tensor trend, negative, rest, forecasts[2], forecast;
+    pml_tensor trend, rest, forecasts[2], forecast;
     PML_TRY(pml_op_moving_average(context, x, net->decomposition_kernel, &trend, error));
-    PML_TRY(pml_op_affine(context, &trend, -1, 0, &negative, error));
-    PML_TRY(pml_op_add(context, x, &negative, &rest, error));
+    PML_TRY(pml_op_subtract(context, x, &trend, &rest, error));
     PML_TRY(run_part(model, step, &net->networks[0], &rest, &forecasts[0], error));
     PML_TRY(run_part(model, step, &net->networks[1], &trend, &forecasts[1], error));
     PML_TRY(pml_op_add(context, &forecasts[0], &forecasts[1], &forecast, error));

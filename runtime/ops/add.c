@@ -1,7 +1,8 @@
-/* Elementwise sums, with a table that repeats over leading axes. */
+/* Elementwise sums, with a table that repeats over leading axes, and differences. */
 #include "runtime/ops/op.h"
 
 static const pml_op op = {.name = "add"};
+static const pml_op op_subtract = {.name = "subtract"};
 
 pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
@@ -14,6 +15,23 @@ pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tenso
         context->kernels.add_f32(pml_tensor_f32_const(a) + at, pml_tensor_f32_const(b), pml_tensor_f32(y) + at, n);
     }
     PML_TRY(pml_tape_record(context->tape, &op, NULL, (const pml_tensor *const[]){a, b}, 2, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_subtract(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(a, PML_DTYPE_F32) && pml_op_is(b, PML_DTYPE_F32) && pml_op_same_shape(a, b),
+                   "subtract: a and b must have one shape");
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, a->shape, a->rank, y, error));
+    const float *from = pml_tensor_f32_const(a), *less = pml_tensor_f32_const(b);
+    float *to = pml_tensor_f32(y);
+    for (size_t i = 0, count = pml_tensor_count(a); i < count; i++) {
+        to[i] = from[i] - less[i];
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_subtract, NULL, (const pml_tensor *const[]){a, b}, 2, y, error));
 
 done:
     return status;

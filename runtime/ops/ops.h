@@ -67,6 +67,10 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
 pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
                       pml_error *error) PML_WARN_UNUSED;
 
+/* y = a - b, of one shape. */
+pml_status pml_op_subtract(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                           pml_error *error) PML_WARN_UNUSED;
+
 /* y [..., n, m] = x [..., m, n] with its last two axes exchanged. */
 pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 

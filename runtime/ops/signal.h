@@ -17,6 +17,14 @@ typedef enum pml_unfold_padding {
 pml_status pml_op_unfold(pml_context *context, const pml_tensor *x, size_t taps, pml_unfold_padding padding,
                          pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
+/* y [B, T, C] = x less its mean over T of that sample and channel, which is summed in double. */
+pml_status pml_op_center(pml_context *context, const pml_tensor *x, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
+/* y [B, count + n_more, C]: the last `count` steps of x [B, T, C], then n_more times the mean of `level` [B, U, C] over
+ * U (NULL: 0). What a decoder starts from. Attributes: integer = count, n_more. */
+pml_status pml_op_continue(pml_context *context, const pml_tensor *x, size_t count, const pml_tensor *level,
+                           size_t n_more, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
 typedef struct pml_autocorrelation_options {
     size_t n_delays;   /* how many delays are aggregated, 1 .. L */
     bool share_delays; /* one set for the whole batch, as in training; otherwise each sample has its own */

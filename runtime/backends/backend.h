@@ -14,6 +14,9 @@ typedef struct pml_backend {
     /* Fills every slot of *table. `isa_mask` is what may be used (pml_isa_allowed). *state is the backend's own and
      * goes to the other slots. Errors: those of check; MEMORY. */
     pml_status (*open)(pml_kernels *table, uint32_t isa_mask, void **state, pml_error *error);
+    /* 0: kernels keep their word that a row's result does not depend on the rows beside it. Otherwise products in
+     * layout row do so only in blocks of this many rows, counted from the first: they are split between blocks. */
+    size_t product_rows;
     void (*close)(void *state); /* NULL: nothing to release */
     /* Bring the device's or the host's copy of a buffer up to date, and wait for work under way. NULL: the memory is
      * the host's and work is done when a kernel returns. */

@@ -110,7 +110,7 @@ static void finish_row(const pml_matmul *job, float *products, size_t i_column, 
     }
 }
 
-enum { TILE_ROWS = 32, TILE_COLUMNS = 128 };
+enum { TILE_ROWS = 32, TILE_COLUMNS = 128, PRODUCT_ROWS = 128 };
 
 /* For a residual that lies in y and is needed after an activation: products go through a tile on the stack. */
 static void matmul_in_tiles(const pml_matmul *job) {
@@ -128,7 +128,7 @@ static void matmul_in_tiles(const pml_matmul *job) {
     }
 }
 
-static void matmul_row_f32(const pml_matmul *job) {
+static void matmul_block(const pml_matmul *job) {
     if (job->m == 0 || job->n == 0) {
         return;
     }
@@ -149,6 +149,19 @@ static void matmul_row_f32(const pml_matmul *job) {
     }
 }
 
+/* BLAS picks its way by the number of rows: blocks of the same rows, whoever multiplies them, keep a result the same.
+ */
+static void matmul_row_f32(const pml_matmul *job) {
+    for (size_t i = 0; i < job->m; i += PRODUCT_ROWS) {
+        pml_matmul block = *job;
+        block.m = job->m - i < PRODUCT_ROWS ? job->m - i : PRODUCT_ROWS;
+        block.x += i * job->x_stride;
+        block.y += i * job->y_stride;
+        block.residual = job->residual == NULL ? NULL : job->residual + i * job->residual_stride;
+        matmul_block(&block);
+    }
+}
+
 static pml_status open(pml_kernels *table, uint32_t isa_mask, void **state, pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(check(error));
@@ -165,4 +178,5 @@ const pml_backend pml_backend_cpu_blas = {
     .description = "FP32 matrices in layout row through CBLAS (" LIBRARY "), the rest as cpu",
     .check = check,
     .open = open,
+    .product_rows = PRODUCT_ROWS,
 };

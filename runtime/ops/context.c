@@ -4,6 +4,9 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/cpu_count.h"
+#include "runtime/base/limits.h"
+#include "runtime/base/log.h"
 
 #define ALIGNMENT_BYTES 64u
 
@@ -12,6 +15,7 @@ pml_status pml_context_init(pml_context *context, const char *backend, pml_error
     const pml_backend *found = NULL;
     uint32_t isa_mask = 0;
     *context = (pml_context){0};
+    PML_TRY(pml_cpu_threads_check(error));
     PML_TRY(pml_backend_find(backend, &found, error));
     if (found->check != NULL) {
         PML_TRY(found->check(error));
@@ -28,6 +32,7 @@ void pml_context_deinit(pml_context *context) {
     if (context->backend != NULL && context->backend->close != NULL) {
         context->backend->close(context->backend_state);
     }
+    pml_thread_pool_destroy(context->pool);
     pml_free(context->quantized);
     pml_arena_deinit(&context->step);
     pml_arena_deinit(&context->state);
@@ -35,6 +40,41 @@ void pml_context_deinit(pml_context *context) {
     *context = (pml_context){0};
 }
 
+/* ---- threads ---- */
+pml_status pml_context_threads_set(pml_context *context, size_t n_threads, pml_error *error) {
+    if (n_threads < 1 || n_threads > PML_MAX_THREADS) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "%zu threads: there may be 1 to %u", n_threads, PML_MAX_THREADS);
+    }
+    if (n_threads != context->n_threads) {
+        pml_thread_pool_destroy(context->pool);
+        context->pool = NULL;
+        context->n_threads = n_threads;
+    }
+    return PML_OK;
+}
+
+size_t pml_context_threads(pml_context *context) {
+    if (context->n_threads == 0 && pml_cpu_threads(&context->n_threads, NULL) != PML_OK) {
+        context->n_threads = 1; /* PML_THREADS has changed since pml_context_init looked at it */
+    }
+    return context->n_threads;
+}
+
+pml_thread_pool *pml_context_pool(pml_context *context) {
+    if (context->pool != NULL && pml_thread_pool_is_foreign(context->pool)) {
+        pml_thread_pool_destroy(context->pool);
+        context->pool = NULL;
+    }
+    if (context->pool == NULL && pml_context_threads(context) > 1) {
+        if (pml_thread_pool_create(context->n_threads, &context->pool, NULL) != PML_OK) {
+            pml_log(PML_LOG_WARNING, "no memory for %zu threads: going on with one", context->n_threads);
+        }
+        context->n_threads = context->pool == NULL ? 1 : pml_thread_pool_size(context->pool);
+    }
+    return context->pool;
+}
+
+/* ---- storage ---- */
 size_t pml_context_bytes(size_t count, size_t each_bytes) {
     uint64_t bytes;
     if (!pml_ck_mul(count, each_bytes, &bytes) || !pml_ck_pad(bytes, ALIGNMENT_BYTES, &bytes) || bytes > SIZE_MAX / 2) {

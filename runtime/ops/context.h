@@ -8,6 +8,7 @@
 
 #include "runtime/backends/backend.h"
 #include "runtime/base/arena.h"
+#include "runtime/base/thread_pool.h"
 #include "runtime/ops/tape.h"
 
 /* Sees intermediate results by name as a model computes them. `first_row` is the index, along axis 0 of the whole
@@ -31,15 +32,27 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
     void *quantized; /* rows on their way into products with I8 matrices: 64-byte aligned, kept from step to step */
     size_t quantized_bytes;
 
+    size_t n_threads;      /* that work is split over; 0: not asked for yet (pml_context_threads) */
+    pml_thread_pool *pool; /* NULL: none needed yet */
+
     pml_tape *tape; /* borrowed; NULL: inference */
     pml_probe_fn *probe;
     void *probe_user;
 } pml_context;
 
 /* Opens the backend of that name (NULL or "auto": the best for this CPU) and selects its kernels.
- * Errors: NOT_FOUND, UNSUPPORTED, ARGUMENT (PML_ISA), MEMORY. */
+ * Errors: NOT_FOUND, UNSUPPORTED, ARGUMENT (PML_ISA, PML_THREADS), MEMORY. */
 pml_status pml_context_init(pml_context *context, const char *backend, pml_error *error) PML_WARN_UNUSED;
 void pml_context_deinit(pml_context *context);
+
+/* Splits work over `n_threads`, the caller's included: 1 to PML_MAX_THREADS. Errors: ARGUMENT. */
+pml_status pml_context_threads_set(pml_context *context, size_t n_threads, pml_error *error) PML_WARN_UNUSED;
+/* How many those are: as set, or what PML_THREADS says, or as many as this machine lets us use, or as it gave when the
+ * pool was made. */
+size_t pml_context_threads(pml_context *context);
+/* The threads, made at the first call. NULL: there are none but the caller's, because it is one or the system gives
+ * no more. */
+pml_thread_pool *pml_context_pool(pml_context *context);
 
 /* Forgets the last step and reserves the next one's storage: a workspace of `workspace_bytes`, and `other_bytes` for
  * pml_context_step_tensor. Allocates only if no earlier step was as large. Errors: MEMORY. */

@@ -1,6 +1,7 @@
 /* y = activation(x W + bias) + residual, straight from the stored layout of W. */
 #include "runtime/base/checked.h"
 #include "runtime/ops/op.h"
+#include "runtime/ops/split.h"
 
 static const pml_op op = {.name = "linear"};
 
@@ -46,15 +47,15 @@ static pml_status multiply_i8(pml_context *context, const pml_matmul *job, const
         quantization.group_rows == 0 ? context->kernels.matmul_panel_i8 : context->kernels.matmul_panel_i8g;
     for (size_t i = 0; i < job->m; i += block) {
         const size_t m = job->m - i < block ? job->m - i : block;
-        context->kernels.quantize_i8(&(pml_quantize){.m = m,
-                                                     .k = job->k,
-                                                     .x = job->x + i * job->x_stride,
-                                                     .x_stride = job->x_stride,
-                                                     .group = quantization.group_rows,
-                                                     .q = rows,
-                                                     .q_stride = (size_t)stride,
-                                                     .scales = scales});
-        matmul(&(pml_matmul_i8){
+        pml_split_quantize(context, &(pml_quantize){.m = m,
+                                                    .k = job->k,
+                                                    .x = job->x + i * job->x_stride,
+                                                    .x_stride = job->x_stride,
+                                                    .group = quantization.group_rows,
+                                                    .q = rows,
+                                                    .q_stride = (size_t)stride,
+                                                    .scales = scales});
+        const pml_matmul_i8 product = {
             .m = m,
             .k = job->k,
             .n = job->n,
@@ -72,7 +73,8 @@ static pml_status multiply_i8(pml_context *context, const pml_matmul *job, const
             .residual = job->residual == NULL ? NULL : job->residual + i * job->residual_stride,
             .residual_stride = job->residual_stride,
             .activation = job->activation,
-        });
+        };
+        pml_split_matmul_i8(context, matmul, &product);
     }
 done:
     return status;
@@ -153,7 +155,7 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
             if (is_i8) {
                 PML_TRY(multiply_i8(context, &job, w, i_group, error));
             } else {
-                matmul(&job);
+                pml_split_matmul(context, matmul, &job, w);
             }
         }
     }

@@ -1,5 +1,6 @@
 /* Layer norm and batch norm (evaluation) over the last axis. */
 #include "runtime/ops/op.h"
+#include "runtime/ops/split.h"
 
 static const pml_op op = {.name = "norm"};
 
@@ -17,7 +18,7 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
                    "norm: mean and variance must have %zu elements", n_columns);
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
     if (norm->kind == PML_NORM_LAYER) {
-        context->kernels.layer_norm_f32(&(pml_layer_norm){
+        const pml_layer_norm job = {
             .n_rows = n_rows,
             .n_columns = n_columns,
             .x = pml_tensor_f32_const(x),
@@ -25,7 +26,8 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
             .weight = pml_tensor_f32_const(&norm->weight),
             .bias = has_bias ? pml_tensor_f32_const(&norm->bias) : NULL,
             .eps = norm->eps,
-        });
+        };
+        pml_split_layer_norm(context, &job);
     } else {
         context->kernels.batch_norm_f32(&(pml_batch_norm){
             .n_rows = n_rows,

@@ -106,6 +106,10 @@ typedef struct pml_array {
  * Errors: ARGUMENT (missing input, wrong shape, no index where one is expected), NUMERIC (an input or another output is
  * not finite), INTERRUPTED, MEMORY. */
 PML_API pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error);
+/* Some networks choose something by what the samples look like: Autoformer its delays, TimesNet its periods. Each sample
+ * is given its own choice unless this is set: then all samples of a run share one, made from their mean, as in training
+ * (and, of TimesNet, in the evaluation of its paper). Other models compute the same either way. */
+PML_API void pml_model_batch_wide_set(pml_model *model, bool batch_wide);
 PML_API size_t pml_model_n_outputs(const pml_model *model);
 PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);
 PML_API const pml_array *pml_model_output(const pml_model *model, const char *name); /* NULL: no such output */

@@ -237,6 +237,15 @@ bool pml_model_has_bf16(const pml_model *model) {
     return model->has_bf16;
 }
 
+void pml_model_batch_wide_set(pml_model *model, bool batch_wide) {
+    model->planned_batch = model->context.batch_wide == batch_wide ? model->planned_batch : 0;
+    model->context.batch_wide = batch_wide;
+}
+
+bool pml_model_is_batch_wide(const pml_model *model) {
+    return model->context.batch_wide;
+}
+
 bool pml_model_has_i8(const pml_model *model) {
     return model->has_i8;
 }

@@ -6,7 +6,7 @@
  * for models with BF16 matrices, relative RMS error against out64 <= 2e-2, with I8 ones in groups 0.08 and by column
  * 0.1 (greatest of 70 small random networks: 0.061 and 0.052). Without out64, out takes its place with the tolerance
  * 1e-5 * max|out|. Where in.attention_mask [B][T] exists, only rows with mask 1 count. "out.loss" is skipped. Shapes
- * must agree after axes of size 1 are dropped. */
+ * must agree after axes of size 1 are dropped. <port> may be eval, train or b1: runtime/models/selftest_mode.h. */
 #ifndef PML_RUNTIME_MODELS_SELFTEST_H
 #define PML_RUNTIME_MODELS_SELFTEST_H
 

@@ -6,6 +6,7 @@
 #include "runtime/base/checked.h"
 #include "runtime/models/model.h"
 #include "runtime/models/selftest.h"
+#include "runtime/models/selftest_mode.h"
 
 #define MAGIC "PMST"
 #define VERSION 1u
@@ -21,7 +22,7 @@ static bool vector_bytes(const pml_vector *vector, uint64_t *size_bytes) {
            pml_ck_mul(count, pml_dtype_bits(vector->dtype) / 8u, size_bytes);
 }
 
-/* True for in.<port>, out.<port> and out64.<port> of ports that the configured model has. */
+/* True for in.<port>, out.<port> and out64.<port> of ports that the configured model has, and of modes. */
 static bool is_kept(const pml_model *model, const char *name) {
     static const struct {
         const char *prefix;
@@ -30,8 +31,10 @@ static bool is_kept(const pml_model *model, const char *name) {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         size_t length = strlen(kinds[i].prefix);
         if (strncmp(name, kinds[i].prefix, length) == 0) {
-            return (kinds[i].is_input ? pml_model_find_input(model, name + length)
-                                      : pml_model_find_output(model, name + length)) != NULL;
+            const char *port = name + length;
+            return kinds[i].is_input ? pml_model_find_input(model, port) != NULL
+                                     : pml_model_find_output(model, port) != NULL ||
+                                           pml_selftest_mode_of(model, port) != PML_SELFTEST_PORT;
         }
     }
     return false;

@@ -34,6 +34,7 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
 
     size_t n_threads;      /* that work is split over; 0: not asked for yet (pml_context_threads) */
     pml_thread_pool *pool; /* NULL: none needed yet */
+    bool batch_wide;       /* what a model chooses by looking at samples is chosen once for all samples of a run */
 
     pml_tape *tape; /* borrowed; NULL: inference */
     pml_probe_fn *probe;

@@ -102,6 +102,8 @@ typedef struct pml_schema {
     const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
     const pml_port_alias *aliases;     /* ends with a NULL alias; NULL: none */
     const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
+    bool batch_wide;                   /* in evaluation too the reference lets samples of a batch share what it chooses
+                                          by looking at them (pml_model_batch_wide_set) */
 } pml_schema;
 
 extern const pml_schema *const pml_schemas[];        /* NULL-terminated, from registry.def */

@@ -1,9 +1,17 @@
 # What `cmake --install` puts where: the commands, libpml in both forms, one header, pkg-config and CMake packages.
 include(CMakePackageConfigHelpers)
-install(TARGETS pml-run pml-convert RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+set(commands pml-run)
+if(NOT PML_RUNTIME_ONLY)
+    list(APPEND commands pml-convert)
+endif()
+install(TARGETS ${commands} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pml_static pml_shared EXPORT pmlTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES runtime/pml.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pml)
+set(PML_CSV_OPTION "")
+if(PML_CSV_LIBRARY)
+    set(PML_CSV_OPTION "-l${PML_CSV_LIBRARY} ")
+endif()
 configure_file(cmake/libpml.pc.in ${CMAKE_BINARY_DIR}/libpml.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/libpml.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pml)

@@ -35,9 +35,25 @@ extern const pml_backend *const pml_backends[];
 /* The backend of that name; NULL and "auto" mean "cpu". Errors: NOT_FOUND. */
 pml_status pml_backend_find(const char *name, const pml_backend **backend, pml_error *error) PML_WARN_UNUSED;
 
-/* What `cpu` backends pinned to one bundle share: check it, and fill the table with nothing better than it. */
+/* What backends pinned to one bundle share: check it, and fill the table with nothing better than it. */
 pml_status pml_backend_check_isa(const char *isa, uint32_t needs, pml_error *error) PML_WARN_UNUSED;
 pml_status pml_backend_open_isa(const char *isa, uint32_t needs, uint32_t isa_mask, pml_kernels *table,
                                 pml_error *error) PML_WARN_UNUSED;
+
+/* Defines pml_backend_cpu_<isa>: pml's own kernels, pinned to that bundle. */
+#define PML_BACKEND_PINNED(isa)                                                                                        \
+    static pml_status check(pml_error *error) {                                                                        \
+        return pml_backend_check_isa(#isa, PML_ISA_##isa, error);                                                      \
+    }                                                                                                                  \
+    static pml_status open(pml_kernels *table, uint32_t isa_mask, void **state, pml_error *error) {                    \
+        *state = NULL;                                                                                                 \
+        return pml_backend_open_isa(#isa, PML_ISA_##isa, isa_mask, table, error);                                      \
+    }                                                                                                                  \
+    const pml_backend pml_backend_cpu_##isa = {                                                                        \
+        .name = "cpu-" #isa,                                                                                           \
+        .description = "pml's own kernels, nothing better than " #isa,                                                 \
+        .check = check,                                                                                                \
+        .open = open,                                                                                                  \
+    };
 
 #endif

@@ -11,7 +11,8 @@
 #include "runtime/kernels/simd_unroll.h"
 #include "runtime/kernels/softmax_simd.h"
 
-enum { ATTENTION_ROWS = 4, PANEL_KEYS = 16, MAX_CHAINS = 8 };
+/* Chains are sums side by side: at least those of a block of queries and one panel of keys. */
+enum { ATTENTION_ROWS = 4, PANEL_KEYS = 16, MAX_CHAINS = VEC_GROUP > 2 ? ATTENTION_ROWS *VEC_GROUP : 8 };
 
 static void pack_keys(const pml_attention *job, float *panels) {
     for (size_t first = 0; first < job->n_keys; first += PANEL_KEYS) {
@@ -152,7 +153,7 @@ VEC_INLINE void weigh_columns(const pml_attention *job, const float *weights, si
 
 /* All columns: as many side by side as hide each other's latency. */
 VEC_INLINE void weigh_values(const pml_attention *job, const float *weights, size_t padded, size_t t, size_t n_rows) {
-    const size_t n_vecs = n_rows == 1 ? 4 : 2;
+    const size_t n_vecs = n_rows == 1 ? MAX_CHAINS / 2 : MAX_CHAINS / n_rows;
     size_t column = 0;
     for (; job->depth - column >= n_vecs * VEC_LANES; column += n_vecs * VEC_LANES) {
         weigh_columns(job, weights, padded, t, n_rows, column, n_vecs, VEC_LANES);

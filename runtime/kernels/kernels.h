@@ -151,7 +151,9 @@ size_t pml_attention_work(size_t n_keys, size_t depth);
     X(avxvnni, PML_ISA_avx2)                                                                                           \
     X(avx512, PML_ISA_avx2)                                                                                            \
     X(avx512vnni, PML_ISA_avx512)                                                                                      \
-    X(avx512bf16, PML_ISA_avx512)
+    X(avx512bf16, PML_ISA_avx512)                                                                                      \
+    X(neon, PML_ISA_scalar)                                                                                            \
+    X(sdot, PML_ISA_neon)
 
 enum {
 #define PML_ISA_INDEX(name, base) PML_ISA_INDEX_##name,
@@ -183,6 +185,8 @@ pml_status pml_isa_allowed(uint32_t *mask, pml_error *error) PML_WARN_UNUSED;
 #define PML_KERNEL_SLOT_avx512(kind, op)
 #define PML_KERNEL_SLOT_avx512vnni(kind, op)
 #define PML_KERNEL_SLOT_avx512bf16(kind, op)
+#define PML_KERNEL_SLOT_neon(kind, op)
+#define PML_KERNEL_SLOT_sdot(kind, op)
 
 /* One typed pointer per op, named after it: `kernels->softmax_f32(&job)`. */
 typedef struct pml_kernels {

@@ -6,6 +6,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 static const struct bundle {
@@ -63,6 +66,11 @@ uint32_t pml_isa_detect(void) {
         }
     }
     return mask;
+}
+#elif defined(__aarch64__)
+uint32_t pml_isa_detect(void) {
+    const bool sdot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    return sdot ? PML_ISA_sdot : PML_ISA_neon; /* every 64-bit Arm that runs Linux has NEON */
 }
 #else
 uint32_t pml_isa_detect(void) {

@@ -1,31 +1,13 @@
-#include <string.h>
+#include "tests/runtime/backends/check_pinned.h"
 
-#include "runtime/backends/backend.h"
-#include "tests/harness.h"
+static const pinned backend = PINNED(avx512);
 
 static void uses_nothing_better(void) {
-    pml_error error;
-    pml_kernels table, expected;
-    void *state = NULL;
-    memset(&table, 0, sizeof table);
-    PML_ASSERT_OK(pml_backend_cpu_avx512.open(&table, UINT32_MAX, &state, &error), &error);
-    memset(&expected, 0, sizeof expected);
-    pml_kernels_select(&expected, PML_ISA_avx512);
-    CU_ASSERT_EQUAL(memcmp(&table, &expected, sizeof table), 0);
+    check_pinned_kernels(&backend);
 }
 
 static void says_why_it_cannot_run(void) {
-    pml_error error;
-    pml_kernels table;
-    void *state = NULL;
-    bool has = (pml_isa_detect() & PML_ISA_avx512) == PML_ISA_avx512;
-    (void)setenv("PML_ISA", "scalar", 1);
-    PML_ASSERT_FAILS(pml_backend_check("cpu-avx512", &error), PML_E_UNSUPPORTED, &error,
-                     has ? "PML_ISA does not allow avx512" : "does not have avx512");
-    (void)unsetenv("PML_ISA");
-    PML_ASSERT_FAILS(pml_backend_cpu_avx512.open(&table, PML_ISA_scalar, &state, &error), PML_E_UNSUPPORTED, &error,
-                     "avx512");
-    CU_ASSERT_EQUAL(pml_backend_check("cpu-avx512", NULL), has ? PML_OK : PML_E_UNSUPPORTED);
+    check_pinned_reasons(&backend);
 }
 
 PML_TESTS("backends/cpu_avx512", PML_TEST(uses_nothing_better), PML_TEST(says_why_it_cannot_run))

@@ -66,6 +66,11 @@ static void detection_agrees_with_the_compiler(void) {
     CU_ASSERT_EQUAL((mask & PML_ISA_avx2) == PML_ISA_avx2, avx2);
     CU_ASSERT_EQUAL((mask & PML_ISA_avx512) == PML_ISA_avx512, avx512);
     CU_ASSERT_EQUAL((mask & PML_ISA_avx512vnni) == PML_ISA_avx512vnni, avx512 && __builtin_cpu_supports("avx512vnni"));
+#elif defined(__aarch64__)
+    CU_ASSERT_EQUAL(pml_isa_detect() & PML_ISA_neon, PML_ISA_neon);
+#if defined(__ARM_FEATURE_DOTPROD)
+    CU_ASSERT_EQUAL(pml_isa_detect(), PML_ISA_sdot);
+#endif
 #else
     CU_ASSERT_EQUAL(pml_isa_detect(), PML_ISA_scalar);
 #endif

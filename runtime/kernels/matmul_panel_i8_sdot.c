@@ -1,0 +1,11 @@
+/* Quantized rows by an I8 panel matrix, one scale per row and per column: SDOT. */
+#include "runtime/kernels/simd_neon.h"
+
+#include "runtime/kernels/dot_neon.h"
+
+#define I8_IS_GROUPED 0
+#include "runtime/kernels/matmul_i8_simd.h"
+
+void pml_matmul_panel_i8_sdot(const pml_matmul_i8 *job) {
+    matmul_i8_simd(job);
+}

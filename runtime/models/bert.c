@@ -20,7 +20,7 @@ static size_t forward_bytes(const bert *net, size_t n_sequences, size_t n_tokens
     /* h, q, k, v, attention, out, norm; or three look-ups, two sums, norm */
     const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_rows, net->d_model / net->n_heads)), hidden,
                                      hidden, hidden, hidden, hidden, hidden, hidden);
-    const size_t ffn = PML_SUM(hidden, hidden, hidden, PML_FLOATS(n_rows, net->ffn_dim));
+    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->ffn_dim));
     const size_t head = PML_SUM(hidden, pml_bert_head_bytes(net, n_rows, n_sequences));
     size_t greatest = attention > ffn ? attention : ffn;
     greatest = head > greatest ? head : greatest;
@@ -144,9 +144,12 @@ static pml_status attend(pml_context *context, const bert *net, const bert_pack 
         options.n_sequences = pack->count;
     }
     pml_tensor q, k, v, y, result;
-    PML_TRY(pml_linear_run(context, &layer->q, h, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(pml_linear_run(context, &layer->k, &seen, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(pml_linear_run(context, &layer->v, &seen, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    const pml_linear *const linears[] = {&layer->k, &layer->v, &layer->q};
+    pml_tensor *const projected[] = {&k, &v, &q};
+    PML_TRY(pml_linears_run(context, linears, pack->n_hidden == 0 ? 3 : 2, &seen, projected, error));
+    if (pack->n_hidden > 0) {
+        PML_TRY(pml_linear_run(context, &layer->q, h, PML_ACTIVATION_IDENTITY, NULL, &q, error));
+    }
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
     PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm1, h, error));
@@ -159,9 +162,8 @@ done:
 static pml_status feed_forward(pml_context *context, const bert *net, const bert_layer *layer, size_t base,
                                pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor up, result;
-    PML_TRY(pml_linear_run(context, &layer->up, h, net->activation, NULL, &up, error));
-    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, h, &result, error));
+    pml_tensor result;
+    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, h, net->activation, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm2, h, error));
     pml_context_release(context, base, h);
 

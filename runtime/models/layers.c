@@ -28,8 +28,36 @@ done:
     return status;
 }
 
+static const pml_tensor *bias_of(const pml_linear *linear) {
+    return linear->has_bias ? &linear->bias : NULL;
+}
+
 pml_status pml_linear_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
                           pml_activation activation, const pml_tensor *residual, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &linear->weight, linear->has_bias ? &linear->bias : NULL, activation, residual, y,
-                         error);
+    return pml_op_linear(context, x, &linear->weight, bias_of(linear), activation, residual, y, error);
+}
+
+pml_status pml_linears_run(pml_context *context, const pml_linear *const *linears, size_t n_linears,
+                           const pml_tensor *x, pml_tensor *const *ys, pml_error *error) {
+    pml_linear_part parts[PML_LINEARS_MOST];
+    if (n_linears > PML_LINEARS_MOST) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "%zu matrices at once are more than %u", n_linears, PML_LINEARS_MOST);
+    }
+    for (size_t i = 0; i < n_linears; i++) {
+        parts[i] = (pml_linear_part){.w = &linears[i]->weight, .bias = bias_of(linears[i]), .y = ys[i]};
+    }
+    return pml_op_linears(context, x, parts, n_linears, error);
+}
+
+pml_status pml_feed_forward_run(pml_context *context, const pml_linear *up, const pml_linear *down, const pml_tensor *x,
+                                pml_activation activation, const pml_tensor *residual, pml_tensor *y,
+                                pml_error *error) {
+    return pml_op_feed_forward(context, x,
+                               &(pml_feed_forward){.up = &up->weight,
+                                                   .up_bias = bias_of(up),
+                                                   .down = &down->weight,
+                                                   .down_bias = bias_of(down),
+                                                   .activation = activation,
+                                                   .residual = residual},
+                               y, error);
 }

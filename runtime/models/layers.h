@@ -21,5 +21,14 @@ pml_status pml_norm_load(pml_model *model, const char *name, pml_norm_kind kind,
 pml_status pml_linear_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
                           pml_activation activation, const pml_tensor *residual, pml_tensor *y,
                           pml_error *error) PML_WARN_UNUSED;
+/* The same of one x and several layers, without activation and residual: ys[i] = linears[i](x). At most
+ * PML_LINEARS_MOST. Errors: those of pml_op_linears. */
+#define PML_LINEARS_MOST 4u
+pml_status pml_linears_run(pml_context *context, const pml_linear *const *linears, size_t n_linears,
+                           const pml_tensor *x, pml_tensor *const *ys, pml_error *error) PML_WARN_UNUSED;
+/* y = down(activation(up(x))) + residual (NULL: none). Errors: those of pml_op_feed_forward. */
+pml_status pml_feed_forward_run(pml_context *context, const pml_linear *up, const pml_linear *down, const pml_tensor *x,
+                                pml_activation activation, const pml_tensor *residual, pml_tensor *y,
+                                pml_error *error) PML_WARN_UNUSED;
 
 #endif

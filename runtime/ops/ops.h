@@ -19,6 +19,30 @@ pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_te
                          pml_activation activation, const pml_tensor *residual, pml_tensor *y,
                          pml_error *error) PML_WARN_UNUSED;
 
+/* One of several matrices that the same x goes through: the operands of pml_op_linear. */
+typedef struct pml_linear_part {
+    const pml_tensor *w, *bias;
+    pml_activation activation;
+    const pml_tensor *residual;
+    pml_tensor *y;
+} pml_linear_part;
+/* pml_op_linear for each part, the matrices all of rank 2 or all of rank 3. For I8 matrices x is quantized once. */
+pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_linear_part *parts, size_t n_parts,
+                          pml_error *error) PML_WARN_UNUSED;
+
+typedef struct pml_feed_forward {
+    const pml_tensor *up, *up_bias;     /* [in, F], [F] or NULL */
+    const pml_tensor *down, *down_bias; /* [F, out], [out] or NULL */
+    pml_activation activation;          /* between them */
+    const pml_tensor *residual;         /* [..., out] or NULL */
+} pml_feed_forward;
+/* y [..., out] = activation(x [..., in] . up + up_bias) . down + down_bias + residual: the numbers of two
+ * pml_op_linear, as which a tape records it, without the whole of what lies between them. */
+pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
+                               pml_error *error) PML_WARN_UNUSED;
+/* What it takes of the workspace beside y. */
+size_t pml_op_feed_forward_bytes(size_t n_rows, size_t width);
+
 /* ---- attention ---------------------------------------------------------------------------------------------- */
 typedef struct pml_attention_options {
     size_t n_heads; /* divides the columns of q, k and v: head h has columns h*d .. h*d+d-1 */

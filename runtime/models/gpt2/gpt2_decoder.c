@@ -8,7 +8,7 @@ size_t pml_gpt2_decode_bytes(const gpt2 *net, size_t n_rows, size_t n_tokens) {
     /* h, norm, q, k, v, attention, out */
     const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_tokens, net->d_model / net->n_heads)), hidden,
                                      hidden, hidden, hidden, hidden, hidden, hidden);
-    const size_t ffn = PML_SUM(hidden, hidden, hidden, PML_FLOATS(n_rows, net->ffn_dim));
+    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->ffn_dim));
     return attention > ffn ? attention : ffn;
 }
 
@@ -39,9 +39,8 @@ static pml_status attend(pml_context *context, const gpt2 *net, const gpt2_pack 
                                            .cache = pack->caches != NULL ? &pack->caches[i_layer] : NULL};
     pml_tensor x, q, k, v, y, result;
     PML_TRY(pml_op_norm(context, h, &layer->norm1, &x, error));
-    PML_TRY(pml_linear_run(context, &layer->q, &x, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(pml_linear_run(context, &layer->k, &x, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(pml_linear_run(context, &layer->v, &x, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    PML_TRY(pml_linears_run(context, (const pml_linear *const[]){&layer->q, &layer->k, &layer->v}, 3, &x,
+                            (pml_tensor *const[]){&q, &k, &v}, error));
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
     PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &result, error));
     *h = result;
@@ -54,10 +53,9 @@ done:
 static pml_status feed_forward(pml_context *context, const gpt2 *net, const gpt2_layer *layer, size_t base,
                                pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor x, up, result;
+    pml_tensor x, result;
     PML_TRY(pml_op_norm(context, h, &layer->norm2, &x, error));
-    PML_TRY(pml_linear_run(context, &layer->up, &x, net->activation, NULL, &up, error));
-    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, h, &result, error));
+    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, &x, net->activation, h, &result, error));
     *h = result;
     pml_context_release(context, base, h);
 

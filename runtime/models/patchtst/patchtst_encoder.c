@@ -19,7 +19,8 @@ size_t pml_patchtst_encoder_bytes(const patchtst *net, size_t n_samples) {
     size_t attention = PML_FLOATS(work > work_channels || !net->channel_attention ? work : work_channels);
     /* h; norm, q, k, v, attention, out */
     attention = PML_SUM(attention, hidden, hidden, hidden, hidden, hidden, hidden, hidden);
-    size_t ffn = PML_SUM(hidden, hidden, hidden, PML_FLOATS(n_samples, n_series, net->n_tokens, net->ffn_dim));
+    size_t ffn =
+        PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_samples * n_series * net->n_tokens, net->ffn_dim));
     size_t greatest = embed > attention ? embed : attention;
     greatest = ffn > greatest ? ffn : greatest;
     if (net->residual_attention) { /* scores handed on, and those being computed */
@@ -118,9 +119,8 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     if (net->pre_norm) {
         PML_TRY(pml_op_norm(context, h, norm, &x, error));
     }
-    PML_TRY(pml_linear_run(context, &layer->q, &x, PML_ACTIVATION_IDENTITY, NULL, &q, error));
-    PML_TRY(pml_linear_run(context, &layer->k, &x, PML_ACTIVATION_IDENTITY, NULL, &k, error));
-    PML_TRY(pml_linear_run(context, &layer->v, &x, PML_ACTIVATION_IDENTITY, NULL, &v, error));
+    PML_TRY(pml_linears_run(context, (const pml_linear *const[]){&layer->q, &layer->k, &layer->v}, 3, &x,
+                            (pml_tensor *const[]){&q, &k, &v}, error));
     if (held != NULL && !is_first) {
         scores = *held;
     }
@@ -149,13 +149,12 @@ done:
 static pml_status feed_forward(pml_context *context, const patchtst *net, const patchtst_layer *layer, size_t base,
                                pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor x = *h, up, result;
+    pml_tensor x = *h, result;
     if (net->pre_norm) {
         PML_TRY(pml_op_norm(context, h, &layer->norm3, &x, error));
     }
-    PML_TRY(pml_linear_run(context, &layer->up, &x, net->activation, NULL, &up, error));
-    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result,
-                           error));
+    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, &x, net->activation, net->normed_residual ? &x : h,
+                                 &result, error));
     if (!net->pre_norm) {
         pml_tensor normed;
         PML_TRY(pml_op_norm(context, &result, &layer->norm3, &normed, error));

@@ -1,5 +1,5 @@
 #include "runtime/base/alloc.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/matrix_fixture.h"
 
 /* The value of y[row][column] with a matrix [n_in][n_out] at w. */
 static double expect(const float *x, const float *w, size_t n_in, size_t n_out, size_t column, const float *bias,
@@ -133,6 +133,63 @@ static void reads_i8(void) {
     }
 }
 
+/* Several matrices of all forms in one call: the bits of one call each, with more rows than are quantized at a time. */
+static void takes_several_matrices_for_one_x(void) {
+    enum { M = 1000, K = 300, N = 9 };
+    begin_test((MATRIX_FORMS * 2 + 1) * M * N * sizeof(float));
+    pml_buffer buffers[MATRIX_FORMS];
+    pml_tensor w[MATRIX_FORMS], ys[MATRIX_FORMS];
+    pml_linear_part parts[MATRIX_FORMS];
+    const pml_tensor x = make_tensor(SHAPE(M, K)), bias = make_tensor(SHAPE(N)), residual = make_tensor(SHAPE(M, N));
+    for (size_t f = 0; f < MATRIX_FORMS; f++) {
+        w[f] = make_matrix(&matrix_forms[f], K, N, &buffers[f]);
+        parts[f] = (pml_linear_part){.w = &w[f],
+                                     .bias = f % 2 == 0 ? &bias : NULL,
+                                     .activation = f % 3 == 0 ? PML_ACTIVATION_RELU : PML_ACTIVATION_IDENTITY,
+                                     .residual = f % 2 == 1 ? &residual : NULL,
+                                     .y = &ys[f]};
+    }
+    PML_ASSERT_OK(pml_op_linears(&context, &x, parts, MATRIX_FORMS, &error), &error);
+    for (size_t f = 0; f < MATRIX_FORMS; f++) {
+        pml_tensor alone;
+        PML_ASSERT_OK(
+            pml_op_linear(&context, &x, &w[f], parts[f].bias, parts[f].activation, parts[f].residual, &alone, &error),
+            &error);
+        CU_ASSERT_TRUE(same_bits(&ys[f], &alone));
+    }
+    const pml_tensor batched = make_tensor(SHAPE(2, K, N));
+    parts[1].w = &batched;
+    PML_ASSERT_FAILS(pml_op_linears(&context, &x, parts, 2, &error), PML_E_ARGUMENT, &error, "batched alike");
+    end_test();
+}
+
+/* x becomes bytes once for all matrices that want the same bytes. */
+static pml_quantize_fn *quantize;
+static unsigned n_quantized;
+
+static void count_quantized(const pml_quantize *job) {
+    n_quantized++;
+    quantize(job);
+}
+
+static void quantizes_x_once(void) {
+    begin_test(1 << 16);
+    pml_buffer buffers[3];
+    pml_tensor w[3], ys[3];
+    pml_linear_part parts[3];
+    const pml_tensor x = make_tensor(SHAPE(5, 40));
+    for (size_t i = 0; i < 3; i++) {
+        w[i] = make_matrix(&matrix_forms[4], 40, 7, &buffers[i]);
+        parts[i] = (pml_linear_part){.w = &w[i], .y = &ys[i]};
+    }
+    quantize = context.kernels.quantize_i8;
+    context.kernels.quantize_i8 = count_quantized;
+    n_quantized = 0;
+    PML_ASSERT_OK(pml_op_linears(&context, &x, parts, 3, &error), &error);
+    CU_ASSERT_EQUAL(n_quantized, 1);
+    end_test();
+}
+
 static void refuses_what_does_not_fit(void) {
     begin_test(1 << 16);
     pml_tensor x = make_tensor(SHAPE(2, 5)), w = make_tensor(SHAPE(5, 7)), other = make_tensor(SHAPE(6, 7));
@@ -150,4 +207,5 @@ static void refuses_what_does_not_fit(void) {
 }
 
 PML_TESTS("runtime/ops/linear", PML_TEST(computes_rows_of_any_rank), PML_TEST(takes_one_matrix_per_group),
-          PML_TEST(reads_bf16), PML_TEST(reads_i8), PML_TEST(refuses_what_does_not_fit))
+          PML_TEST(reads_bf16), PML_TEST(reads_i8), PML_TEST(takes_several_matrices_for_one_x),
+          PML_TEST(quantizes_x_once), PML_TEST(refuses_what_does_not_fit))

@@ -1,0 +1,109 @@
+#include "runtime/ops/product.h"
+
+#include "runtime/base/checked.h"
+#include "runtime/ops/split.h"
+
+/* Bytes of quantized rows that are made before they are used: they stay in the second-level cache beside a panel. */
+#define QUANTIZED_BYTES ((size_t)1 << 18)
+/* A multiple of every tile's rows. */
+#define LEAST_ROWS 48u
+
+static pml_matmul_fn *choose(const pml_kernels *kernels, const pml_tensor *w) {
+    if (w->layout == PML_LAYOUT_PANEL) {
+        return w->dtype == PML_DTYPE_F32    ? kernels->matmul_panel_f32
+               : w->dtype == PML_DTYPE_BF16 ? kernels->matmul_panel_bf16
+                                            : NULL;
+    }
+    return w->dtype == PML_DTYPE_F32    ? kernels->matmul_row_f32
+           : w->dtype == PML_DTYPE_BF16 ? kernels->matmul_row_bf16
+                                        : NULL;
+}
+
+static bool is_i8(const pml_tensor *w) {
+    return w->dtype == PML_DTYPE_I8 && w->layout == PML_LAYOUT_PANEL;
+}
+
+pml_status pml_product_check(const pml_context *context, const pml_tensor *w, const char *op, pml_error *error) {
+    if (choose(&context->kernels, w) == NULL && !is_i8(w)) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: no kernel for a %s matrix in layout %s", op,
+                        pml_dtype_name(w->dtype), pml_layout_name(w->layout));
+    }
+    return PML_OK;
+}
+
+size_t pml_product_rows(const pml_tensor *w) {
+    if (!is_i8(w)) {
+        return SIZE_MAX;
+    }
+    const size_t row_bytes = w->shape[w->rank - 2] + pml_tensor_n_groups(w) * sizeof(float);
+    const size_t n_rows = QUANTIZED_BYTES / row_bytes / LEAST_ROWS * LEAST_ROWS;
+    return n_rows < LEAST_ROWS ? LEAST_ROWS : n_rows;
+}
+
+/* The job's rows as bytes with a scale per `group` columns. */
+static pml_status quantize(pml_context *context, const pml_matmul *job, size_t group, size_t n_groups,
+                           pml_product_bytes *bytes, pml_error *error) {
+    pml_status status = PML_OK;
+    uint64_t stride = 0, scale_bytes = 0, size_bytes = 0;
+    /* A line between rows keeps rows of a power of two from sharing sets of the cache. */
+    if (!pml_ck_pad(job->k, PML_TENSOR_ALIGNMENT_BYTES, &stride) ||
+        !pml_ck_add(stride, PML_TENSOR_ALIGNMENT_BYTES, &stride) ||
+        !pml_ck_mul(n_groups, sizeof(float), &scale_bytes) || !pml_ck_add(stride, scale_bytes, &size_bytes) ||
+        !pml_ck_mul(size_bytes, job->m, &size_bytes) || size_bytes > SIZE_MAX / 2) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "%zu rows of %zu columns are too many", job->m, job->k));
+    }
+    PML_TRY(pml_context_quantized(context, (size_t)size_bytes, error));
+    bytes->rows = context->quantized;
+    bytes->stride = (size_t)stride;
+    bytes->scales = (float *)(void *)(bytes->rows + job->m * bytes->stride);
+    bytes->group = group;
+    pml_split_quantize(context, &(pml_quantize){.m = job->m,
+                                                .k = job->k,
+                                                .x = job->x,
+                                                .x_stride = job->x_stride,
+                                                .group = group,
+                                                .q = bytes->rows,
+                                                .q_stride = bytes->stride,
+                                                .scales = bytes->scales});
+
+done:
+    return status;
+}
+
+pml_status pml_product_run(pml_context *context, const pml_matmul *job, const pml_tensor *w, size_t i_matrix,
+                           pml_product_bytes *bytes, pml_error *error) {
+    pml_status status = PML_OK;
+    if (!is_i8(w)) {
+        pml_split_matmul(context, choose(&context->kernels, w), job, w);
+        goto done;
+    }
+    const pml_quantization quantization = pml_tensor_quantization(w, i_matrix);
+    if (bytes->rows == NULL || bytes->group != quantization.group_rows) {
+        PML_TRY(quantize(context, job, quantization.group_rows, pml_tensor_n_groups(w), bytes, error));
+    }
+    pml_matmul_i8_fn *matmul =
+        quantization.group_rows == 0 ? context->kernels.matmul_panel_i8 : context->kernels.matmul_panel_i8g;
+    const pml_matmul_i8 product = {
+        .m = job->m,
+        .k = job->k,
+        .n = job->n,
+        .x = bytes->rows,
+        .x_stride = bytes->stride,
+        .x_scales = bytes->scales,
+        .w = job->w,
+        .w_scales = quantization.scales,
+        .w_sums = quantization.sums,
+        .group_rows = quantization.group_rows,
+        .scale_factor = quantization.scale_factor,
+        .y = job->y,
+        .y_stride = job->y_stride,
+        .bias = job->bias,
+        .residual = job->residual,
+        .residual_stride = job->residual_stride,
+        .activation = job->activation,
+    };
+    pml_split_matmul_i8(context, matmul, &product);
+
+done:
+    return status;
+}

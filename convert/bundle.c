@@ -208,6 +208,7 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
         PML_TRY(load_rules(opened, options->map_path, error));
     }
     PML_TRY(pml_source_open(path, &opened->tensors, error));
+    pml_source_pair_complex(opened->tensors);
     PML_TRY(load_configuration(opened, options->config_path, error));
     PML_TRY(pml_mapper_files_load(pml_source_folder(opened->tensors), &opened->mapper_files, error));
     PML_TRY(describe_origin(opened, path, error));

@@ -89,6 +89,9 @@ pml_status pml_source_tensor_view(pml_source *source, const pml_source_tensor *t
                                   pml_error *error) PML_WARN_UNUSED;
 /* Frees the copy of a tensor that is made; views of it end. Nothing happens to others. */
 void pml_source_tensor_release(pml_source *source, const pml_source_tensor *tensor);
+/* From now on every complex tensor counts as real: its last axis holds the real and the imaginary part. For those who
+ * store the two apart. */
+void pml_source_pair_complex(pml_source *source);
 /* Free-text metadata of the container (safetensors' __metadata__); NULL value past the end. */
 size_t pml_source_n_attributes(const pml_source *source);
 void pml_source_attribute_at(const pml_source *source, size_t i, const char **key, const char **value);

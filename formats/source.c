@@ -447,3 +447,13 @@ void pml_source_set_private(pml_source *source, void *state) {
 void *pml_source_private(const pml_source *source) {
     return source->private_state;
 }
+
+void pml_source_pair_complex(pml_source *source) {
+    for (size_t i = 0; i < source->n_tensors; i++) {
+        pml_source_tensor *tensor = &source->tensors[i];
+        if (tensor->dtype == PML_DTYPE_C64 && tensor->rank < PML_MAX_RANK) {
+            tensor->dtype = PML_DTYPE_F32;
+            tensor->shape[tensor->rank++] = 2;
+        }
+    }
+}

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import pml_reader  # noqa: E402
 import torch_reader  # noqa: E402
 
-CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
+CODES = {"C64": "<c8", "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
 UNUSED = re.compile(r"\.num_batches_tracked$|embeddings\.(position_ids|token_type_ids)$|\.attn\.(masked_)?bias$")
 # Left out where another tensor says the same or is what upstream computes with.
 OUTRANKED = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
@@ -51,6 +51,8 @@ def read_checkpoint(directory):
             array = np.frombuffer(data[8 + size + begin:8 + size + end], CODES[entry["dtype"]]).reshape(entry["shape"])
             if entry["dtype"] == "BF16":
                 array = (array.astype("<u4") << 16).view("<f4")
+            if entry["dtype"] == "C64":  # real and imaginary part are stored apart
+                array = np.stack([array.real, array.imag], -1)
             tensors[key] = array.astype(np.float32)
     return tensors
 

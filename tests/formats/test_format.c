@@ -50,6 +50,38 @@ static void fails(const char *path, pml_status expected, const char *part) {
     CU_ASSERT_EQUAL(pml_source_open(path, &source, NULL), expected);
 }
 
+/* {"z": C64 [3, 2]} */
+static void complex_tensors_become_pairs(void) {
+    static const char header[] = "{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[48,56]},"
+                                 "\"z\":{\"dtype\":\"C64\",\"shape\":[3,2],\"data_offsets\":[0,48]}}  ";
+    const uint64_t header_bytes = sizeof header - 1;
+    const char *path = pml_test_path("%s/complex.safetensors", pml_test_temporary_dir());
+    unsigned char bytes[8 + sizeof header + 56] = {0};
+    float values[14];
+    for (size_t i = 0; i < 14; i++) {
+        values[i] = (float)i;
+    }
+    memcpy(bytes, &header_bytes, 8);
+    memcpy(bytes + 8, header, header_bytes);
+    memcpy(bytes + 8 + header_bytes, values, sizeof values);
+    pml_test_write_file(path, bytes, 8 + header_bytes + sizeof values);
+    pml_source *source = NULL;
+    pml_error error;
+    PML_ASSERT_OK(pml_source_open(path, &source, &error), &error);
+    const pml_source_tensor *z = pml_source_tensor_find(source, "z");
+    CU_ASSERT_EQUAL(z->dtype, PML_DTYPE_C64);
+    pml_source_pair_complex(source);
+    pml_source_pair_complex(source);
+    CU_ASSERT_EQUAL(z->dtype, PML_DTYPE_F32);
+    CU_ASSERT_EQUAL(z->rank, 3);
+    CU_ASSERT_EQUAL(z->shape[2], 2);
+    CU_ASSERT_EQUAL(pml_source_tensor_find(source, "x")->rank, 1);
+    const void *view;
+    PML_ASSERT_OK(pml_source_tensor_view(source, z, &view, &error), &error);
+    CU_ASSERT_EQUAL(memcmp(view, values, 48), 0);
+    pml_source_close(source);
+}
+
 static void opens_files_of_any_name(void) {
     const char *folder = new_folder("names");
     copy_file(golden("valid/one-tensor.safetensors"), pml_test_path("%s/weights", folder));
@@ -413,8 +445,8 @@ static void knows_base_names(void) {
     CU_ASSERT_TRUE(pml_is_base_name(name));
 }
 
-PML_TESTS("formats/format", PML_TEST(opens_files_of_any_name), PML_TEST(knows_its_directory),
-          PML_TEST(prefers_the_index_then_the_known_name_then_the_only_file),
+PML_TESTS("formats/format", PML_TEST(complex_tensors_become_pairs), PML_TEST(opens_files_of_any_name),
+          PML_TEST(knows_its_directory), PML_TEST(prefers_the_index_then_the_known_name_then_the_only_file),
           PML_TEST(lists_only_a_few_of_many_candidates), PML_TEST(refuses_what_is_no_file),
           PML_TEST(names_what_is_taken_for_a_checkpoint), PML_TEST(follows_links_of_a_hub_cache_only),
           PML_TEST(warns_of_a_wrong_total_size), PML_TEST(caps_the_number_of_shards),

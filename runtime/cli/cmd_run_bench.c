@@ -1,238 +1,215 @@
-/* pml-run bench: times a model on synthetic input. */
-#include <math.h>
+/* pml-run bench: times models on made-up input. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/base/alloc.h"
-#include "runtime/base/cancel.h"
-#include "runtime/base/checked.h"
-#include "runtime/base/json_writer.h"
-#include "runtime/cli/run_commands.h"
-#include "runtime/models/model.h"
+#include "runtime/cli/bench.h"
 
-enum { MOST_BATCHES = 32, MOST_REPEATS = 100000, MOST_BATCH = 1000000, MOST_TOKENS = 1000000 };
+enum { MOST_FILES = 16, MOST_SIZES = 32, MOST_CASES = 4096, MOST_REPEATS = 100000, MOST_BATCH = 1000000 };
+/* Cases take this many turns, so that a slow moment of the machine does not hit one of them alone. */
+enum { MOST_TURNS = 5 };
 
 typedef struct bench_options {
     pml_common_options common;
     pml_model_options model;
-    const char *batches;
+    pml_option_list models;
+    const char *batches, *tokens, *generate, *depths, *threads;
     const char *output;
-    pml_option_u64 repeats, warmup, tokens;
+    pml_option_u64 repeats, warmup;
 } bench_options;
 
 static const pml_option option_table[] = {
-    {"batch-size", 'b', PML_OPTION_TEXT, "LIST", NULL, "samples per run, such as 1,32,128 (default: 1)",
+    {"model", 'm', PML_OPTION_LIST, "FILE", NULL, NULL, offsetof(bench_options, models)},
+    {"batch-size", 'b', PML_OPTION_TEXT, "LIST", NULL, "samples or texts at once, such as 1,32 (default: 1)",
      offsetof(bench_options, batches)},
+    {"tokens", 'p', PML_OPTION_TEXT, "LIST", NULL, "tokens of a text or prompt (default: 128)",
+     offsetof(bench_options, tokens)},
+    {"generate", 'n', PML_OPTION_TEXT, "LIST", NULL, "tokens to generate (default: 64)",
+     offsetof(bench_options, generate)},
+    {"depth", 'd', PML_OPTION_TEXT, "LIST", NULL, "tokens before those (default: 0)", offsetof(bench_options, depths)},
+    {"threads", 't', PML_OPTION_TEXT, "LIST", NULL, "such as 1,2 (default: 1)", offsetof(bench_options, threads)},
     {"repetitions", 'r', PML_OPTION_U64, "N", NULL, "timed runs of each size (default: 10)",
      offsetof(bench_options, repeats)},
     {"warmup", 0, PML_OPTION_U64, "N", NULL, "runs before the timed ones (default: 2)",
      offsetof(bench_options, warmup)},
-    {"tokens", 0, PML_OPTION_U64, "N", NULL, "tokens of each sequence, for models of text (default: 16)",
-     offsetof(bench_options, tokens)},
     {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv|md|json", "how to print (default: table)",
      offsetof(bench_options, output)},
     PML_MODEL_OPTION_ROWS(bench_options),
     PML_OPTION_ROWS_END};
 
-typedef struct batch_result {
-    size_t batch;
-    double min_ms, median_ms;
-    double *runs_ms; /* [repeats], ascending */
-} batch_result;
+typedef struct sizes {
+    size_t count, values[MOST_SIZES];
+} sizes;
 
-static pml_status read_batches(const char *text, size_t *batches, size_t *count, pml_error *error) {
+typedef struct bench {
+    pml_bench_file files[MOST_FILES];
+    size_t n_files;
+    pml_bench_case *cases;
+    size_t n_cases;
+} bench;
+
+static pml_status read_sizes(const char *option, const char *text, unsigned long least, sizes *s, pml_error *error) {
     const char *at = text;
-    for (*count = 0; *count < MOST_BATCHES; (*count)++) {
+    for (s->count = 0; s->count < MOST_SIZES; s->count++) {
         char *end = NULL;
         unsigned long value = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
-        if (value < 1 || value > MOST_BATCH || (*end != ',' && *end != '\0')) {
+        if (end == NULL || value < least || value > MOST_BATCH || (*end != ',' && *end != '\0')) {
             break;
         }
-        batches[*count] = value;
+        s->values[s->count] = value;
         if (*end == '\0') {
-            (*count)++;
+            s->count++;
             return PML_OK;
         }
         at = end + 1;
     }
-    return PML_FAIL(error, PML_E_ARGUMENT,
-                    "--batch-size takes up to %d numbers from 1 to %d such as 1,32,128, not '%s'", MOST_BATCHES,
-                    MOST_BATCH, text);
+    return PML_FAIL(error, PML_E_ARGUMENT, "--%s takes up to %d numbers from %lu to %d such as 1,32,128, not '%s'",
+                    option, MOST_SIZES, least, MOST_BATCH, text);
 }
 
-/* Smooth, bounded and the same on every machine: a wave per position with a little noise; or indexes all over the
- * range.
- */
-static void fill(const pml_model_port *port, float *values, size_t count) {
-    uint32_t state = 2463534242u;
-    for (size_t i = 0; i < count; i++) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        values[i] = port->index_below > 0
-                        ? (float)(state % port->index_below)
-                        : sinf((float)(i % 4096) * 0.26f) + (float)(state >> 8) * (1.0f / 16777216.0f) - 0.5f;
+static pml_status add_case(bench *b, const pml_bench_case *c, pml_error *error) {
+    if (b->n_cases == MOST_CASES) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "more than %d sizes to time", MOST_CASES);
     }
+    b->cases[b->n_cases++] = *c;
+    return PML_OK;
 }
 
-/* Makes an input for every port that the model needs. */
-static pml_status make_inputs(const pml_model *model, size_t batch, size_t n_tokens, pml_array *inputs,
-                              size_t *n_inputs, pml_error *error) {
+static pml_status add_generation(bench *b, const pml_bench_case *c, const bench_options *o, pml_error *error) {
     pml_status status = PML_OK;
-    *n_inputs = 0;
-    for (size_t i = 0; i < pml_model_n_inputs(model); i++) {
-        const pml_model_port *port = pml_model_input_at(model, i);
-        pml_array *input = &inputs[*n_inputs];
-        uint64_t count = batch;
-        float *values = NULL;
-        if (port->optional) {
-            continue;
+    sizes generate, depths;
+    PML_TRY(read_sizes("generate", o->generate != NULL ? o->generate : "64", 0, &generate, error));
+    PML_TRY(read_sizes("depth", o->depths != NULL ? o->depths : "0", 0, &depths, error));
+    for (size_t i = 0; i < generate.count * depths.count; i++) {
+        pml_bench_case made = *c;
+        made.test = PML_BENCH_GENERATE;
+        made.n_tokens = generate.values[i / depths.count];
+        made.depth = depths.values[i % depths.count];
+        if (made.n_tokens > 0) {
+            PML_TRY(add_case(b, &made, error));
         }
-        *input = (pml_array){.name = port->name, .rank = port->rank};
-        for (unsigned axis = 0; axis < port->rank; axis++) {
-            const bool is_tokens = axis > 0 && axis == port->token_axis;
-            input->shape[axis] = axis == 0 ? batch : is_tokens ? n_tokens : port->shape[axis];
-            if (axis > 0 && !pml_ck_mul(count, input->shape[axis], &count)) {
-                PML_TRY(PML_FAIL(error, PML_E_MEMORY, "input %s is too large", port->name));
+    }
+done:
+    return status;
+}
+
+/* Every size of one file with one number of threads. */
+static pml_status add_cases(bench *b, pml_bench_file *file, size_t n_threads, const bench_options *o,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    const bool is_language_model = pml_bench_is_language_model(file), takes_tokens = pml_bench_takes_tokens(file);
+    sizes batches, tokens = {.count = 1};
+    PML_TRY(read_sizes("batch-size", o->batches != NULL ? o->batches : "1", 1, &batches, error));
+    if (takes_tokens) {
+        PML_TRY(read_sizes("tokens", o->tokens != NULL ? o->tokens : "128", is_language_model ? 0 : 1, &tokens, error));
+    }
+    for (size_t i = 0; i < batches.count; i++) {
+        pml_bench_case c = {.file = file, .n_threads = n_threads, .batch = batches.values[i]};
+        for (size_t k = 0; k < tokens.count; k++) {
+            c.test = is_language_model ? PML_BENCH_PROMPT : PML_BENCH_RUN;
+            c.n_tokens = tokens.values[k];
+            if (c.n_tokens > 0 || !takes_tokens) {
+                PML_TRY(add_case(b, &c, error));
             }
         }
-        PML_TRY(pml_alloc(count, sizeof *values, &values, error));
-        fill(port, values, count);
-        input->data = values;
-        (*n_inputs)++;
+        if (is_language_model) {
+            PML_TRY(add_generation(b, &c, o, error));
+        }
     }
 done:
     return status;
 }
 
-static double now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+/* An option that no file has a use for is a mistake. */
+static pml_status check_uses(const bench *b, const bench_options *o, pml_error *error) {
+    bool has_tokens = false, has_language_model = false;
+    for (size_t i = 0; i < b->n_files; i++) {
+        has_tokens = has_tokens || pml_bench_takes_tokens(&b->files[i]);
+        has_language_model = has_language_model || pml_bench_is_language_model(&b->files[i]);
+    }
+    if (o->tokens != NULL && !has_tokens) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--tokens: %s takes no tokens", b->files[0].path);
+    }
+    if ((o->generate != NULL || o->depths != NULL) && !has_language_model) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--%s: %s is no language model",
+                        o->generate != NULL ? "generate" : "depth", b->files[0].path);
+    }
+    return b->n_cases > 0 ? PML_OK : PML_FAIL(error, PML_E_ARGUMENT, "nothing to time: every size is 0");
 }
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static pml_status time_batch(pml_model *model, size_t n_tokens, size_t repeats, size_t warmup, batch_result *result,
-                             pml_error *error) {
+static pml_status open_files(bench *b, const bench_options *o, char **operands, unsigned n_operands, pml_error *error) {
     pml_status status = PML_OK;
-    pml_array inputs[PML_MODEL_MAX_PORTS];
-    size_t n_inputs = 0;
-    PML_TRY(make_inputs(model, result->batch, n_tokens, inputs, &n_inputs, error));
-    PML_TRY(pml_alloc(repeats, sizeof *result->runs_ms, &result->runs_ms, error));
-    for (size_t i = 0; i < warmup + repeats; i++) {
-        PML_TRY(pml_cancel_check(error));
-        double start = now_ms();
-        PML_TRY(pml_model_run(model, inputs, n_inputs, error));
-        if (i >= warmup) {
-            result->runs_ms[i - warmup] = now_ms() - start;
-        }
+    const size_t count = n_operands + o->models.count;
+    if (count == 0 || count > MOST_FILES) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "bench takes 1 to %d files, not %zu", MOST_FILES, count));
     }
-    qsort(result->runs_ms, repeats, sizeof *result->runs_ms, compare);
-    result->min_ms = result->runs_ms[0];
-    result->median_ms = (result->runs_ms[(repeats - 1) / 2] + result->runs_ms[repeats / 2]) / 2;
+    for (size_t i = 0; i < count; i++) {
+        b->n_files = i + 1;
+        PML_TRY(pml_bench_file_open(i < n_operands ? operands[i] : o->models.items[i - n_operands], &o->model,
+                                    &b->files[i], error));
+    }
 done:
-    for (size_t i = 0; i < n_inputs; i++) {
-        pml_free((void *)(uintptr_t)inputs[i].data);
-    }
     return status;
 }
 
-static pml_status print_json(const bench_options *o, const char *path, const batch_result *results, size_t count,
-                             size_t repeats, pml_error *error) {
-    pml_json_writer w;
-    pml_json_writer_init(&w, stdout, true);
-    pml_json_begin_object(&w, NULL);
-    pml_json_string(&w, "file", path);
-    pml_json_string(&w, "backend", o->model.backend != NULL ? o->model.backend : "auto");
-    pml_json_u64(&w, "threads", 1);
-    pml_json_begin_array(&w, "results");
-    for (size_t i = 0; i < count; i++) {
-        pml_json_begin_object(&w, NULL);
-        pml_json_u64(&w, "batch_size", results[i].batch);
-        pml_json_f64(&w, "min_ms", results[i].min_ms);
-        pml_json_f64(&w, "median_ms", results[i].median_ms);
-        pml_json_begin_array(&w, "runs_ms");
-        for (size_t j = 0; j < repeats; j++) {
-            pml_json_f64(&w, NULL, results[i].runs_ms[j]);
+static pml_status time_cases(bench *b, size_t n_repeats, size_t n_warmup, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t n_turns = b->n_cases == 1 ? 1 : n_repeats < MOST_TURNS ? n_repeats : MOST_TURNS;
+    for (size_t i = 0; i < b->n_cases; i++) {
+        PML_TRY(pml_bench_prepare(&b->cases[i], n_repeats, error));
+    }
+    for (size_t i_turn = 0; i_turn < n_turns; i_turn++) {
+        const size_t n_runs = n_repeats * (i_turn + 1) / n_turns - n_repeats * i_turn / n_turns;
+        for (size_t i = 0; i < b->n_cases; i++) {
+            PML_TRY(pml_bench_turn(&b->cases[i], n_warmup, n_runs, error));
         }
-        pml_json_end_array(&w);
-        pml_json_end_object(&w);
     }
-    pml_json_end_array(&w);
-    pml_json_end_object(&w);
-    return pml_json_finish(&w, error);
-}
-
-/* What a form writes before the rows, and a row: batch size, least and median time, rate. */
-static const struct form {
-    const char *name, *title, *row;
-} forms[] = {
-    {"table", " batch      min ms   median ms   samples/s\n", "%6zu %11.4f %11.4f %11.1f\n"},
-    {"csv", "batch_size,min_ms,median_ms,samples_per_s\n", "%zu,%.4f,%.4f,%.1f\n"},
-    {"md", "| batch | min ms | median ms | samples/s |\n|--:|--:|--:|--:|\n", "| %zu | %.4f | %.4f | %.1f |\n"},
-};
-
-static void print_rows(const batch_result *results, size_t count, const char *name) {
-    const struct form *form = forms;
-    while (name != NULL && strcmp(form->name, name) != 0) {
-        form++; /* the option table allows no other name */
-    }
-    (void)fputs(form->title, stdout);
-    for (size_t i = 0; i < count; i++) {
-        double rate = results[i].median_ms > 0 ? (double)results[i].batch * 1000 / results[i].median_ms : 0;
-        (void)printf(form->row, results[i].batch, results[i].min_ms, results[i].median_ms, rate);
-    }
+done:
+    return status;
 }
 
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     const bench_options *o = options;
     pml_status status = PML_OK;
-    pml_loaded loaded = {0};
-    size_t batches[MOST_BATCHES], n_batches = 0;
-    batch_result results[MOST_BATCHES] = {0};
+    bench b = {.n_files = 0};
     size_t repeats = o->repeats.is_set ? o->repeats.value : 10, warmup = o->warmup.is_set ? o->warmup.value : 2;
-    const size_t n_tokens = o->tokens.is_set ? o->tokens.value : 16;
-    (void)n_operands;
-    PML_TRY(read_batches(o->batches != NULL ? o->batches : "1", batches, &n_batches, error));
-    if (n_tokens < 1 || n_tokens > MOST_TOKENS) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--tokens must lie between 1 and %d", MOST_TOKENS));
-    }
+    sizes checked, threads;
+    PML_TRY(read_sizes("threads", o->threads != NULL ? o->threads : "1", 1, &threads, error));
+    PML_TRY(read_sizes("batch-size", o->batches != NULL ? o->batches : "1", 1, &checked, error));
+    PML_TRY(read_sizes("tokens", o->tokens != NULL ? o->tokens : "0", 0, &checked, error));
     if (repeats < 1 || repeats > MOST_REPEATS || warmup > MOST_REPEATS) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--repetitions must lie between 1 and %d, --warmup below that",
                          MOST_REPEATS));
     }
-    PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
-    for (size_t i = 0; i < n_batches; i++) {
-        results[i].batch = batches[i];
-        PML_TRY(time_batch(loaded.model, n_tokens, repeats, warmup, &results[i], error));
+    PML_TRY(open_files(&b, o, operands, n_operands, error));
+    PML_TRY(pml_alloc(MOST_CASES, sizeof *b.cases, &b.cases, error));
+    for (size_t i = 0; i < b.n_files * threads.count; i++) {
+        PML_TRY(add_cases(&b, &b.files[i / threads.count], threads.values[i % threads.count], o, error));
     }
-    if (o->common.json || (o->output != NULL && strcmp(o->output, "json") == 0)) {
-        PML_TRY(print_json(o, operands[0], results, n_batches, repeats, error));
-    } else {
-        print_rows(results, n_batches, o->output);
-    }
+    PML_TRY(check_uses(&b, o, error));
+    PML_TRY(time_cases(&b, repeats, warmup, error));
+    PML_TRY(pml_bench_print(b.files, b.n_files, b.cases, b.n_cases, o->common.json ? "json" : o->output, error));
 done:
-    for (size_t i = 0; i < n_batches; i++) {
-        pml_free(results[i].runs_ms);
+    for (size_t i = 0; i < b.n_cases; i++) {
+        pml_bench_case_deinit(&b.cases[i]);
     }
-    pml_loaded_close(&loaded);
+    pml_free(b.cases);
+    for (size_t i = 0; i < b.n_files; i++) {
+        pml_loaded_close(&b.files[i].loaded);
+    }
     return status;
 }
 
 const pml_command pml_cmd_run_bench = {
     .name = "bench",
-    .operands = "FILE",
-    .summary = "Time the forward pass on made-up inputs, on one thread",
-    .examples = "pml-run bench model.pml -b 1,32,128\npml-run bench model.pml -b 32 -r 50 -o csv --backend cpu",
+    .operands = "FILE...",
+    .summary = "Time models on made-up inputs",
+    .examples = "pml-run bench model.pml -b 1,32,128\n"
+                "pml-run bench f32.pml int8.pml -p 128 -n 64 -d 128 -r 20 -o md",
     .options = option_table,
     .options_bytes = sizeof(bench_options),
-    .least_operands = 1,
-    .most_operands = 1,
+    .least_operands = 0,
+    .most_operands = MOST_FILES,
     .run = run,
 };

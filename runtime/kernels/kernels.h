@@ -143,6 +143,15 @@ typedef void pml_attention_fn(const pml_attention *job);
 /* Floats of scratch that any variant needs. */
 size_t pml_attention_work(size_t n_keys, size_t depth);
 
+/* The sum, modulo 2^64, of the whole 64-bit words of a range, in this machine's byte order: what reading costs at
+ * least. The range falls into n_streams >= 1 parts that are read in turns; lines are fetched ahead_bytes before their
+ * use (0: left to the CPU). */
+typedef struct pml_read {
+    const void *bytes;
+    size_t size_bytes, n_streams, ahead_bytes;
+} pml_read;
+typedef uint64_t pml_read_fn(const pml_read *job);
+
 /* ---- instruction sets: bundles of CPU features, one bit each ---------------------------------------------------- */
 /* X(name, the bundles that it builds on). A variant of bundle `name` may use all of theirs too. */
 #define PML_ISA_LIST(X)                                                                                                \

@@ -138,6 +138,7 @@ static pml_status attend_cached(pml_context *context, const pml_tensor *q, const
         const size_t length = cache->lengths[i], first = cache->sequences[i] * cache->sequence_step;
         PML_OP_REQUIRE(length <= cache->capacity && n <= cache->capacity - length,
                        "attention: %zu tokens and %zu more do not fit a cache of %zu", length, n, cache->capacity);
+        context->work.products += (uint64_t)2 * n * (length + n) * n_columns;
         for (size_t i_head = 0; i_head < options->n_heads; i_head++) {
             const size_t at = row * n_columns + i_head * depth;
             float *keys = cache->keys + first + i_head * cache->capacity * depth;
@@ -197,6 +198,7 @@ pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml
         const size_t q_row = offsets != NULL ? offsets[i] : first_row(&queries, i);
         const size_t k_row = offsets != NULL ? offsets[i] : first_row(&keys, i);
         const size_t n_ragged = offsets != NULL ? offsets[i + 1] - offsets[i] : 0;
+        context->work.products += (uint64_t)2 * n_columns * (offsets != NULL ? n_ragged * n_ragged : n_scores);
         for (size_t i_head = 0; i_head < options->n_heads; i_head++) {
             const size_t i_scores = (i * options->n_heads + i_head) * n_scores;
             context->kernels.attention_f32(&(pml_attention){

@@ -35,6 +35,10 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
     size_t n_threads;      /* that work is split over; 0: not asked for yet (pml_context_threads) */
     pml_thread_pool *pool; /* NULL: none needed yet */
     bool batch_wide;       /* what a model chooses by looking at samples is chosen once for all samples of a run */
+    struct {               /* what ops did since the caller set it to 0, for benches: matrix products and attention */
+        uint64_t products; /* multiplications */
+        uint64_t weight_bytes; /* stored bytes of the matrices, once per product */
+    } work;
 
     pml_tape *tape; /* borrowed; NULL: inference */
     pml_probe_fn *probe;

@@ -93,62 +93,23 @@ static inline double peak_measure(const peak *p) {
     return (double)PEAK_TURNS * PEAK_CHAINS * p->operations / (now_s() - begin) * 1e-9;
 }
 
-/* Reads whole 256 bytes of `size_bytes` once; returns what keeps the reads from being left out. 32 sums in turn become
- * vectors of any width. */
-static inline __attribute__((always_inline)) uint64_t peak_read_body(const uint64_t *words, size_t size_bytes) {
-    uint64_t sums[32] = {0}, sum = 0;
-    for (size_t i = 0; i + 32 <= size_bytes / sizeof *words; i += 32) {
-        for (size_t lane = 0; lane < 32; lane++) {
-            sums[lane] += words[i + lane];
-        }
-    }
-    for (size_t lane = 0; lane < 32; lane++) {
-        sum += sums[lane];
-    }
-    return sum;
-}
+/* Ways to walk through memory; which is the fastest depends on the machine and on where the bytes lie. */
+static const struct peak_walk {
+    size_t n_streams, ahead_bytes;
+} peak_walks[] = {{1, 0}, {1, 1024}, {1, 8192}, {2, 0}, {4, 0}, {4, 2048}, {8, 0}, {8, 512}};
+enum { PEAK_READ_LOOPS = sizeof peak_walks / sizeof peak_walks[0] };
 
-static uint64_t peak_read_plain(const uint64_t *words, size_t size_bytes) {
-    return peak_read_body(words, size_bytes);
-}
-
-#if defined(__x86_64__)
-static __attribute__((target("avx2"))) uint64_t peak_read_ymm(const uint64_t *words, size_t size_bytes) {
-    return peak_read_body(words, size_bytes);
-}
-
-static __attribute__((target("avx512f"))) uint64_t peak_read_zmm(const uint64_t *words, size_t size_bytes) {
-    const char *at = (const char *)words;
-    __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-    for (const char *end = at + size_bytes / 256 * 256; at != end; at += 256) {
-        for (size_t i = 0; i < 4; i++) {
-            sums[i] = _mm512_add_epi64(sums[i], _mm512_loadu_si512(at + 64 * i));
-        }
-    }
-    return (uint64_t)_mm512_reduce_add_epi64(
-        _mm512_add_epi64(_mm512_add_epi64(sums[0], sums[1]), _mm512_add_epi64(sums[2], sums[3])));
-}
-#endif
-
-enum { PEAK_READ_LOOPS = 3 };
-
-/* Seconds of read loop `i_loop` < PEAK_READ_LOOPS over `size_bytes`; 1e30 when this CPU does not have it. */
+/* Seconds of read loop `i_loop` < PEAK_READ_LOOPS over `size_bytes`, with this CPU's widest registers. */
 static inline double peak_read_s(size_t i_loop, const void *bytes, size_t size_bytes) {
-    static const struct {
-        uint32_t needs;
-        uint64_t (*run)(const uint64_t *words, size_t size_bytes);
-    } loops[PEAK_READ_LOOPS] = {
-        {PML_ISA_scalar, peak_read_plain},
-#if defined(__x86_64__)
-        {PML_ISA_avx2, peak_read_ymm},
-        {PML_ISA_avx512, peak_read_zmm},
-#endif
-    };
-    if (loops[i_loop].run == NULL || (pml_isa_detect() & loops[i_loop].needs) != loops[i_loop].needs) {
-        return 1e30;
+    static pml_kernels kernels;
+    if (kernels.read_words == NULL) {
+        pml_kernels_select(&kernels, pml_isa_detect());
     }
     const double begin = now_s();
-    const uint64_t sum = loops[i_loop].run(bytes, size_bytes);
+    const uint64_t sum = kernels.read_words(&(pml_read){.bytes = bytes,
+                                                        .size_bytes = size_bytes,
+                                                        .n_streams = peak_walks[i_loop].n_streams,
+                                                        .ahead_bytes = peak_walks[i_loop].ahead_bytes});
     __asm__ volatile("" : : "r"(sum));
     return now_s() - begin;
 }

@@ -200,5 +200,22 @@ static void a_signal_stops_it(void) {
     free(output);
 }
 
+static void its_bench(void) {
+    const char *model = model_of();
+    if (model == NULL) {
+        return;
+    }
+    char *output = output_of(pml_test_path("bench '%s' -p 16,24 -n 4,0 -d 8 -b 2 -r 2 --warmup 0 -o csv", model));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, ",prompt,2,16,0,"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, ",prompt,2,24,0,"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, ",generate,2,4,8,"));
+    CU_ASSERT_PTR_NULL(strstr(output, ",generate,2,0,"));
+    free(output);
+    RUNS("generate 4 at 8", "bench '%s' -p 0 -n 4 -d 8 -r 1", model);
+    EXITS(2, "nothing to time", "bench '%s' -p 0 -n 0", model);
+    EXITS(2, "has positions for 256", "bench '%s' -p 0 -n 200 -d 100 -r 1", model);
+}
+
 PML_TESTS("convert/generate", PML_TEST(recorded_texts), PML_TEST(chance_and_seeds), PML_TEST(the_context_ends),
-          PML_TEST(bad_options), PML_TEST(likelihoods), PML_TEST(tokens_there_and_back), PML_TEST(a_signal_stops_it))
+          PML_TEST(bad_options), PML_TEST(likelihoods), PML_TEST(tokens_there_and_back), PML_TEST(a_signal_stops_it),
+          PML_TEST(its_bench))

@@ -144,6 +144,8 @@ static void usage_errors(void) {
         {"bench x.pml -b 1,,2", "numbers from 1 to"},
         {"bench x.pml -b 0", "numbers from 1 to"},
         {"bench x.pml -b 1,", "numbers from 1 to"},
+        {"bench x.pml -p x", "--tokens takes up to"},
+        {"bench", "bench takes 1 to 16 files"},
         {"bench x.pml -r 0", "between 1 and"},
         {"bench x.pml --backend cqu", "did you mean 'cpu'?"},
         {"info x.pml --nope", "unknown option --nope"},
@@ -417,16 +419,41 @@ static void bench_times_every_batch(void) {
         return;
     }
     outcome o = expect(0, pml_test_path("bench '%s' -b 1,3 -r 2 --warmup 0 -o csv", model_path()), NULL);
-    CU_ASSERT_EQUAL(strncmp(o.out, "batch_size,min_ms,median_ms,samples_per_s\n1,", 44), 0);
+    const char *title = "file,dtype,file_bytes,threads,test,batch_size,tokens,depth,min_ms,median_ms,samples_per_s,"
+                        "tokens_per_s,gflop_per_s,gb_per_s,read_gb_per_s\n";
+    CU_ASSERT_EQUAL(strncmp(o.out, title, strlen(title)), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "model.pml,f32,"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.out, ",run,3,0,0,"));
     CU_ASSERT_EQUAL(count_lines(o.out), 3);
     o = expect(0, pml_test_path("bench '%s' -r 1 -o md", model_path()), NULL);
-    CU_ASSERT_EQUAL(strstr(o.out, "| batch | min ms | median ms | samples/s |\n|--:|--:|--:|--:|\n| 1 | "), o.out);
+    CU_ASSERT_EQUAL(strncmp(o.out, "| file | dtype | MB |", 21), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "|\n|---|---|--:|"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "\n| model.pml | f32 | "));
+    o = expect(0, pml_test_path("bench '%s' -r 1", model_path()), NULL);
+    CU_ASSERT_EQUAL(count_lines(o.out), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "batch 1"));
     o = expect(0, pml_test_path("bench '%s' -r 1 -o json", model_path()), NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "\"median_ms\""));
-    o = expect(0, pml_test_path("bench '%s' -b 2 -r 3 --json", model_path()), NULL);
+}
+
+static void bench_counts_what_it_times(void) {
+    if (model_path() == NULL) {
+        return;
+    }
+    outcome o = expect(0, pml_test_path("bench -m '%s' '%s' -b 2 -r 3 --json", model_path(), model_path()), NULL);
     check_json(o.out);
     CU_ASSERT_TRUE(number_after(o.out, "\"min_ms\": ") > 0);
     CU_ASSERT_TRUE(number_after(o.out, "\"median_ms\": ") >= number_after(o.out, "\"min_ms\": "));
+    CU_ASSERT_TRUE(number_after(o.out, "\"read_gb_per_s\": ") > 0);
+    CU_ASSERT_TRUE(number_after(o.out, "\"gflop_per_s\": ") > 0);
+    const double weight_bytes = number_after(o.out, "\"weight_bytes\": ");
+    CU_ASSERT_TRUE(weight_bytes > 0 && weight_bytes < number_after(o.out, "\"bytes\": ") * 8);
+    o = expect(0, pml_test_path("bench '%s' -b 4 -r 1 --json", model_path()), NULL);
+    /* A larger batch does more work with the same weights. */
+    CU_ASSERT_TRUE(number_after(o.out, "\"weight_bytes\": ") <= 2 * weight_bytes);
+    (void)expect(2, pml_test_path("bench '%s' -p 16", model_path()), "takes no tokens");
+    (void)expect(2, pml_test_path("bench '%s' -n 16", model_path()), "is no language model");
+    (void)expect(2, pml_test_path("bench '%s' -d 16", model_path()), "--depth");
 }
 
 static void damage_is_found(void) {
@@ -480,6 +507,6 @@ PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(u
           PML_TEST(missing_values_reach_the_model_as_a_mask), PML_TEST(out_is_published_whole_or_not_at_all),
           PML_TEST(evaluate_does_not_depend_on_the_batch), PML_TEST(evaluate_matches_forecast_by_hand),
           PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch),
-          PML_TEST(values_too_large_for_the_model_are_named),
+          PML_TEST(bench_counts_what_it_times), PML_TEST(values_too_large_for_the_model_are_named),
           PML_TEST(a_large_batch_takes_no_more_room_than_its_windows), PML_TEST(damage_is_found),
           PML_TEST(ctrl_c_stops_a_long_run), PML_TEST(a_model_cut_short_while_it_runs_is_exit_74))

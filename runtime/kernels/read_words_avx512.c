@@ -1,0 +1,6 @@
+/* Sum of a range's words, compiled for the bundle avx512. */
+#include "runtime/kernels/read_words_body.h"
+
+uint64_t pml_read_words_avx512(const pml_read *job) {
+    return read_words_body(job);
+}

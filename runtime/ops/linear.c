@@ -30,17 +30,6 @@ static groups split(const pml_tensor *x, const pml_tensor *w) {
                     .row_step = 1};
 }
 
-static void count_work(pml_context *context, const pml_tensor *w, size_t rows) {
-    const size_t n_columns = pml_tensor_columns(w), n_weights = pml_tensor_rows(w) * n_columns;
-    const size_t n_matrices = w->rank == 2 ? 1 : w->shape[0];
-    context->work.products += (uint64_t)rows * w->shape[w->rank - 2] * n_columns;
-    context->work.weight_bytes += (uint64_t)n_weights * pml_dtype_bits(w->dtype) / 8;
-    if (w->dtype == PML_DTYPE_I8) { /* beside them a scale and a sum per column, F16 and I16 in groups */
-        const size_t each = pml_tensor_quantization(w, 0).group_rows > 0 ? 4 : 8;
-        context->work.weight_bytes += (uint64_t)n_matrices * pml_tensor_n_groups(w) * n_columns * each;
-    }
-}
-
 /* Checks a part and makes its y. */
 static pml_status begin(pml_context *context, const pml_tensor *x, const pml_linear_part *part, pml_error *error) {
     pml_status status = PML_OK;
@@ -64,7 +53,6 @@ static pml_status begin(pml_context *context, const pml_tensor *x, const pml_lin
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, x->rank, part->y, error));
     PML_OP_REQUIRE(residual == NULL || (pml_op_is(residual, PML_DTYPE_F32) && pml_op_same_shape(residual, part->y)),
                    "linear: the residual does not have the result's shape");
-    count_work(context, w, pml_tensor_rows(x));
 
 done:
     return status;

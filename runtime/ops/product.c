@@ -70,9 +70,19 @@ done:
     return status;
 }
 
+static void count_work(pml_context *context, const pml_matmul *job, const pml_tensor *w) {
+    context->work.products += (uint64_t)job->m * job->k * job->n;
+    context->work.weight_bytes += (uint64_t)job->k * job->n * pml_dtype_bits(w->dtype) / 8;
+    if (is_i8(w)) { /* beside them a scale and a sum per column, F16 and I16 in groups */
+        const size_t each = pml_tensor_quantization(w, 0).group_rows > 0 ? 4 : 8;
+        context->work.weight_bytes += (uint64_t)pml_tensor_n_groups(w) * job->n * each;
+    }
+}
+
 pml_status pml_product_run(pml_context *context, const pml_matmul *job, const pml_tensor *w, size_t i_matrix,
                            pml_product_bytes *bytes, pml_error *error) {
     pml_status status = PML_OK;
+    count_work(context, job, w);
     if (!is_i8(w)) {
         pml_split_matmul(context, choose(&context->kernels, w), job, w);
         goto done;

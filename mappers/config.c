@@ -537,9 +537,10 @@ pml_status pml_config_read(pml_config_reader *reader, const pml_config_rule *rul
         PML_TRY(rule->is_fixed ? read_fixed(reader, rule, error) : read_rule(reader, rule, &a, error));
     }
     if (a.used > 0) {
-        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s, and the tensors cannot tell; pass%s%s%s",
-                         reader->source->config == NULL ? "there is no config file" : "the config file does not say",
-                         a.text, a.doubt != NULL ? "; " : "", a.doubt != NULL ? a.doubt : ""));
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "%s%s, and the tensors cannot tell; pass%s%s%s",
+                         reader->source->config == NULL ? "there is no config file" : reader->source->config_name,
+                         reader->source->config == NULL ? "" : " does not say", a.text, a.doubt != NULL ? "; " : "",
+                         a.doubt != NULL ? a.doubt : ""));
     }
 done:
     return status;

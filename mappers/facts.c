@@ -129,6 +129,10 @@ void pml_facts_deinit(pml_facts *facts) {
     *facts = (pml_facts){0};
 }
 
+bool pml_fact_is_stacked(const pml_fact *fact) {
+    return fact->rule->transform != NULL && strstr(fact->rule->transform, "stack(") != NULL;
+}
+
 const pml_fact *pml_facts_find(const pml_facts *facts, const char *target) {
     for (size_t i = 0; i < facts->count; i++) {
         if (facts->items[i].target != NULL && strcmp(facts->items[i].target, target) == 0) {

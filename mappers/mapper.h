@@ -105,8 +105,10 @@ typedef struct pml_mapper {
     /* Optional; default: none. The attribute of the container (pml_source_attribute) that holds the configuration as
      * JSON text, where no file does: "hyper_parameters". */
     const char *config_attribute;
-    /* Beside it: the attribute that says what the checkpoint is, and what it must say. Other values are refused. */
-    const char *class_attribute, *class_name;
+    /* Beside it: the attribute that says what the checkpoint is, and what it may say (NULL-terminated). What no family
+     * takes is refused. */
+    const char *class_attribute;
+    const char *const *class_names;
     /* How models are written in its dialects again (mappers/dialect.h); ends with a NULL name, the first one is that of
      * files that do not say which they came from. NULL: none of them is written. */
     const struct pml_map_dialect *dialects;

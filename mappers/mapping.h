@@ -42,6 +42,8 @@ bool pml_map_rules_share(const pml_map_options *options, const pml_map_rule *a, 
 pml_status pml_facts_collect(const pml_map_source *source, const pml_mapper *mapper, const char *dialect,
                              pml_facts *facts, pml_error *error) PML_WARN_UNUSED;
 void pml_facts_deinit(pml_facts *facts);
+/* Whether the tensor is one of several that make up a weight. */
+bool pml_fact_is_stacked(const pml_fact *fact);
 /* The first fact of that target; NULL: none. */
 const pml_fact *pml_facts_find(const pml_facts *facts, const char *target);
 /* One past the greatest capture `letter` among facts whose target fits the pattern, 0 if none. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mappers/mapping.h"
+#include "mappers/neuralforecast.h"
 #include "mappers/patchtst/patchtst_config.h"
 #include "mappers/patchtst/patchtst_dialects.h"
 #include "mappers/patchtst/patchtst_names.h"
@@ -126,8 +127,7 @@ static const pml_map_rule rules[] = {
     OFFICIAL("official-supervised", "model_trend.", "trend.", "has_trend"),
     OFFICIAL("official-self-supervised", "", "", "1"),
     OFFICIAL("neuralforecast", "model.", "", "1"),
-    {"neuralforecast", "__hparams__.*", NULL, NULL, NULL, "an argument of training"},
-    {"neuralforecast", "valid_loss.*", NULL, NULL, NULL, "of the loss that validation measured"},
+    PML_NEURALFORECAST_DROPPED,
     {TSL, "patch_embedding.value_embedding.weight", "patch_embedding.weight", "transpose", NULL, NULL},
     {TSL, PML_PATCHTST_TABLE, "position", "reshape(-1,{d_model});narrow(0,0,{n_patches})", NULL, NULL},
     TURNED(TSL, TSL_LAYER "attention.query_projection", "encoder.layer.{l}.attention.q"),
@@ -176,6 +176,8 @@ static const struct {
                 {"neuralforecast", pml_patchtst_config_research}};
 static const size_t n_dialects = sizeof dialects / sizeof dialects[0];
 
+static const char *const class_names[] = {"PatchTST", NULL};
+
 static pml_status detect(const pml_map_source *source, pml_detection *d, pml_error *error) {
     pml_status status = PML_OK;
     pml_fit best = {.dialect = HF};
@@ -188,9 +190,9 @@ static pml_status detect(const pml_map_source *source, pml_detection *d, pml_err
         }
         /* neuralforecast kept the official names: its own arguments tell it apart. */
         bool is_twin = strcmp(dialects[i].name, "neuralforecast") == 0;
-        bool is_better = is_twin
-                             ? pml_patchtst_is_neuralforecast(source) && other.score >= best.score && other.score > 0
-                             : other.score > best.score;
+        bool is_better =
+            is_twin ? pml_neuralforecast_is(source, class_names) && other.score >= best.score && other.score > 0
+                    : other.score > best.score;
         best = is_better || i == 0 ? other : best;
     }
     PML_TRY(pml_fit_report(source, &best, d, error));
@@ -254,8 +256,8 @@ const pml_mapper pml_mapper_patchtst = {
     .witnesses = witnesses,
     .model_types = model_types,
     .refusals = refusals,
-    .config_attribute = "hyper_parameters", /* of neuralforecast */
-    .class_attribute = "model_class",
-    .class_name = "PatchTST",
+    .config_attribute = PML_NEURALFORECAST_CONFIG,
+    .class_attribute = PML_NEURALFORECAST_CLASS,
+    .class_names = class_names,
     .dialects = pml_patchtst_dialects,
 };

@@ -88,8 +88,10 @@ static pml_status check_class(const pml_mapper *const *mappers, const pml_map_so
             continue;
         }
         const char *class_name = pml_source_attribute(source->tensors, mapper->class_attribute);
-        if (class_name != NULL && strcmp(class_name, mapper->class_name) == 0) {
-            return PML_OK;
+        for (const char *const *name = mapper->class_names; class_name != NULL && *name != NULL; name++) {
+            if (strcmp(class_name, *name) == 0) {
+                return PML_OK;
+            }
         }
         key = mapper->class_attribute;
         other = class_name != NULL ? class_name : other;

@@ -97,7 +97,15 @@ pml_add_parity(gpt2
 set_property(TEST parity/gpt2/hf-seqcls APPEND PROPERTY ENVIRONMENT PML_PARITY_DTYPES=f32)
 set_tests_properties(parity/gpt2/kjv PROPERTIES TIMEOUT 1500) # 22448 tokens, five times
 set_property(TEST parity/gpt2/kjv APPEND PROPERTY ENVIRONMENT PML_PARITY_QUANTIZED=int8)
+pml_add_parity(dlinear
+    individual
+    linear
+    nlinear
+    nlinear-individual
+    shared
+    tsl-shared)
 pml_add_parity(ett
+    dlinear-etth1-96
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96
     patchtst-official-etth1-96)
@@ -113,6 +121,8 @@ function(pml_add_twin name container twin)
 endfunction()
 
 foreach(container
+        dlinear/shared/checkpoint.pth
+        ett/dlinear-etth1-96/checkpoint.pth
         ett/patchtst-official-etth1-96/checkpoint.pth
         patchtst/off-42like/checkpoint.pth
         patchtst/off-42like/checkpoint-legacy.pth

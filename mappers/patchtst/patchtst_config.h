@@ -14,12 +14,4 @@ pml_status pml_patchtst_config_hf(const pml_map_source *source, pml_detection *d
 /* The same for "official-supervised", "official-self-supervised", "tsl" and "neuralforecast". */
 pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detection *detection, pml_metadata *config,
                                         pml_error *error);
-/* Whether configuration or settings use neuralforecast's arguments. */
-bool pml_patchtst_is_neuralforecast(const pml_map_source *source);
-
-/* patchtst_setting.c: the arguments that a run's setting string holds, as settings "seq_len=336". `texts` is filled;
- * returns how many, 0: `setting` is no such string. */
-#define PML_PATCHTST_SETTING_KEYS 7u
-size_t pml_patchtst_setting_read(const char *setting, char texts[PML_PATCHTST_SETTING_KEYS][64]);
-
 #endif

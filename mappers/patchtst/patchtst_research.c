@@ -2,69 +2,21 @@
  * Nixtla/neuralforecast). Arguments come from JSON beside the weights, from --set, or from the run's folder name;
  * neuralforecast's newer checkpoints hold them. */
 #include <inttypes.h>
-#include <libgen.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mappers/evidence.h"
+#include "mappers/neuralforecast.h"
 #include "mappers/patchtst/patchtst_arguments.h"
 #include "mappers/patchtst/patchtst_config.h"
+#include "mappers/setting.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/quote.h"
 
 #define MAX_RULES 48u
 
 static const char *const other_keys[] = {"decomposition", NULL};
-
-bool pml_patchtst_is_neuralforecast(const pml_map_source *source) {
-    bool has_size = cJSON_GetObjectItemCaseSensitive(source->config, "input_size") != NULL;
-    bool has_horizon = cJSON_GetObjectItemCaseSensitive(source->config, "h") != NULL;
-    for (size_t i = 0; i < source->options->n_settings; i++) {
-        has_size = has_size || strncmp(source->options->settings[i], "input_size=", 11) == 0;
-        has_horizon = has_horizon || strncmp(source->options->settings[i], "h=", 2) == 0;
-    }
-    const char *class_name = pml_source_attribute(source->tensors, "model_class");
-    return (has_size && has_horizon) || (class_name != NULL && strcmp(class_name, "PatchTST") == 0);
-}
-
-/* neuralforecast: the loss decides how many values a step has; only losses over one value are computed. */
-static pml_status check_loss(const pml_map_source *source, pml_error *error) {
-    static const char *const points[] = {"MAE",    "MSE",          "RMSE",      "MAPE",       "SMAPE",     "MASE",
-                                         "relMSE", "QuantileLoss", "HuberLoss", "HuberQLoss", "TukeyLoss", "FreDF"};
-    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(source->config, "loss");
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(loss, "cls"));
-    if (cJSON_IsString(loss)) {
-        name = loss->valuestring;
-    }
-    if (loss == NULL || cJSON_IsNull(loss)) {
-        return PML_OK; /* MAE */
-    }
-    if (name == NULL) {
-        return PML_FAIL(error, PML_E_CONFIG, "%s: loss has no class", source->config_name);
-    }
-    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        if (strcmp(name, points[i]) == 0) {
-            return PML_OK;
-        }
-    }
-    pml_quoted quoted;
-    return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: loss %s is not supported: its forecasts are not one value a step",
-                    source->config_name, pml_quote(&quoted, name));
-}
-
-/* neuralforecast: windows scaled outside of the network would give other forecasts than this file. */
-static pml_status check_window_scaler(const pml_map_source *source, pml_error *error) {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "scaler_type"));
-    if (name != NULL && strcmp(name, "identity") != 0) {
-        pml_quoted quoted;
-        return PML_FAIL(error, PML_E_UNSUPPORTED,
-                        "%s: scaler_type %s is not supported: it scales windows outside of the network",
-                        source->config_name, pml_quote(&quoted, name));
-    }
-    return PML_OK;
-}
+static const char *const models[] = {"PatchTST", NULL};
 
 /* ---- what the tensors say ---- */
 typedef struct evidence {
@@ -72,10 +24,6 @@ typedef struct evidence {
     const pml_source_tensor *position; /* one row per patch; NULL: a table for any number of them */
     bool has_trend;
 } evidence;
-
-static bool is_stacked(const pml_fact *fact) {
-    return fact->rule->transform != NULL && strstr(fact->rule->transform, "stack(") != NULL;
-}
 
 static const pml_fact *find_ranked(const pml_facts *facts, const char *target, unsigned rank) {
     const pml_fact *fact = pml_facts_find(facts, target);
@@ -92,8 +40,9 @@ static void examine_body(const pml_facts *facts, const char *dialect, evidence *
     if (embedding != NULL) {
         pml_evidence_add_number(&e->said, "d_model", embedding, embedding->source->shape[0]);
         pml_evidence_add_number(&e->said, "patch_length", embedding, embedding->source->shape[1]);
-        (void)pml_evidence_add(&e->said, "share_embedding", embedding, is_stacked(embedding) ? "false" : "true");
-        if (is_stacked(embedding)) {
+        (void)pml_evidence_add(&e->said, "share_embedding", embedding,
+                               pml_fact_is_stacked(embedding) ? "false" : "true");
+        if (pml_fact_is_stacked(embedding)) {
             pml_evidence_add_number(&e->said, "num_input_channels", embedding,
                                     pml_facts_count(facts, "patch_embedding.weight", 'c'));
         }
@@ -114,7 +63,7 @@ static void examine_body(const pml_facts *facts, const char *dialect, evidence *
     }
     if (affine != NULL) {
         (void)pml_evidence_add(&e->said, "scaling_affine", affine, "true");
-        if (!is_stacked(embedding != NULL ? embedding : affine)) {
+        if (!pml_fact_is_stacked(embedding != NULL ? embedding : affine)) {
             pml_evidence_add_number(&e->said, "num_input_channels", affine, affine->source->shape[0]);
         }
     } else {
@@ -163,10 +112,10 @@ static void examine_head(const pml_facts *facts, const char *dialect, evidence *
     bool is_projection = strncmp(head->rule->pattern, "projection.", 11) == 0;
     pml_evidence_add_number(&e->said, "prediction_length", head, out);
     pml_evidence_add_number(&e->said, "num_targets", head, out);
-    (void)pml_evidence_add(&e->said, "share_projection", head, is_stacked(head) ? "false" : "true");
-    if (is_stacked(head)) {
+    (void)pml_evidence_add(&e->said, "share_projection", head, pml_fact_is_stacked(head) ? "false" : "true");
+    if (pml_fact_is_stacked(head)) {
         (void)pml_evidence_add(&e->said, "head", head, "prediction");
-        if (!is_stacked(embedding) && pml_facts_find(facts, "scaling.weight") == NULL) {
+        if (!pml_fact_is_stacked(embedding) && pml_facts_find(facts, "scaling.weight") == NULL) {
             pml_evidence_add_number(&e->said, "num_input_channels", head, pml_facts_count(facts, "head.0.weight", 'c'));
         }
     } else if (strcmp(dialect, "tsl") == 0) {
@@ -276,50 +225,6 @@ done:
     return status;
 }
 
-/* ---- settings of the folder's name ---- */
-/* The source with the arguments that --set setting= or, without a config file, the directory's name holds. They come
- * before the user's own settings, which win. `options`, `settings` and `texts` are what the result points to. */
-static pml_status expand_settings(const pml_map_source *source, bool has_settings, bool has_tasks,
-                                  pml_map_options *options, const char ***settings,
-                                  char texts[PML_PATCHTST_SETTING_KEYS][64], pml_error *error) {
-    pml_status status = PML_OK;
-    char *directory = NULL;
-    size_t n_texts = 0, n = 0;
-    PML_TRY(pml_alloc(source->options->n_settings + PML_PATCHTST_SETTING_KEYS + 1, sizeof **settings, settings, error));
-    for (size_t i = 0; i < source->options->n_settings; i++) {
-        const char *text = source->options->settings[i];
-        if (has_settings && strncmp(text, "setting=", 8) == 0) {
-            n_texts = pml_patchtst_setting_read(text + 8, texts);
-            if (n_texts == 0) {
-                PML_TRY(PML_FAIL(error, PML_E_CONFIG,
-                                 "--set %.200s: no setting string of a PatchTST run (…_PatchTST_…_ftM_sl336_ll48_pl96_"
-                                 "dm16_nh4_el3_dl1_df128_…)",
-                                 text));
-            }
-        }
-    }
-    if (n_texts == 0 && has_settings && source->config == NULL) {
-        directory = realpath(pml_source_directory(source->tensors), NULL);
-        n_texts = directory != NULL ? pml_patchtst_setting_read(basename(directory), texts) : 0;
-    }
-    for (size_t i = 0; i < n_texts; i++) {
-        if (has_tasks || strncmp(texts[i], "task_name=", 10) != 0) {
-            (*settings)[n++] = texts[i];
-        }
-    }
-    for (size_t i = 0; i < source->options->n_settings; i++) {
-        if (!has_settings || strncmp(source->options->settings[i], "setting=", 8) != 0) {
-            (*settings)[n++] = source->options->settings[i];
-        }
-    }
-    *options = *source->options;
-    options->settings = *settings;
-    options->n_settings = n;
-done:
-    free(directory);
-    return status;
-}
-
 /* Keys that say, in another way, what the head is. */
 static pml_status complete_head(pml_config_reader *r, pml_error *error) {
     pml_status status = PML_OK;
@@ -343,20 +248,16 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
     pml_status status = PML_OK;
     pml_facts facts = {0};
     evidence e = {.has_trend = false};
-    pml_map_options options;
-    pml_map_source expanded = *source;
-    const char **settings = NULL;
-    char texts[PML_PATCHTST_SETTING_KEYS][64];
+    pml_setting_source applied = {.settings = NULL};
     pml_config_rule rules[MAX_RULES];
     const pml_patchtst_arguments *arguments = pml_patchtst_arguments_of(detection->dialect);
     if (strcmp(detection->dialect, "neuralforecast") == 0) {
-        PML_TRY(check_loss(source, error));
-        PML_TRY(check_window_scaler(source, error));
+        PML_TRY(pml_neuralforecast_check(source, error));
     }
     memcpy(rules, arguments->rules, arguments->n_rules * sizeof rules[0]);
-    PML_TRY(expand_settings(source, arguments->has_settings, strcmp(detection->dialect, "tsl") == 0, &options,
-                            &settings, texts, error));
-    expanded.options = &options;
+    if (arguments->has_settings) {
+        PML_TRY(pml_setting_apply(source, models, &applied, error));
+    }
     PML_TRY(pml_facts_collect(source, detection->mapper, detection->dialect, &facts, error));
     examine_body(&facts, detection->dialect, &e);
     examine_head(&facts, detection->dialect, &e);
@@ -366,7 +267,7 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
     for (pml_config_rule *rule = rules; rule->key != NULL; rule++) {
         rule->must_ask = rule->must_ask || (e.has_trend && strcmp(rule->key, "decomposition_kernel") == 0);
     }
-    pml_config_reader r = {.source = &expanded,
+    pml_config_reader r = {.source = arguments->has_settings ? &applied.source : source,
                            .schema = pml_schema_find("patchtst"),
                            .detection = detection,
                            .config = config,
@@ -375,11 +276,11 @@ pml_status pml_patchtst_config_research(const pml_map_source *source, pml_detect
                            .other_keys = other_keys};
     PML_TRY(pml_config_read(&r, rules, error));
     PML_TRY(complete_head(&r, error));
-    PML_TRY(pml_config_blame(source, check_together(&r, &e, error), error));
+    PML_TRY(pml_config_blame(r.source, check_together(&r, &e, error), error));
     PML_TRY(pml_config_settle(&r, rules, error));
     PML_TRY(describe(&r, detection, error));
 done:
-    pml_free(settings);
+    pml_setting_deinit(&applied);
     pml_facts_deinit(&facts);
     return status;
 }

@@ -6,11 +6,12 @@
 #include "runtime/models/model_private.h"
 #include "runtime/models/series_metadata.h"
 
-static pml_status evaluate(const pml_model *model, const char *expression, size_t *value, pml_error *error) {
-    int64_t integer = 0;
-    pml_status status = pml_schema_eval(model->schema, pml_file_metadata(model->file), expression, -1, &integer, error);
-    if (status == PML_OK && (integer < 1 || !pml_ck_size((uint64_t)integer, value))) {
-        status = PML_FAIL(error, PML_E_CONFIG, "'%s' is %lld, which is not a size", expression, (long long)integer);
+/* A size of at least `least`. */
+static pml_status evaluate(const pml_model *model, const char *expression, size_t least, size_t *value,
+                           pml_error *error) {
+    pml_status status = pml_model_eval_size(model, expression, value, error);
+    if (status == PML_OK && *value < least) {
+        status = PML_FAIL(error, PML_E_CONFIG, "'%s' is %zu, which is no size", expression, *value);
     }
     return status;
 }
@@ -27,10 +28,10 @@ pml_status pml_model_forecast_shape(const pml_model *model, pml_forecast_shape *
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "%s: this %s model does not forecast", pml_file_path(model->file),
                          model->schema->name));
     }
-    PML_TRY(evaluate(model, spec->context_length, &result.context_length, error));
-    PML_TRY(evaluate(model, spec->horizon, &result.horizon, error));
+    PML_TRY(evaluate(model, spec->context_length, 1, &result.context_length, error));
+    PML_TRY(evaluate(model, spec->horizon, 1, &result.horizon, error));
     if (spec->n_channels != NULL) {
-        PML_TRY(evaluate(model, spec->n_channels, &result.n_channels, error));
+        PML_TRY(evaluate(model, spec->n_channels, 0, &result.n_channels, error));
     }
     *shape = result;
 

@@ -98,11 +98,23 @@ pml_status pml_model_config_choice(const pml_model *model, const char *key, cons
 pml_status pml_model_config_activation(const pml_model *model, const char *key, pml_activation *activation,
                                        pml_error *error) PML_WARN_UNUSED;
 
+/* An expression over the configuration, where keys that may be absent stand for what the schema says. Errors: CONFIG,
+ * NOT_FOUND; of sizes also below 0. */
+pml_status pml_model_eval_size(const pml_model *model, const char *expression, size_t *value,
+                               pml_error *error) PML_WARN_UNUSED;
+pml_status pml_model_eval_flag(const pml_model *model, const char *expression, bool *value,
+                               pml_error *error) PML_WARN_UNUSED;
+
 /* A view of the weight of that canonical name, formatted as by printf. Errors: FORMAT, naming it. */
 pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *error, const char *format,
                             ...) PML_WARN_UNUSED __attribute__((format(printf, 4, 5)));
 /* Whether the file has it. */
 bool pml_model_has_weight(const pml_model *model, const char *name);
+
+/* ---- for `plan` --------------------------------------------------------------------------------------------- */
+/* Samples per forward of a batch where one takes `one_bytes`: as many as stay within the second-level cache of current
+ * CPUs, in blocks of nearly equal size, at least 1. */
+size_t pml_model_block(size_t batch, size_t one_bytes);
 
 /* ---- for `begin` and `forward` ------------------------------------------------------------------------------ */
 /* The tensor of that port; NULL for an absent optional input and for a port that the configured model does not have. */

@@ -62,3 +62,21 @@ pml_status pml_model_config_activation(const pml_model *model, const char *key, 
     }
     return status;
 }
+
+pml_status pml_model_eval_size(const pml_model *model, const char *expression, size_t *value, pml_error *error) {
+    int64_t integer = 0;
+    pml_status status =
+        pml_schema_eval(pml_model_schema(model), pml_model_metadata(model), expression, -1, &integer, error);
+    if (status == PML_OK && (integer < 0 || !pml_ck_size((uint64_t)integer, value))) {
+        status = PML_FAIL(error, PML_E_CONFIG, "'%s' is %lld, which is no size", expression, (long long)integer);
+    }
+    return status;
+}
+
+pml_status pml_model_eval_flag(const pml_model *model, const char *expression, bool *value, pml_error *error) {
+    int64_t integer = 0;
+    const pml_status status =
+        pml_schema_eval(pml_model_schema(model), pml_model_metadata(model), expression, -1, &integer, error);
+    *value = integer != 0;
+    return status;
+}

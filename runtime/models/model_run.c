@@ -269,7 +269,16 @@ pml_status pml_model_point_forecast(const pml_model *model, const pml_array **fo
     return PML_FAIL(error, PML_E_UNSUPPORTED, "this %s model does not forecast", model->schema->name);
 }
 
-/* ---- what families see of a step ---- */
+/* ---- what families see of a plan and a step ---- */
+#define BLOCK_BYTES 1048576u
+
+size_t pml_model_block(size_t batch, size_t one_bytes) {
+    size_t block = BLOCK_BYTES / (one_bytes == 0 ? 1 : one_bytes);
+    block = block < 1 ? 1 : block > batch ? batch : block;
+    const size_t n_blocks = batch / block + (batch % block != 0);
+    return batch / n_blocks + (batch % n_blocks != 0);
+}
+
 pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count) {
     pml_tensor rows = *tensor;
     size_t row_elements = 1;

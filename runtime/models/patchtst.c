@@ -1,9 +1,6 @@
 /* PatchTST: scaling and decomposition of windows, and the storage that a forward needs. */
 #include "runtime/models/patchtst/patchtst.h"
 
-/* A forward of this much storage stays within the second-level cache of current CPUs. */
-#define BLOCK_BYTES 1048576u
-
 #define STD_FLOOR 1e-5   /* added to the variance of a window */
 #define MEAN_FLOOR 1e-10 /* least mean magnitude of a window */
 
@@ -24,18 +21,13 @@ static size_t forward_bytes(const patchtst *net, size_t n_samples) {
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
     (void)error;
     const patchtst *net = pml_model_data(model);
-    size_t one_bytes = forward_bytes(net, 1);
-    size_t block = BLOCK_BYTES / one_bytes;
-    block = block < 1 ? 1 : block > batch ? batch : block;
-    size_t n_blocks = batch / block + (batch % block != 0);
-    result->block = batch / n_blocks + (batch % n_blocks != 0); /* blocks of nearly equal size */
+    result->block = pml_model_block(batch, forward_bytes(net, 1));
     result->workspace_bytes = forward_bytes(net, result->block);
-    /* loc, scale, and the weights that they are computed with: of the batch, or of both parts of every block */
-    size_t rows = net->decomposition_kernel > 0 ? result->block : batch;
-    size_t n_tensors = net->decomposition_kernel > 0 ? 6 * n_blocks : 3;
-    size_t statistics = PML_FLOATS(net->n_channels, rows, sizeof(double) / sizeof(float));
-    size_t each = PML_SUM(statistics, pml_context_bytes(1, sizeof(pml_buffer)));
-    result->step_bytes = each > SIZE_MAX / n_tensors ? SIZE_MAX : each * n_tensors;
+    /* Statistics of the batch, or of both parts of every block. */
+    const size_t n_blocks = batch / result->block + (batch % result->block != 0);
+    const size_t n_statistics = net->decomposition_kernel > 0 ? 2 * n_blocks : 1;
+    const size_t each = pml_instance_bytes(net->decomposition_kernel > 0 ? result->block : batch, net->n_channels);
+    result->step_bytes = each > SIZE_MAX / n_statistics ? SIZE_MAX : each * n_statistics;
     return PML_OK;
 }
 
@@ -91,8 +83,7 @@ static pml_status run_decomposed(pml_model *model, const pml_model_step *step, p
     const patchtst *net = pml_model_data(model);
     const pml_tensor *x = pml_model_step_input(model, step, "past_values");
     pml_tensor trend, rest, forecasts[2], forecast;
-    PML_TRY(pml_op_moving_average(context, x, net->decomposition_kernel, &trend, error));
-    PML_TRY(pml_op_subtract(context, x, &trend, &rest, error));
+    PML_TRY(pml_op_decompose(context, x, net->decomposition_kernel, &rest, &trend, error));
     PML_TRY(run_part(model, step, &net->networks[0], &rest, &forecasts[0], error));
     PML_TRY(run_part(model, step, &net->networks[1], &trend, &forecasts[1], error));
     PML_TRY(pml_op_add(context, &forecasts[0], &forecasts[1], &forecast, error));

@@ -74,6 +74,12 @@ static void finish_mean(double *scale, const double *weight, double *loc, size_t
     }
 }
 
+size_t pml_instance_bytes(size_t n_samples, size_t n_channels) {
+    const size_t each = PML_SUM(PML_FLOATS(n_samples, n_channels, sizeof(double) / sizeof(float)),
+                                pml_context_bytes(1, sizeof(pml_buffer)));
+    return PML_SUM(each, each, each); /* loc, scale, and the weights that they are computed with */
+}
+
 pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x, const pml_tensor *observed,
                                       pml_instance_scaling kind, double floor, pml_tensor *loc, pml_tensor *scale,
                                       pml_error *error) {
@@ -101,11 +107,11 @@ pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x,
     if (kind == PML_INSTANCE_MEAN && n_batch > 0) {
         finish_mean(scales, weights, locs, n_batch, n_channels, floor);
     }
-    bool is_last = kind == PML_INSTANCE_STD_LAST && n_steps > 0;
+    bool is_last = (kind == PML_INSTANCE_STD_LAST || kind == PML_INSTANCE_LAST) && n_steps > 0;
     for (size_t i = 0; i < n_batch * n_channels && kind != PML_INSTANCE_STD; i++) {
         size_t i_last = ((i / n_channels + 1) * n_steps - 1) * n_channels + i % n_channels;
         locs[i] = is_last ? (double)pml_tensor_f32_const(x)[i_last] : 0;
-        scales[i] = kind == PML_INSTANCE_NONE ? 1 : scales[i];
+        scales[i] = kind == PML_INSTANCE_NONE || kind == PML_INSTANCE_LAST ? 1 : scales[i];
     }
     PML_TRY(pml_tape_record(context->tape, &op_statistics,
                             &(pml_op_attributes){.real = floor, .integer = {(int64_t)kind}},

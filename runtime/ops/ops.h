@@ -156,6 +156,7 @@ typedef enum pml_instance_scaling {
     PML_INSTANCE_NONE,     /* loc 0, scale 1 */
     PML_INSTANCE_STD,      /* loc = mean, scale = sqrt(population variance + floor) */
     PML_INSTANCE_STD_LAST, /* loc = the last step, scale as STD, around the mean */
+    PML_INSTANCE_LAST,     /* loc = the last step, scale 1 */
     PML_INSTANCE_MEAN      /* loc 0, scale = max(mean |x|, floor); a series without observations takes the mean over the
                               observations of its channel in the whole batch */
 } pml_instance_scaling;
@@ -166,6 +167,8 @@ typedef enum pml_instance_scaling {
 pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x, const pml_tensor *observed,
                                       pml_instance_scaling kind, double floor, pml_tensor *loc, pml_tensor *scale,
                                       pml_error *error) PML_WARN_UNUSED;
+/* What that takes of a step's storage. */
+size_t pml_instance_bytes(size_t n_samples, size_t n_channels);
 /* y = (x - loc) / scale for x [B, T, C], in double, rounded once. Unobserved steps are scaled like the others. */
 pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                      const pml_tensor *scale, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
@@ -186,6 +189,9 @@ pml_status pml_op_extend(pml_context *context, const pml_tensor *x, size_t count
  * where the first and the last step stand for what lies outside; summed in double. Attributes: integer[0] = kernel. */
 pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
                                  pml_error *error) PML_WARN_UNUSED;
+/* trend = the moving average of x, seasonal = x - trend. */
+pml_status pml_op_decompose(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *seasonal,
+                            pml_tensor *trend, pml_error *error) PML_WARN_UNUSED;
 
 /* y = x [..., N, P] where mask [..., N] is 0, `value` in the patches where it is not. Attributes: real = value. */
 pml_status pml_op_patch_mask(pml_context *context, const pml_tensor *x, const pml_tensor *mask, float value,

@@ -76,3 +76,9 @@ pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size
 done:
     return status;
 }
+
+pml_status pml_op_decompose(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *seasonal,
+                            pml_tensor *trend, pml_error *error) {
+    const pml_status status = pml_op_moving_average(context, x, kernel, trend, error);
+    return status == PML_OK ? pml_op_subtract(context, x, trend, seasonal, error) : status;
+}

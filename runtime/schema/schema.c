@@ -78,7 +78,8 @@ static pml_status lookup_name(void *user, const char *name, size_t name_bytes, p
         *value = (pml_expr_value){.integer = (int64_t)in->batch};
         return PML_OK;
     }
-    if (in->n_tokens > 0 && in->n_tokens <= INT64_MAX && is_same("T", name, name_bytes)) {
+    if (in->n_tokens > 0 && in->n_tokens <= INT64_MAX &&
+        (is_same("T", name, name_bytes) || is_same("C", name, name_bytes))) {
         *value = (pml_expr_value){.integer = (int64_t)in->n_tokens};
         return PML_OK;
     }

@@ -58,7 +58,8 @@ typedef struct pml_config_constraint {
 typedef struct pml_port_spec { /* an input, output or recurrent state of the model */
     const char *name;
     /* "B, context_length, num_channels": B, the first, is the free batch dimension; one further axis may be T, the
-     * tokens of the longest sequence, equally free and the same in all ports of a run. */
+     * tokens of the longest sequence, or C, the channels of families that take any number of them: equally free and the
+     * same in all ports of a run. */
     const char *dims;
     /* An input that may be left out; an output that pml derives from others, and that is absent after a run in which it
      * is not finite although they are. */
@@ -76,7 +77,7 @@ typedef struct pml_forecast_spec { /* how a family forecasts, by names of the li
     const char *input;             /* input port [B, T, C] */
     const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
     const char *const *outputs;    /* output ports [B, S, C], NULL-terminated: the first that exists is the forecast */
-    const char *context_length, *horizon, *n_channels; /* expressions over config; n_channels NULL: any number */
+    const char *context_length, *horizon, *n_channels; /* expressions over config; n_channels NULL or 0: any number */
     const char *when;                                  /* forecasts only if this is not 0; NULL: always */
 } pml_forecast_spec;
 
@@ -125,7 +126,7 @@ pml_status pml_schema_dims(const pml_schema *schema, const pml_metadata *metadat
                            uint64_t batch, uint64_t shape[PML_MAX_RANK], unsigned *rank,
                            pml_error *error) PML_WARN_UNUSED;
 
-/* The same for a port: `T` evaluates to `n_tokens` (0: not allowed). Errors: CONFIG. */
+/* The same for a port: `T` and `C` evaluate to `n_tokens` (0: not allowed). Errors: CONFIG. */
 pml_status pml_schema_port_dims(const pml_schema *schema, const pml_metadata *metadata, const char *dims,
                                 uint64_t batch, uint64_t n_tokens, uint64_t shape[PML_MAX_RANK], unsigned *rank,
                                 pml_error *error) PML_WARN_UNUSED;

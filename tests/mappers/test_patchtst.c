@@ -368,7 +368,7 @@ static void configurations_without_architectures_name_the_head(void) {
         synthetic_patchtst(&s);
         set_head(&s, cases[i].name, cases[i].out, cases[i].in);
         if (cases[i].head == NULL) {
-            synthetic_expect(&s, cases[i].config, PML_E_CONFIG, "the config file does not say, and the tensors");
+            synthetic_expect(&s, cases[i].config, PML_E_CONFIG, "config.json does not say, and the tensors");
             continue;
         }
         synthetic_source_init(&source, &s, cases[i].config);

@@ -63,29 +63,6 @@ static bool assumes(const pml_mapping *mapping, const char *part) {
 
 #define RUN "ETTh1_42_6_PatchTST_ETTh1_ftM_sl42_ll48_pl6_dm16_nh2_el2_dl1_df32_fc1_ebtimeF_dtTrue_Exp_0"
 
-static void reads_setting_strings(void) {
-    char texts[PML_PATCHTST_SETTING_KEYS][64];
-    CU_ASSERT_EQUAL_FATAL(pml_patchtst_setting_read(RUN, texts), 6);
-    CU_ASSERT_STRING_EQUAL(texts[0], "seq_len=42");
-    CU_ASSERT_STRING_EQUAL(texts[1], "pred_len=6");
-    CU_ASSERT_STRING_EQUAL(texts[5], "d_ff=32");
-    CU_ASSERT_EQUAL(pml_patchtst_setting_read("long_term_forecast_" RUN, texts), 7);
-    CU_ASSERT_STRING_EQUAL(texts[6], "task_name=long_term_forecast");
-    /* The model's id is the user's: what looks like an argument there is none. */
-    CU_ASSERT_EQUAL(pml_patchtst_setting_read("x_sl9_PatchTST_d_ftM_sl42_pl6_dm16_nh2_el2_df32", texts), 6);
-    CU_ASSERT_STRING_EQUAL(texts[0], "seq_len=42");
-    static const char *const others[] = {"",
-                                         "PatchTST",
-                                         "ETTh1_DLinear_ETTh1_ftM_sl42_pl6_dm16_nh2_el2_df32",
-                                         "a_PatchTST_b_ftM_sl42_pl6_dm16_nh2_el2_dfx32",
-                                         "a_PatchTST_b_ftM_sl42_pl6_dm16_nh2_el2",
-                                         "a_PatchTST_b_ftM_sl42x_pl6_dm16_nh2_el2_df32",
-                                         "a_PatchTST_b_ftM_sl9999999999_pl6_dm16_nh2_el2_df32"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        CU_ASSERT_EQUAL(pml_patchtst_setting_read(others[i], texts), 0);
-    }
-}
-
 static void asks_for_the_rest_in_one_message(void) {
     pml_mapping *mapping;
     pml_status status;
@@ -187,7 +164,6 @@ static void tells_neuralforecast_by_its_arguments(void) {
     }
 }
 
-PML_TESTS("mappers/patchtst_research", PML_TEST(reads_setting_strings), PML_TEST(asks_for_the_rest_in_one_message),
-          PML_TEST(takes_a_run_by_its_name), PML_TEST(compares_with_the_tensors),
-          PML_TEST(flags_of_scaling_need_scaling), PML_TEST(settings_of_keys_are_not_inverted),
-          PML_TEST(tells_neuralforecast_by_its_arguments))
+PML_TESTS("mappers/patchtst_research", PML_TEST(asks_for_the_rest_in_one_message), PML_TEST(takes_a_run_by_its_name),
+          PML_TEST(compares_with_the_tensors), PML_TEST(flags_of_scaling_need_scaling),
+          PML_TEST(settings_of_keys_are_not_inverted), PML_TEST(tells_neuralforecast_by_its_arguments))

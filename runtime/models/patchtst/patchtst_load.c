@@ -5,15 +5,6 @@
 #include "runtime/base/checked.h"
 #include "runtime/models/patchtst/patchtst.h"
 
-/* A condition over keys, of which some may be absent. */
-static pml_status load_flag(const pml_model *model, const char *expression, bool *flag, pml_error *error) {
-    int64_t value = 0;
-    pml_status status =
-        pml_schema_eval(pml_model_schema(model), pml_model_metadata(model), expression, -1, &value, error);
-    *flag = value != 0;
-    return status;
-}
-
 static pml_status load_choices(const pml_model *model, patchtst *net, pml_error *error) {
     static const char *const heads[] = {"none", "prediction", "pretraining", "classification", "regression", NULL};
     static const char *const norms[] = {"layernorm", "batchnorm", NULL};
@@ -34,8 +25,8 @@ static pml_status load_choices(const pml_model *model, patchtst *net, pml_error 
     net->scaling = kinds[scaling];
     net->pooling = (patchtst_pooling)pooling;
     bool is_last, is_from_last;
-    PML_TRY(load_flag(model, "last_token_head", &is_last, error));
-    PML_TRY(load_flag(model, "scaling_from_last", &is_from_last, error));
+    PML_TRY(pml_model_eval_flag(model, "last_token_head", &is_last, error));
+    PML_TRY(pml_model_eval_flag(model, "scaling_from_last", &is_from_last, error));
     net->pooling = is_last ? PATCHTST_LAST : net->pooling;
     net->scaling = is_from_last ? PML_INSTANCE_STD_LAST : net->scaling;
     net->distribution = (patchtst_distribution)distribution;
@@ -193,8 +184,8 @@ static pml_status load_network(pml_model *model, const patchtst *net, const char
     char name[64];
     bool has_bias, is_batch_norm, ffn_bias = true;
     PML_TRY(pml_model_config_bool(model, "ffn_bias", &ffn_bias, error));
-    PML_TRY(load_flag(model, "!no_embedding_bias", &has_bias, error));
-    PML_TRY(load_flag(model, "final_norm == 'batchnorm'", &is_batch_norm, error));
+    PML_TRY(pml_model_eval_flag(model, "!no_embedding_bias", &has_bias, error));
+    PML_TRY(pml_model_eval_flag(model, "final_norm == 'batchnorm'", &is_batch_norm, error));
     snprintf(name, sizeof name, "%spatch_embedding", prefix);
     PML_TRY(pml_linear_load(model, name, has_bias, &network->embedding, error));
     PML_TRY(load_position(model, net, prefix, &network->position, error));

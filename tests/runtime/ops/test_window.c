@@ -57,5 +57,17 @@ static void averages_follow_the_definition(void) {
     end_test();
 }
 
+static void parts_add_up(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 9, 3)), trend, seasonal, average;
+    PML_ASSERT_OK(pml_op_moving_average(&context, &x, 5, &average, &error), &error);
+    PML_ASSERT_OK(pml_op_decompose(&context, &x, 5, &seasonal, &trend, &error), &error);
+    for (size_t i = 0; i < 54; i++) {
+        CU_ASSERT_EQUAL(pml_tensor_f32(&trend)[i], pml_tensor_f32(&average)[i]);
+        CU_ASSERT_EQUAL(pml_tensor_f32(&seasonal)[i], pml_tensor_f32(&x)[i] - pml_tensor_f32(&trend)[i]);
+    }
+    end_test();
+}
+
 PML_TESTS("runtime/ops/window", PML_TEST(the_last_step_is_repeated), PML_TEST(averages_repeat_the_ends),
-          PML_TEST(averages_follow_the_definition))
+          PML_TEST(averages_follow_the_definition), PML_TEST(parts_add_up))

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(commands pml-run)
 if(NOT PML_RUNTIME_ONLY)
-    list(APPEND commands pml-convert)
+    list(APPEND commands pml-convert pml-serve)
 endif()
 install(TARGETS ${commands} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pml_static pml_shared EXPORT pmlTargets

@@ -11,9 +11,10 @@ if(NOT PML_SANITIZE)
     add_test(NAME layout/symbols COMMAND ${check_layout} symbols
         --library $<TARGET_FILE:pml_static> $<TARGET_FILE:pml_shared>)
     add_test(NAME layout/links COMMAND ${check_layout} links --binary $<TARGET_FILE:pml-run>)
+    add_test(NAME layout/links_serve COMMAND ${check_layout} links --binary $<TARGET_FILE:pml-serve>)
     add_test(NAME layout/install COMMAND ${CMAKE_SOURCE_DIR}/tests/layout/test_install.sh
         ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER})
-    list(APPEND layout_tests symbols links install)
+    list(APPEND layout_tests symbols links links_serve install)
 endif()
 foreach(name IN LISTS layout_tests)
     set_tests_properties(layout/${name} PROPERTIES LABELS layout ENVIRONMENT "${PML_TEST_ENVIRONMENT}")

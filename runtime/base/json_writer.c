@@ -13,12 +13,12 @@ void pml_json_writer_init(pml_json_writer *w, FILE *stream, bool pretty) {
     w->is_first[0] = true;
 }
 
-static void write_text(pml_json_writer *w, const char *text) {
+static void write_text(pml_json_writer *w, const char *text, size_t size_bytes) {
     (void)fputc('"', w->stream);
     const uint8_t *s = (const uint8_t *)text;
-    for (size_t left = strlen(text), n = 0; left > 0; left -= n, s += n) {
+    for (size_t left = size_bytes, n = 0; left > 0; left -= n, s += n) {
         n = pml_utf8_length(s, left);
-        if (n == 0) {
+        if (n == 0 || *s == '\0') {
             (void)fputs("\xEF\xBF\xBD", w->stream);
             n = 1;
         } else if (*s == '"' || *s == '\\') {
@@ -34,6 +34,15 @@ static void write_text(pml_json_writer *w, const char *text) {
         }
     }
     (void)fputc('"', w->stream);
+}
+
+/* A host program may have chosen a locale with a decimal comma; the text must not follow it. */
+static const char *without_comma(char *text) {
+    char *comma = strchr(text, ',');
+    if (comma != NULL) {
+        *comma = '.';
+    }
+    return text;
 }
 
 static void new_line(pml_json_writer *w) {
@@ -52,7 +61,7 @@ static void begin_value(pml_json_writer *w, const char *key) {
     }
     w->is_first[w->depth] = false;
     if (key != NULL) {
-        write_text(w, key);
+        write_text(w, key, strlen(key));
         (void)fputs(w->pretty ? ": " : ":", w->stream);
     }
 }
@@ -99,8 +108,13 @@ void pml_json_string(pml_json_writer *w, const char *key, const char *value) {
     if (value == NULL) {
         (void)fputs("null", w->stream);
     } else {
-        write_text(w, value);
+        write_text(w, value, strlen(value));
     }
+}
+
+void pml_json_text(pml_json_writer *w, const char *key, const char *bytes, size_t size_bytes) {
+    begin_value(w, key);
+    write_text(w, bytes, size_bytes);
 }
 
 void pml_json_u64(pml_json_writer *w, const char *key, uint64_t value) {
@@ -121,6 +135,22 @@ void pml_json_f64(pml_json_writer *w, const char *key, double value) {
     begin_value(w, key);
     char text[PML_F64_TEXT_BYTES];
     (void)fputs(pml_f64_text(value, text), w->stream);
+}
+
+void pml_json_f32(pml_json_writer *w, const char *key, float value) {
+    char text[PML_F64_TEXT_BYTES];
+    if (!isfinite(value)) {
+        pml_json_null(w, key);
+        return;
+    }
+    begin_value(w, key);
+    for (int digits = 6; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) {
+            break;
+        }
+    }
+    (void)fputs(without_comma(text), w->stream);
 }
 
 void pml_json_bool(pml_json_writer *w, const char *key, bool value) {
@@ -150,10 +180,5 @@ const char *pml_f64_text(double value, char text[PML_F64_TEXT_BYTES]) {
             break;
         }
     }
-    /* A host program may have chosen a locale with a decimal comma; the text must not follow it. */
-    char *comma = strchr(text, ',');
-    if (comma != NULL) {
-        *comma = '.';
-    }
-    return text;
+    return without_comma(text);
 }

@@ -22,10 +22,14 @@ void pml_json_begin_array(pml_json_writer *w, const char *key);
 void pml_json_end_array(pml_json_writer *w);
 /* A NULL value is null; invalid UTF-8 becomes U+FFFD. */
 void pml_json_string(pml_json_writer *w, const char *key, const char *value);
+/* The same of bytes that need not end with a zero; zeros inside become U+FFFD, too. */
+void pml_json_text(pml_json_writer *w, const char *key, const char *bytes, size_t size_bytes);
 void pml_json_u64(pml_json_writer *w, const char *key, uint64_t value);
 void pml_json_i64(pml_json_writer *w, const char *key, int64_t value);
 /* The shortest text that reads back equal; NaN and infinities: null. */
 void pml_json_f64(pml_json_writer *w, const char *key, double value);
+/* The same of a float: the shortest text that reads back as the same float. */
+void pml_json_f32(pml_json_writer *w, const char *key, float value);
 void pml_json_bool(pml_json_writer *w, const char *key, bool value);
 void pml_json_null(pml_json_writer *w, const char *key);
 /* The shortest decimal text that reads back as `value`, with a point whatever the locale; returns `text`. */

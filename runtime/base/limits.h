@@ -31,5 +31,10 @@
 #define PML_MAX_HDF5_LIBRARY_BYTES 536870912u /* memory for the library itself */
 #define PML_MAX_HDF5_SECONDS 10u              /* of computing, and one more for each of the next */
 #define PML_HDF5_BYTES_PER_SECOND 33554432u
+#define PML_MAX_SERVE_INPUTS 2048u /* texts of one request */
+#define PML_MAX_SERVE_CHOICES 128u /* texts that one request asks for */
+#define PML_MAX_SERVE_STOPS 4u     /* texts that end one */
+#define PML_MAX_SERVE_NAME_BYTES 256u
+#define PML_MAX_SERVE_UNREAD_BYTES 4194304u /* of a stream that its reader does not take */
 
 #endif

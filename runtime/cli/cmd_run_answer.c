@@ -119,8 +119,7 @@ static pml_status print_answers(const span_answers *a, size_t i, const char *con
     pml_json_begin_array(&w, "answers");
     for (size_t k = 0; k < a->n_spans[i]; k++) {
         pml_json_begin_object(&w, NULL);
-        PML_TRY(pml_text_json(&w, "answer", context + spans[k].start_bytes, spans[k].end_bytes - spans[k].start_bytes,
-                              error));
+        pml_json_text(&w, "answer", context + spans[k].start_bytes, spans[k].end_bytes - spans[k].start_bytes);
         pml_json_f64(&w, "score", spans[k].score);
         pml_json_u64(&w, "start", spans[k].start_bytes);
         pml_json_u64(&w, "end", spans[k].end_bytes);
@@ -160,7 +159,7 @@ static pml_status read_contexts(const answer_options *o, char **operands, pml_te
     }
     for (size_t i = 0; i < texts->count; i++) {
         pml_text_item *item = &texts->items[i];
-        *item = (pml_text_item){o->question, strlen(o->question), item->text, item->text_bytes};
+        *item = (pml_text_item){o->question, strlen(o->question), item->text, item->text_bytes, NULL};
     }
 done:
     return status;

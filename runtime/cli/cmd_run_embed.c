@@ -8,6 +8,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/publish.h"
 #include "runtime/cli/text_input.h"
+#include "runtime/text/text_pool.h"
 
 typedef struct embed_options {
     pml_common_options common;
@@ -36,9 +37,8 @@ static const pml_option option_table[] = {
 typedef struct vectors {
     float *values; /* [count][width] */
     size_t count, width;
-    size_t first;        /* of the window that is run */
-    const char *pooling; /* NULL: the model pools */
-    bool normalize;
+    size_t first; /* of the window that is run */
+    pml_text_pool pool;
     bool *is_truncated;
 } vectors;
 
@@ -50,32 +50,11 @@ static double dot(const float *a, const float *b, size_t n) {
     return sum;
 }
 
-static void pool(const char *how, const float *rows, size_t n_rows, size_t width, float *vector) {
-    memcpy(vector, rows, width * sizeof *vector);
-    for (size_t d = 0; strcmp(how, "cls") != 0 && d < width; d++) {
-        double sum = rows[d], greatest = rows[d];
-        for (size_t t = 1; t < n_rows; t++) {
-            const double value = rows[t * width + d];
-            sum += value;
-            greatest = value > greatest ? value : greatest;
-        }
-        vector[d] = (float)(strcmp(how, "max") == 0 ? greatest : sum / (double)n_rows);
-    }
-}
-
 static pml_status keep(void *user, const pml_text_result *result, pml_error *error) {
     vectors *v = user;
     float *vector = v->values + (v->first + result->i_item) * v->width;
     (void)error;
-    if (v->pooling == NULL) {
-        memcpy(vector, result->values, v->width * sizeof *vector);
-    } else {
-        pool(v->pooling, result->values, result->encoding->count, v->width, vector);
-    }
-    const double length = sqrt(dot(vector, vector, v->width));
-    for (size_t d = 0; v->normalize && length > 0 && d < v->width; d++) {
-        vector[d] = (float)(vector[d] / length);
-    }
+    pml_text_pool_take(&v->pool, result, vector);
     v->is_truncated[v->first + result->i_item] = result->encoding->is_truncated;
     return PML_OK;
 }
@@ -176,42 +155,27 @@ done:
     return status;
 }
 
-/* The model's own sentence embedding, unless another pooling is asked for. */
-static pml_status choose_output(const embed_options *o, const pml_text_session *s, pml_text_run *request, vectors *v,
-                                pml_error *error) {
-    const pml_model_port *port = pml_model_find_output(s->loaded.model, "sentence_embedding");
-    request->output = "sentence_embedding";
-    if (o->pooling != NULL || port == NULL) {
-        v->pooling = o->pooling != NULL ? o->pooling : "mean";
-        request->output = "last_hidden_state";
-        request->per_token = true;
-        port = pml_model_find_output(s->loaded.model, "last_hidden_state");
-    }
-    if (port == NULL || port->rank < 2) {
-        return PML_FAIL(error, PML_E_UNSUPPORTED, "%s: the model has neither sentence embeddings nor hidden states",
-                        pml_file_path(s->loaded.file));
-    }
-    v->width = port->shape[port->rank - 1];
-    v->normalize = o->normalize;
-    return PML_OK;
-}
-
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     const embed_options *o = options;
     pml_status status = PML_OK;
     pml_text_session s = {0};
     vectors v = {0};
-    pml_text_run request = {.max_tokens = (size_t)o->text.max_tokens.value};
     const char *const inputs[] = {operands[0], o->text.file};
     if (o->out != NULL) {
         PML_TRY(pml_cli_check_output("out", o->out, inputs, 2, error));
     }
     PML_TRY(pml_text_session_open(&o->model, &o->text, operands, n_operands, &s, error));
-    PML_TRY(choose_output(o, &s, &request, &v, error));
+    status = pml_text_pool_choose(s.loaded.model, o->pooling, &v.pool, error);
+    if (status != PML_OK) {
+        PML_TRY(pml_error_prefix(error, status, "%s", pml_file_path(s.loaded.file)));
+    }
+    v.pool.normalizes = o->normalize;
+    v.pool.run.max_tokens = (size_t)o->text.max_tokens.value;
+    v.width = v.pool.width;
     v.count = s.texts.count;
     PML_TRY(pml_alloc(v.count, v.width * sizeof *v.values, &v.values, error));
     PML_TRY(pml_alloc(v.count, sizeof *v.is_truncated, &v.is_truncated, error));
-    PML_TRY(pml_text_session_run(&s, &request, keep, next_window, &v, error));
+    PML_TRY(pml_text_session_run(&s, &v.pool.run, keep, next_window, &v, error));
     if (o->out != NULL) {
         PML_TRY(write_npy(o->out, &v, error));
     }

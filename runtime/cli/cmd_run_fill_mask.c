@@ -112,7 +112,7 @@ static pml_status print_json(const fill_answers *a, size_t i_item, pml_error *er
         for (size_t k = 0; k < mask->n_top; k++) {
             const pml_token_text *token = &a->spec->tokens[mask->top[k]];
             pml_json_begin_object(&w, NULL);
-            PML_TRY(pml_text_json(&w, "token", token->bytes, token->size_bytes, error));
+            pml_json_text(&w, "token", token->bytes, token->size_bytes);
             pml_json_u64(&w, "id", mask->top[k]);
             pml_json_f64(&w, "score", (double)mask->scores[k]);
             pml_json_end_object(&w);

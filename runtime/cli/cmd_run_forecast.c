@@ -155,7 +155,7 @@ done:
 const pml_command pml_cmd_run_forecast = {
     .name = "forecast",
     .operands = "FILE",
-    .summary = "Forecast the steps that follow in a CSV series, in the units of the series",
+    .summary = "Forecast the steps that follow in a CSV series, in its units",
     .examples = "pml-run forecast model.pml --csv series.csv\n"
                 "pml-run forecast model.pml --csv series.csv --at 8640 -o next.csv\n"
                 "pml-run forecast model.pml --csv series.csv --json",

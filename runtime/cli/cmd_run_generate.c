@@ -166,7 +166,7 @@ static pml_status print_json(const output *out, const pml_generated *g, size_t n
     pml_json_writer w;
     pml_json_writer_init(&w, stdout, false);
     pml_json_begin_object(&w, NULL);
-    PML_TRY(pml_text_json(&w, "text", out->text != NULL ? out->text : "", out->n_text, error));
+    pml_json_text(&w, "text", out->text != NULL ? out->text : "", out->n_text);
     pml_json_begin_array(&w, "ids");
     for (size_t i = 0; i < g->n_tokens; i++) {
         pml_json_u64(&w, NULL, g->ids[i]);

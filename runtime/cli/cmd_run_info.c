@@ -187,7 +187,7 @@ done:
 const pml_command pml_cmd_run_info = {
     .name = "info",
     .operands = "FILE",
-    .summary = "Show what a .pml file holds: family, configuration, series, tensors, origin",
+    .summary = "Show what a .pml file holds: family, series, tensors, origin",
     .examples = "pml-run info model.pml\npml-run info model.pml --tensors\npml-run info model.pml --json",
     .options = option_table,
     .options_bytes = sizeof(info_options),

@@ -117,9 +117,9 @@ static pml_status print_json(const tag_answers *a, const tags *t, const pml_text
         pml_json_u64(&w, "start", one->start_bytes);
         pml_json_u64(&w, "end", one->end_bytes);
         if (o->tokens) {
-            PML_TRY(pml_text_json(&w, "token", spec->tokens[one->id].bytes, spec->tokens[one->id].size_bytes, error));
+            pml_json_text(&w, "token", spec->tokens[one->id].bytes, spec->tokens[one->id].size_bytes);
         } else {
-            PML_TRY(pml_text_json(&w, "text", item->text + one->start_bytes, one->end_bytes - one->start_bytes, error));
+            pml_json_text(&w, "text", item->text + one->start_bytes, one->end_bytes - one->start_bytes);
         }
         pml_json_end_object(&w);
     }

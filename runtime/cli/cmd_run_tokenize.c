@@ -89,7 +89,7 @@ static pml_status print_decoded(const pml_tokenizer *tokenizer, const pml_text_i
     if (json) {
         pml_json_writer_init(&w, stdout, false);
         pml_json_begin_object(&w, NULL);
-        PML_TRY(pml_text_json(&w, "text", text, n_text, error));
+        pml_json_text(&w, "text", text, n_text);
         pml_json_end_object(&w);
         PML_TRY(pml_json_finish(&w, error));
     } else {
@@ -134,7 +134,7 @@ static pml_status print_json(const pml_tokenizer_spec *spec, const pml_encoding 
     pml_json_begin_array(&w, "tokens");
     for (size_t i = 0; i < encoding->count; i++) {
         const pml_token_text *token = &spec->tokens[encoding->tokens[i].id];
-        PML_TRY(pml_text_json(&w, NULL, token->bytes, token->size_bytes, error));
+        pml_json_text(&w, NULL, token->bytes, token->size_bytes);
     }
     pml_json_end_array(&w);
     pml_json_begin_array(&w, "offsets");

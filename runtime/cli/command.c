@@ -9,6 +9,7 @@
 #include "runtime/base/utf8.h"
 #include "runtime/base/version.h"
 #include "runtime/cli/command_parts.h"
+#include "runtime/cli/command_program.h"
 #include "runtime/kernels/kernels.h"
 
 typedef struct frame { /* of one call of pml_cli_main */
@@ -258,6 +259,14 @@ static const pml_command *find_command(const pml_command *const *commands, const
     return NULL;
 }
 
+/* Comes back only when that does not work. */
+static int run_program(const frame *f, const pml_command *command, int argc, char **argv) {
+    pml_error error = {.offset_bytes = PML_NO_OFFSET};
+    const pml_status status = pml_program_execute(command, argc, argv, &error);
+    print_error(f, error.message, PML_NO_OFFSET);
+    return pml_cli_exit_code(status);
+}
+
 static const char *nearest_command(const pml_command *const *commands, const char *name) {
     const char *names[64];
     size_t n_names = 0;
@@ -336,6 +345,9 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
     pml_signals_install(program);
     bring_command_forward(commands, argc, argv);
     const char *first = argc > 1 ? argv[1] : "";
+    if (commands[0] == NULL) { /* a program of one command */
+        return run_command(&f, default_command, true, argc, argv);
+    }
     bool is_help = strcmp(first, "help") == 0 && find_command(commands, "help") == NULL;
     if (argc < 2) {
         return usage_error(&f, default_command != NULL ? "nothing to do: name a source or a command"
@@ -346,6 +358,10 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
         return usage_error(&f, message);
     }
     if (is_help && argc == 3 && find_command(commands, argv[2]) != NULL) {
+        if (find_command(commands, argv[2])->program != NULL) {
+            char help[] = "--help", *const arguments[] = {argv[2], help, NULL};
+            return run_program(&f, find_command(commands, argv[2]), 2, (char **)arguments);
+        }
         pml_help_command(program, find_command(commands, argv[2]), false);
         return finish_text(&f);
     }
@@ -361,6 +377,9 @@ int pml_cli_main(const char *program, const char *summary, const pml_command *co
         first = argv[2];
     }
     const pml_command *command = is_help ? NULL : find_command(commands, first);
+    if (command != NULL && command->program != NULL) {
+        return run_program(&f, command, argc - 1, argv + 1);
+    }
     if (command != NULL) {
         return run_command(&f, command, false, argc - 1, argv + 1);
     }

@@ -53,6 +53,10 @@ typedef struct pml_command {
     const pml_option *options;
     size_t options_bytes; /* of its options struct, which starts with pml_common_options */
     unsigned least_operands, most_operands;
+    /* A command that is a program of its own, beside this one, which gets all arguments and of which only name and
+     * summary stand here; NULL: it is not. `program_has_commands`: the command's name goes in front of them. */
+    const char *program;
+    bool program_has_commands;
     /* Does the work; prints results to stdout. On failure fills *error and returns its status: the caller prints it and
      * picks the exit code. A result that is "no" (verify, diff, selftest) is PML_E_MISMATCH. */
     pml_status (*run)(const void *options, char **operands, unsigned n_operands, pml_error *error);
@@ -60,8 +64,8 @@ typedef struct pml_command {
 
 /* The whole main(): finds the command, installs signal handlers (SIGINT, SIGTERM: cancel, second one immediate; SIGBUS:
  * exit 74; SIGPIPE: quiet end), logging, runs, prints errors, checks that stdout could be written. `default_command`
- * (may be NULL) is run when the first argument is not a command's name: `pml-convert SOURCE`. Returns the exit code
- * (signals are re-raised). */
+ * (may be NULL) is run when the first argument is not a command's name: `pml-convert SOURCE`; with no other commands it
+ * is the whole program. Returns the exit code (signals are re-raised). */
 int pml_cli_main(const char *program, const char *summary, const pml_command *const *commands,
                  const pml_command *default_command, int argc, char **argv);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/cli/command_parts.h"
+#include "runtime/cli/command_program.h"
 
 enum { WIDTH = 80, HELP_COLUMN = 26 };
 
@@ -100,6 +101,9 @@ void pml_help_program(const char *program, const char *summary, const pml_comman
     print_wrapped(summary, 0);
     (void)printf("Commands:\n");
     for (size_t i = 0; commands[i] != NULL; i++) {
+        if (commands[i]->program != NULL && !pml_program_is_there(commands[i])) {
+            continue;
+        }
         (void)printf("  %-12s ", commands[i]->name);
         print_wrapped(commands[i]->summary, 15);
     }

@@ -171,25 +171,3 @@ void pml_text_top(const float *values, size_t count, size_t most, size_t *top, s
         top[at] = i;
     }
 }
-
-pml_status pml_text_json(pml_json_writer *w, const char *key, const char *bytes, size_t size_bytes, pml_error *error) {
-    pml_status status = PML_OK;
-    char *copy = NULL;
-    size_t n_zeros = 0, n = 0;
-    for (size_t i = 0; i < size_bytes; i++) {
-        n_zeros += bytes[i] == '\0';
-    }
-    PML_TRY(pml_alloc(size_bytes + 2 * n_zeros + 1, 1, &copy, error));
-    for (size_t i = 0; i < size_bytes; i++) {
-        if (bytes[i] == '\0') {
-            memcpy(copy + n, "\xef\xbf\xbd", 3);
-            n += 3;
-        } else {
-            copy[n++] = bytes[i];
-        }
-    }
-    pml_json_string(w, key, copy);
-done:
-    pml_free(copy);
-    return status;
-}

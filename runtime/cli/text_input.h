@@ -67,8 +67,4 @@ void pml_text_softmax(float *values, size_t count);
 /* The greatest `most` of `count` values, greatest first, equal ones in their order; *n_top of them in `top`. */
 void pml_text_top(const float *values, size_t count, size_t most, size_t *top, size_t *n_top);
 
-/* Text of any bytes and length as a JSON string; zeros become U+FFFD. Errors: MEMORY. */
-pml_status pml_text_json(pml_json_writer *w, const char *key, const char *bytes, size_t size_bytes,
-                         pml_error *error) PML_WARN_UNUSED;
-
 #endif

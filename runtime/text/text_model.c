@@ -80,19 +80,24 @@ const char *pml_text_model_label(const pml_text_model *model, size_t i_label, ch
 typedef struct batch_run {
     const pml_text_model *model;
     const pml_text_run *run;
-    pml_encoding *encodings; /* [n_items] */
-    size_t *order;           /* items, shortest first */
+    const pml_text_item *items;
+    pml_encoding *made; /* [n_items] of those that came as text */
+    size_t *order;      /* items, shortest first */
     float *ids, *mask, *types;
     size_t capacity; /* of each of these three */
     pml_text_result_fn *result;
     void *user;
 } batch_run;
 
+static const pml_encoding *encoding_of(const batch_run *b, size_t i_item) {
+    return b->items[i_item].encoding != NULL ? b->items[i_item].encoding : &b->made[i_item];
+}
+
 static int compare_lengths(const void *a, const void *b, void *user) {
-    const pml_encoding *encodings = user;
     const size_t i = *(const size_t *)a, k = *(const size_t *)b;
-    if (encodings[i].count != encodings[k].count) {
-        return encodings[i].count < encodings[k].count ? -1 : 1;
+    const size_t n_i = encoding_of(user, i)->count, n_k = encoding_of(user, k)->count;
+    if (n_i != n_k) {
+        return n_i < n_k ? -1 : 1;
     }
     return i < k ? -1 : i > k;
 }
@@ -101,7 +106,7 @@ static int compare_lengths(const void *a, const void *b, void *user) {
 static void warn_of_cuts(const batch_run *b, size_t n_items) {
     size_t n_cut = 0;
     for (size_t i = 0; i < n_items; i++) {
-        n_cut += b->encodings[i].is_truncated;
+        n_cut += b->items[i].encoding == NULL && b->made[i].is_truncated;
     }
     if (n_cut > 0 && b->run->max_tokens == 0) {
         pml_log(PML_LOG_WARNING,
@@ -110,23 +115,31 @@ static void warn_of_cuts(const batch_run *b, size_t n_items) {
     }
 }
 
-static pml_status encode_all(batch_run *b, const pml_text_item *items, size_t n_items, pml_error *error) {
+static pml_status encode_all(batch_run *b, size_t n_items, pml_error *error) {
     pml_status status = PML_OK;
+    const pml_text_item *items = b->items;
     const size_t limit = b->model->max_tokens, wanted = b->run->max_tokens;
     const pml_encode_options options = {.max_tokens = wanted > 0 ? wanted : limit, .truncation = b->run->truncation};
     if (limit > 0 && wanted > limit) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%zu tokens; this model takes at most %zu", wanted, limit));
     }
     for (size_t i = 0; i < n_items; i++) {
-        PML_TRY(pml_tokenizer_run(b->model->tokenizer, items[i].text, items[i].text_bytes, items[i].pair,
-                                  items[i].pair_bytes, &options, &b->encodings[i], error));
+        if (items[i].encoding == NULL) {
+            PML_TRY(pml_tokenizer_run(b->model->tokenizer, items[i].text, items[i].text_bytes, items[i].pair,
+                                      items[i].pair_bytes, &options, &b->made[i], error));
+        }
         b->order[i] = i;
-        if (b->encodings[i].count == 0) {
+        const size_t count = encoding_of(b, i)->count;
+        if (count == 0) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "text %zu has no tokens", i + 1));
+        }
+        if (options.max_tokens > 0 && count > options.max_tokens) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "text %zu has %zu tokens, %zu are the most", i + 1, count,
+                             options.max_tokens));
         }
     }
     warn_of_cuts(b, n_items);
-    qsort_r(b->order, n_items, sizeof *b->order, compare_lengths, b->encodings);
+    qsort_r(b->order, n_items, sizeof *b->order, compare_lengths, b);
 done:
     return status;
 }
@@ -136,7 +149,7 @@ static size_t batch_size(const batch_run *b, size_t first, size_t n_items, size_
     size_t most = BATCH_VALUES / (token_values > 0 ? token_values : 1), n = 0;
     most = most < BATCH_TOKENS ? most : BATCH_TOKENS;
     while (first + n < n_items && n < BATCH_TEXTS) {
-        if (n > 0 && (n + 1) * b->encodings[b->order[first + n]].count > most) {
+        if (n > 0 && (n + 1) * encoding_of(b, b->order[first + n])->count > most) {
             break;
         }
         n++;
@@ -157,7 +170,7 @@ static pml_status fill_inputs(batch_run *b, size_t first, size_t n, size_t n_tok
     b->mask = b->ids + n * n_tokens;
     b->types = b->mask + n * n_tokens;
     for (size_t i = 0; i < n; i++) {
-        const pml_encoding *encoding = &b->encodings[b->order[first + i]];
+        const pml_encoding *encoding = encoding_of(b, b->order[first + i]);
         for (size_t t = 0; t < n_tokens; t++) {
             const size_t at = i * n_tokens + t;
             const bool is_token = t < encoding->count;
@@ -187,7 +200,7 @@ static size_t list_inputs(const batch_run *b, size_t n, size_t n_tokens, pml_arr
 static pml_status run_batch(batch_run *b, size_t first, size_t n, pml_error *error) {
     pml_status status = PML_OK;
     pml_array inputs[3];
-    const size_t n_tokens = b->encodings[b->order[first + n - 1]].count;
+    const size_t n_tokens = encoding_of(b, b->order[first + n - 1])->count;
     PML_TRY(pml_cancel_check(error));
     PML_TRY(fill_inputs(b, first, n, n_tokens, error));
     PML_TRY(pml_model_run(b->model->model, inputs, list_inputs(b, n, n_tokens, inputs), error));
@@ -204,7 +217,7 @@ static pml_status run_batch(batch_run *b, size_t first, size_t n, pml_error *err
     const size_t row_values = b->run->per_token ? stride / n_tokens : stride;
     for (size_t i = 0; i < n; i++) {
         const size_t i_item = b->order[first + i];
-        const pml_text_result result = {i_item, &b->encodings[i_item], output->data + i * stride,
+        const pml_text_result result = {i_item, encoding_of(b, i_item), output->data + i * stride,
                                         second != NULL ? second->data + i * stride : NULL, row_values};
         PML_TRY(b->result(b->user, &result, error));
     }
@@ -215,7 +228,7 @@ done:
 pml_status pml_text_model_run(const pml_text_model *model, const pml_text_item *items, size_t n_items,
                               const pml_text_run *run, pml_text_result_fn *result, void *user, pml_error *error) {
     pml_status status = PML_OK;
-    batch_run b = {.model = model, .run = run, .result = result, .user = user};
+    batch_run b = {.model = model, .run = run, .items = items, .result = result, .user = user};
     const pml_model_port *port = pml_model_find_output(model->model, run->output);
     size_t token_values = 1;
     if (port == NULL) {
@@ -224,9 +237,9 @@ pml_status pml_text_model_run(const pml_text_model *model, const pml_text_item *
     for (unsigned axis = 2; axis < port->rank; axis++) {
         token_values *= port->shape[axis];
     }
-    PML_TRY(pml_alloc(n_items, sizeof *b.encodings, &b.encodings, error));
+    PML_TRY(pml_alloc(n_items, sizeof *b.made, &b.made, error));
     PML_TRY(pml_alloc(n_items, sizeof *b.order, &b.order, error));
-    PML_TRY(encode_all(&b, items, n_items, error));
+    PML_TRY(encode_all(&b, n_items, error));
     for (size_t first = 0; first < n_items;) {
         const size_t n = pml_model_find_input(model->model, "attention_mask") != NULL
                              ? batch_size(&b, first, n_items, token_values)
@@ -235,10 +248,10 @@ pml_status pml_text_model_run(const pml_text_model *model, const pml_text_item *
         first += n;
     }
 done:
-    for (size_t i = 0; b.encodings != NULL && i < n_items; i++) {
-        pml_encoding_deinit(&b.encodings[i]);
+    for (size_t i = 0; b.made != NULL && i < n_items; i++) {
+        pml_encoding_deinit(&b.made[i]);
     }
-    pml_free(b.encodings);
+    pml_free(b.made);
     pml_free(b.order);
     pml_free(b.ids);
     return status;

@@ -29,6 +29,8 @@ typedef struct pml_text_item { /* borrowed */
     size_t text_bytes;
     const char *pair; /* NULL: none */
     size_t pair_bytes;
+    const pml_encoding *encoding; /* NULL: to be made of the texts; otherwise what they were made into, or tokens of
+                                   * the caller's */
 } pml_text_item;
 
 typedef struct pml_text_result { /* of one text; valid during the call that hands it over */
@@ -50,7 +52,8 @@ typedef struct pml_text_run {
 
 /* Runs the model on all items, those of similar length together, and hands over each result; in which order is not
  * said. Items that are cut because the model takes no more are counted in a warning to the log. Errors: ARGUMENT
- * (max_tokens beyond the model's), those of pml_tokenizer_run, of pml_model_run and of `result`. */
+ * (max_tokens, or tokens of an item, beyond the model's), those of pml_tokenizer_run, of pml_model_run and of `result`.
+ */
 pml_status pml_text_model_run(const pml_text_model *model, const pml_text_item *items, size_t n_items,
                               const pml_text_run *run, pml_text_result_fn *result, void *user,
                               pml_error *error) PML_WARN_UNUSED;

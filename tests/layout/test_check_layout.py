@@ -143,6 +143,13 @@ class Binaries(Tree):
         binary = self.compile("x", "int f(void);\nint main(void) { return f(); }\n", os.path.join(self.root, "libcurl.so.4"))
         self.assert_error(check_layout.check_links(binary), "links libcurl.so.4")
 
+    def test_each_program_has_its_own_allow_list(self):
+        self.compile("libmicrohttpd.so.12", "int f(void) { return 1; }\n", "-shared", "-fPIC", "-Wl,-soname,libmicrohttpd.so.12")
+        for program, count in (("pml-run", 1), ("pml-serve", 0)):
+            binary = self.compile(program, "int f(void);\nint main(void) { return f(); }\n",
+                                  os.path.join(self.root, "libmicrohttpd.so.12"))
+            self.assertEqual(len(check_layout.check_links(binary)), count, program)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -14,7 +14,9 @@ enum { GPT2_V = 23, GPT2_D = 24, GPT2_HEADS = 3, GPT2_F = 40, GPT2_POSITIONS = 5
 typedef struct gpt2_build {
     const char *head;
     bool tied_head, no_bias, scale_by_layer, no_pad;
-    int64_t vocab_size; /* 0: GPT2_V */
+    int64_t vocab_size;       /* 0: GPT2_V */
+    const uint8_t *tokenizer; /* NULL: the file has none */
+    size_t tokenizer_bytes;
 } gpt2_build;
 
 typedef struct gpt2_opened {
@@ -87,6 +89,9 @@ static inline gpt2_opened gpt2_open(const gpt2_build *b) {
         PML_ASSERT_OK(pml_writer_add_tensor(writer, w->name, PML_DTYPE_F32, PML_LAYOUT_ROW, w->shape, w->rank, "",
                                             &i_tensors[i], &error),
                       &error);
+    }
+    if (b->tokenizer != NULL) {
+        PML_ASSERT_OK(pml_writer_add_blob(writer, "tokenizer", b->tokenizer, b->tokenizer_bytes, &error), &error);
     }
     PML_ASSERT_OK(pml_writer_begin(writer, path, false, &error), &error);
     for (size_t i = 0; i < list.count; i++) {

@@ -1,0 +1,13 @@
+/* Commands that are programs of their own, beside this one, because of what they link. */
+#ifndef PML_RUNTIME_CLI_COMMAND_PROGRAM_H
+#define PML_RUNTIME_CLI_COMMAND_PROGRAM_H
+
+#include "runtime/cli/command.h"
+
+/* Becomes the program of the command, found in the folder of the running one and nowhere else; argv[0] is the command's
+ * name. Comes back only with an error: NOT_FOUND (it is not installed), IO. */
+pml_status pml_program_execute(const pml_command *command, int argc, char **argv, pml_error *error) PML_WARN_UNUSED;
+/* Whether it is there. */
+bool pml_program_is_there(const pml_command *command);
+
+#endif

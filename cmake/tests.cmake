@@ -6,7 +6,7 @@ target_link_libraries(test_harness PUBLIC floor_base)
 if(CUNIT_FOUND)
     target_link_libraries(test_harness PUBLIC PkgConfig::CUNIT)
 elseif(PML_RUNTIME_ONLY)
-    target_include_directories(test_harness BEFORE PUBLIC ${CMAKE_SOURCE_DIR}/tests/arm/cunit)
+    target_include_directories(test_harness BEFORE PUBLIC ${CMAKE_SOURCE_DIR}/tests/emulated/cunit)
 else()
     message(FATAL_ERROR "CUnit is not there; -DPML_TESTS=OFF builds without tests")
 endif()
@@ -21,6 +21,10 @@ endif()
 set(PML_TEST_ENVIRONMENT
     "PML_TEST_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "PML_TEST_BINARY_DIR=${CMAKE_BINARY_DIR}"
     "PML_TEST_PYTHON=${PML_PYTHON}" "ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1" "UBSAN_OPTIONS=print_stacktrace=1")
+
+if(CMAKE_CROSSCOMPILING)
+    list(APPEND PML_TEST_ENVIRONMENT PML_TEST_EMULATED=1)
+endif()
 
 # pml_add_tests(<folder under tests/> <label> <libraries>...)
 function(pml_add_tests folder label)
@@ -44,7 +48,7 @@ foreach(floor IN LISTS PML_FLOORS)
     endif()
 endforeach()
 # What a model computes from the inputs that its file carries, as a digest: to be compared between machines.
-add_executable(output_digest tests/arm/output_digest.c)
+add_executable(output_digest tests/emulated/output_digest.c)
 target_link_libraries(output_digest PRIVATE floor_models)
 set_target_properties(output_digest PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 if(PML_RUNTIME_ONLY)
@@ -96,6 +100,9 @@ pml_add_fuzz(hub_json room_convert)
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)
 include(tests/hub/hub.cmake)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT PML_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+    include(tests/emulated/emulated.cmake)
+endif()
 
 # ---- bench helpers: run by scripts/bench, never timed by a test --------------------------------------------------
 add_executable(bench_open tests/bench/bench_open.c)

@@ -49,6 +49,14 @@ void pml_test_skip(const char *reason) {
     n_skipped++;
 }
 
+bool pml_test_cannot_fork(void) {
+    const bool is_emulated = getenv("PML_TEST_EMULATED") != NULL;
+    if (is_emulated) {
+        pml_test_skip("the emulator cannot fork a process that has threads");
+    }
+    return is_emulated;
+}
+
 bool pml_test_ok(pml_status status, const pml_error *error, const char *file, int line) {
     if (status != PML_OK) {
         (void)printf("\n    %s:%d: %s: %s\n", file, line, pml_status_name(status),

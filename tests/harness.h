@@ -29,6 +29,8 @@ int pml_test_main(const char *suite, const pml_test *tests, size_t n_tests, int 
 /* Marks the running test as skipped: prints the reason; the program exits 77 if nothing failed and every test skipped.
  */
 void pml_test_skip(const char *reason);
+/* Skips and is true under qemu-user, which cannot fork a process that has threads. */
+bool pml_test_cannot_fork(void);
 
 /* Asserts PML_OK and prints the error's message when it is not. */
 #define PML_ASSERT_OK(expression, error) CU_ASSERT_TRUE(pml_test_ok((expression), (error), __FILE__, __LINE__))

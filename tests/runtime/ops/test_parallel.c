@@ -132,6 +132,9 @@ static void without_memory_the_caller_works_alone(void) {
 }
 
 static void a_child_has_threads_of_its_own(void) {
+    if (pml_test_cannot_fork()) {
+        return;
+    }
     begin_test(64);
     PML_ASSERT_OK(pml_context_threads_set(&context, 2, &error), &error);
     pml_context_run(&context, 2, note_caller, NULL);

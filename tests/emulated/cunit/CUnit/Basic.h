@@ -1,6 +1,6 @@
 /* The runner of the stand-in for CUnit; included once, by tests/harness.c. */
-#ifndef PML_TESTS_ARM_CUNIT_BASIC_H
-#define PML_TESTS_ARM_CUNIT_BASIC_H
+#ifndef PML_TESTS_EMULATED_CUNIT_BASIC_H
+#define PML_TESTS_EMULATED_CUNIT_BASIC_H
 
 #include <CUnit/CUnit.h>
 #include <stdlib.h>

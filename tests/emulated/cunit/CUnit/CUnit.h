@@ -1,6 +1,6 @@
 /* What the tests use of CUnit, for machines whose CUnit is not installed (cross builds): same names, same meaning. */
-#ifndef PML_TESTS_ARM_CUNIT_H
-#define PML_TESTS_ARM_CUNIT_H
+#ifndef PML_TESTS_EMULATED_CUNIT_H
+#define PML_TESTS_EMULATED_CUNIT_H
 
 #include <math.h>
 #include <setjmp.h>

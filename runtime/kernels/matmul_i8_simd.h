@@ -71,12 +71,23 @@ static __attribute__((noinline)) void finish_tile(const pml_matmul_i8 *job, size
     }
 }
 
+/* Asks for what the next panels have where these have a line: to the second-level cache, because a first-level cache
+ * does not hold panels of many rows. Panels are short for a CPU that finds out streams by itself. Past the end of the
+ * matrix nothing is read. */
+VEC_INLINE void prefetch_next(const int8_t *line, size_t panel_bytes, size_t n_panels) {
+    VEC_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        __builtin_prefetch((const void *)((uintptr_t)line + (n_panels + p) * panel_bytes), 0, 2);
+    }
+}
+
 /* Adds the products of n_lines lines to sums [n_rows][n_vecs]. Rows are reached from one pointer in three, so that
  * their addresses fit into the general registers. */
 VEC_INLINE void add_lines(ivec *sums, const uint8_t *const *x, size_t x_stride, const int8_t *lines, size_t panel_bytes,
                           size_t n_lines, size_t n_rows, size_t n_vecs) {
     for (size_t i = 0; i < n_lines; i++) {
         ivec w[8];
+        prefetch_next(lines + i * I8_LINE, panel_bytes, n_vecs / I8_VECS);
         VEC_UNROLL
         for (size_t v = 0; v < n_vecs; v++) {
             w[v] = ivec_load(lines + i * I8_LINE + v / I8_VECS * panel_bytes + v % I8_VECS * VEC_LANES * I8_DEPTH);

@@ -20,7 +20,7 @@ static size_t forward_bytes(const bert *net, size_t n_sequences, size_t n_tokens
     /* h, q, k, v, attention, out, norm; or three look-ups, two sums, norm */
     const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_rows, net->d_model / net->n_heads)), hidden,
                                      hidden, hidden, hidden, hidden, hidden, hidden);
-    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->ffn_dim));
+    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->d_model, net->ffn_dim));
     const size_t head = PML_SUM(hidden, pml_bert_head_bytes(net, n_rows, n_sequences));
     size_t greatest = attention > ffn ? attention : ffn;
     greatest = head > greatest ? head : greatest;

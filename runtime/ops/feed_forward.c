@@ -1,20 +1,22 @@
 /* y = activation(x U + a) D + b + residual, some rows at a time: what lies between the products stays in the cache. */
 #include "runtime/ops/product.h"
 
-/* Bytes of the rows between the products: beside them the second-level cache still has room for panels. */
-#define BETWEEN_BYTES ((size_t)1 << 18)
+/* Rows between the products take at least this much: that is what the second-level cache keeps beside panels. */
+#define BETWEEN_BYTES ((size_t)1 << 20)
 /* A multiple of every tile's rows. */
 #define LEAST_ROWS 48u
 
-/* Rows that go through both products before the next ones do. */
-static size_t block_rows(size_t n_rows, size_t width) {
-    const size_t fitting = width == 0 ? n_rows : BETWEEN_BYTES / sizeof(float) / width / LEAST_ROWS * LEAST_ROWS;
-    const size_t block = fitting < LEAST_ROWS ? LEAST_ROWS : fitting;
-    return block < n_rows ? block : n_rows;
+/* Rows that go through both products before the next ones do. Every block reads both matrices anew, from further away
+ * than the cache: with rows enough that costs less than to write and read what lies between. */
+static size_t block_rows(size_t n_rows, size_t n_in, size_t width, size_t weight_bits) {
+    const size_t fitting = width == 0 ? n_rows : BETWEEN_BYTES / sizeof(float) / width;
+    const size_t paying = n_in / 16 * weight_bits;
+    const size_t block = (fitting > paying ? fitting : paying) / LEAST_ROWS * LEAST_ROWS;
+    return block < LEAST_ROWS ? (n_rows < LEAST_ROWS ? n_rows : LEAST_ROWS) : block < n_rows ? block : n_rows;
 }
 
-size_t pml_op_feed_forward_bytes(size_t n_rows, size_t width) {
-    return PML_FLOATS(block_rows(n_rows, width), width);
+size_t pml_op_feed_forward_bytes(size_t n_rows, size_t n_in, size_t width) {
+    return PML_FLOATS(block_rows(n_rows, n_in, width, pml_dtype_bits(PML_DTYPE_F32)), width);
 }
 
 static bool is_bias_of(const pml_tensor *bias, const pml_tensor *w) {
@@ -103,7 +105,8 @@ pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const 
     PML_OP_REQUIRE(layer->residual == NULL ||
                        (pml_op_is(layer->residual, PML_DTYPE_F32) && pml_op_same_shape(layer->residual, y)),
                    "feed_forward: the residual does not have the result's shape");
-    const size_t mark = pml_context_mark(context), block = block_rows(n_rows, width);
+    const size_t mark = pml_context_mark(context),
+                 block = block_rows(n_rows, layer->up->shape[0], width, pml_dtype_bits(layer->up->dtype));
     float *between;
     PML_TRY(pml_context_scratch(context, block * width, &between, error));
     for (size_t first = 0; first < n_rows; first += block) {

@@ -41,13 +41,17 @@ static void read_row_i8(const pml_tensor *matrix, size_t i_row, float *y) {
     const pml_quantization q = pml_tensor_quantization(matrix, 0);
     const size_t depth = pml_panel_depth(PML_DTYPE_I8), line_bytes = PML_PANEL_COLUMNS * depth;
     const size_t n_lines = matrix->shape[0] / depth + (matrix->shape[0] % depth != 0), n = matrix->shape[1];
-    const int8_t *line = (const int8_t *)pml_tensor_bytes(matrix) + i_row / depth * line_bytes + i_row % depth;
+    const char *line = (const char *)pml_tensor_bytes(matrix) + i_row / depth * line_bytes;
+    const unsigned n_above = 8 * (unsigned)(depth - 1 - i_row % depth); /* bits of the rows above this one */
     for (size_t first = 0; first < n; first += PML_PANEL_COLUMNS, line += n_lines * line_bytes) {
-        float scales[PML_PANEL_COLUMNS];
+        float scales[PML_PANEL_COLUMNS], values[PML_PANEL_COLUMNS];
+        uint32_t words[PML_PANEL_COLUMNS]; /* a column's four rows each */
+        memcpy(words, line, sizeof words);
         read_scales(matrix, &q, first / PML_PANEL_COLUMNS, i_row, scales);
-        for (size_t c = 0; c < PML_PANEL_COLUMNS && first + c < n; c++) {
-            y[first + c] = (float)line[c * depth] * scales[c];
+        for (size_t c = 0; c < PML_PANEL_COLUMNS; c++) {
+            values[c] = (float)((int32_t)(words[c] << n_above) >> 24) * scales[c];
         }
+        memcpy(y + first, values, (n - first < PML_PANEL_COLUMNS ? n - first : PML_PANEL_COLUMNS) * sizeof *y);
     }
 }
 

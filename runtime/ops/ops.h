@@ -40,8 +40,8 @@ typedef struct pml_feed_forward {
  * pml_op_linear, as which a tape records it, without the whole of what lies between them. */
 pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
                                pml_error *error) PML_WARN_UNUSED;
-/* What it takes of the workspace beside y. */
-size_t pml_op_feed_forward_bytes(size_t n_rows, size_t width);
+/* What it takes of the workspace beside y, at most. */
+size_t pml_op_feed_forward_bytes(size_t n_rows, size_t n_in, size_t width);
 
 /* ---- attention ---------------------------------------------------------------------------------------------- */
 typedef struct pml_attention_options {

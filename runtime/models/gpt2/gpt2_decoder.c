@@ -8,7 +8,7 @@ size_t pml_gpt2_decode_bytes(const gpt2 *net, size_t n_rows, size_t n_tokens) {
     /* h, norm, q, k, v, attention, out */
     const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_tokens, net->d_model / net->n_heads)), hidden,
                                      hidden, hidden, hidden, hidden, hidden, hidden);
-    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->ffn_dim));
+    const size_t ffn = PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_rows, net->d_model, net->ffn_dim));
     return attention > ffn ? attention : ffn;
 }
 

@@ -19,8 +19,8 @@ size_t pml_patchtst_encoder_bytes(const patchtst *net, size_t n_samples) {
     size_t attention = PML_FLOATS(work > work_channels || !net->channel_attention ? work : work_channels);
     /* h; norm, q, k, v, attention, out */
     attention = PML_SUM(attention, hidden, hidden, hidden, hidden, hidden, hidden, hidden);
-    size_t ffn =
-        PML_SUM(hidden, hidden, hidden, pml_op_feed_forward_bytes(n_samples * n_series * net->n_tokens, net->ffn_dim));
+    size_t ffn = PML_SUM(hidden, hidden, hidden,
+                         pml_op_feed_forward_bytes(n_samples * n_series * net->n_tokens, net->d_model, net->ffn_dim));
     size_t greatest = embed > attention ? embed : attention;
     greatest = ffn > greatest ? ffn : greatest;
     if (net->residual_attention) { /* scores handed on, and those being computed */

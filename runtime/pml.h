@@ -23,15 +23,15 @@ extern "C" {
 /* ---- status and errors ------------------------------------------------------------------------------------ */
 typedef enum pml_status {
     PML_OK = 0,
-    PML_E_ARGUMENT = 1,    /* the call or the command line is wrong */
-    PML_E_MEMORY = 2,      /* an allocation failed */
-    PML_E_IO = 3,          /* the operating system refused: read, write, space, permission */
-    PML_E_FORMAT = 4,      /* the file is invalid */
-    PML_E_UNSUPPORTED = 5, /* the file is valid, but not something pml handles */
-    PML_E_NOT_FOUND = 6,   /* a file, a family or a name does not exist */
-    PML_E_CONFIG = 7,      /* a configuration is invalid, incomplete or contradicts the tensors */
-    PML_E_MISMATCH = 8,    /* a comparison failed: checksum, source, self-test */
-    PML_E_NUMERIC = 9,     /* a number that must be finite is not */
+    PML_E_ARGUMENT = 1,     /* the call or the command line is wrong */
+    PML_E_MEMORY = 2,       /* an allocation failed */
+    PML_E_IO = 3,           /* the operating system refused: read, write, space, permission */
+    PML_E_FORMAT = 4,       /* the file is invalid */
+    PML_E_UNSUPPORTED = 5,  /* the file is valid, but not something pml handles */
+    PML_E_NOT_FOUND = 6,    /* a file, a family or a name does not exist */
+    PML_E_CONFIG = 7,       /* a configuration is invalid, incomplete or contradicts the tensors */
+    PML_E_MISMATCH = 8,     /* a comparison failed: checksum, source, self-test */
+    PML_E_NUMERIC = 9,      /* a number that must be finite is not */
     PML_E_INTERRUPTED = 10, /* pml_cancel_request was called */
     PML_E_NETWORK = 11,     /* a server could not be reached, or failed, until all tries were used up */
     PML_E_BUSY = 12,        /* for now only: a rate limit, a lock that another process holds; later it works */
@@ -106,9 +106,9 @@ typedef struct pml_array {
  * Errors: ARGUMENT (missing input, wrong shape, no index where one is expected), NUMERIC (an input or another output is
  * not finite), INTERRUPTED, MEMORY. */
 PML_API pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inputs, pml_error *error);
-/* Some networks choose something by what the samples look like: Autoformer its delays, TimesNet its periods. Each sample
- * is given its own choice unless this is set: then all samples of a run share one, made from their mean, as in training
- * (and, of TimesNet, in the evaluation of its paper). Other models compute the same either way. */
+/* Some networks choose something by what the samples look like: Autoformer its delays, TimesNet its periods. Each
+ * sample is given its own choice unless this is set: then all samples of a run share one, made from their mean, as in
+ * training (and, of TimesNet, in the evaluation of its paper). Other models compute the same either way. */
 PML_API void pml_model_batch_wide_set(pml_model *model, bool batch_wide);
 PML_API size_t pml_model_n_outputs(const pml_model *model);
 PML_API const pml_array *pml_model_output_at(const pml_model *model, size_t i_output);

@@ -21,6 +21,8 @@ import compare_source  # noqa: E402
 COUNTER = re.compile(r"\.num_batches_tracked$")
 # Parameters of today's class that conversion drops, because nothing computes with them.
 UNUSED = {"cls.predictions.bias", "lm_head.weight"}
+# Sines and cosines that are loaded and never added; cases were cut to the rows that fit a small file.
+POSITIONS = re.compile(r"^(enc|dec)_embedding\.position_embedding\.pe$")
 
 
 def spelled_today(name):
@@ -68,6 +70,10 @@ def main():
             left.discard(name)
             n += 1
     for name in sorted(left):
+        if POSITIONS.search(name) and name in theirs:
+            n = min(ours[name].shape[1], theirs[name].shape[1])
+            if np.abs(ours[name][:, :n] - theirs[name][:, :n]).max() < 1e-6:
+                continue
         expected = name in theirs and ours[name].shape == theirs[name].shape
         if not expected or (COUNTER.search(name) and ours[name].any()) or (not COUNTER.search(name) and name not in UNUSED):
             sys.exit(f"{name} is in the export, and the source does not account for it")

@@ -21,7 +21,7 @@ import pml_reader  # noqa: E402
 import torch_reader  # noqa: E402
 
 CODES = {"C64": "<c8", "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
-UNUSED = re.compile(r"\.num_batches_tracked$|embeddings\.(position_ids|token_type_ids)$|\.attn\.(masked_)?bias$")
+UNUSED = re.compile(r"\.num_batches_tracked$|(enc|dec)_embedding\.position_embedding\.pe$|embeddings\.(position_ids|token_type_ids)$|\.attn\.(masked_)?bias$")
 # Left out where another tensor says the same or is what upstream computes with.
 OUTRANKED = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
 # Left out where it says again, bit for bit, what another tensor says.

@@ -97,6 +97,17 @@ pml_add_parity(gpt2
 set_property(TEST parity/gpt2/hf-seqcls APPEND PROPERTY ENVIRONMENT PML_PARITY_DTYPES=f32)
 set_tests_properties(parity/gpt2/kjv PROPERTIES TIMEOUT 1500) # 22448 tokens, five times
 set_property(TEST parity/gpt2/kjv APPEND PROPERTY ENVIRONMENT PML_PARITY_QUANTIZED=int8)
+pml_add_parity(autoformer
+    official-factor1
+    official-factor3
+    official-fixed-embed
+    official-learned-embed
+    official-odd-length
+    official-timef
+    official-two-decoder-layers
+    tsl-forecast)
+# Rounding its weights to BF16 lets a sample choose other delays.
+set_property(TEST parity/autoformer/official-two-decoder-layers APPEND PROPERTY ENVIRONMENT PML_PARITY_DTYPES=f32)
 pml_add_parity(dlinear
     individual
     linear
@@ -121,6 +132,7 @@ function(pml_add_twin name container twin)
 endfunction()
 
 foreach(container
+        autoformer/official-timef/checkpoint.pth
         dlinear/shared/checkpoint.pth
         ett/dlinear-etth1-96/checkpoint.pth
         ett/patchtst-official-etth1-96/checkpoint.pth

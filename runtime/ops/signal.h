@@ -26,8 +26,8 @@ pml_status pml_op_continue(pml_context *context, const pml_tensor *x, size_t cou
                            size_t n_more, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
 #define PML_WEIGH_MAX_PARTS 5u
-/* y [...] = sum over k of softmax(scores)[..., k] * parts[k][...]: for every value its own mixture of n_parts tensors of
- * one shape; scores [count of y, n_parts]. */
+/* y [...] = sum over k of softmax(scores)[..., k] * parts[k][...]: for every value its own mixture of n_parts tensors
+ * of one shape; scores [count of y, n_parts]. */
 pml_status pml_op_weigh(pml_context *context, const pml_tensor *parts, size_t n_parts, const pml_tensor *scores,
                         pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 

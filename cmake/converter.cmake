@@ -28,6 +28,11 @@ target_link_libraries(room_mappers PUBLIC room_formats floor_schema)
 
 file(GLOB convert_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} convert/*.c convert/*/*.c)
 list(REMOVE_ITEM convert_sources convert/convert_main.c)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    foreach(isa avx2 avx512)
+        set_source_files_properties(convert/i8_loops_${isa}.c PROPERTIES COMPILE_FLAGS "${PML_ISA_FLAGS_${isa}}")
+    endforeach()
+endif()
 add_library(room_convert STATIC ${convert_sources})
 target_link_libraries(room_convert PUBLIC room_mappers room_cli PkgConfig::CRYPTO PRIVATE PkgConfig::CURL PkgConfig::ZSTD)
 

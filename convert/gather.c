@@ -239,9 +239,28 @@ static void read_columns(pml_gather *gather, uint64_t base, const pml_gather_blo
     }
 }
 
+/* 16 neighbouring F32 columns of rows that are evenly spaced: a line is a copy of constant size. */
+static bool copy_lines(const pml_gather *gather, uint64_t base, const pml_gather_block *block, float *out,
+                       size_t stride) {
+    const pml_gather_axis *rows = &gather->rows, *columns = &gather->columns;
+    if (gather->tensor->dtype != PML_DTYPE_F32 || block->n_columns != PML_PANEL_COLUMNS || rows->n_factors != 1 ||
+        columns->n_factors != 1 || columns->stride[0] != 1) {
+        return false;
+    }
+    const uint8_t *bytes = gather->bytes + (base + block->row * rows->stride[0] + block->column) * sizeof(float);
+    const uint64_t row_bytes = rows->stride[0] * sizeof(float);
+    for (size_t i = 0; i < block->n_rows; i++, bytes += row_bytes) {
+        memcpy(out + i * stride, bytes, PML_PANEL_COLUMNS * sizeof *out);
+    }
+    return true;
+}
+
 /* One rectangle that lies in one part. */
 static void read_part(pml_gather *gather, uint64_t base, const pml_gather_block *block, bool pad, float *out,
                       size_t stride) {
+    if (!gather->by_columns && copy_lines(gather, base, block, out, stride)) {
+        return;
+    }
     if (!gather->by_columns) {
         for (size_t i = 0; i < block->n_rows; i++) {
             const uint64_t row = base + axis_offset(&gather->rows, block->row + i);

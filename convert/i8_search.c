@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = PML_PANEL_COLUMNS, BLOCK = 64, DEPTH = 4 };
+enum { LANES = PML_PANEL_COLUMNS };
 
 enum { PASS_GREATEST, PASS_TRY, PASS_FIT, PASS_CHECK };
 
@@ -21,86 +21,26 @@ static float round_scale(const pml_i8_search *search, float scale) {
     return scale >= LEAST_SCALE ? scale : 0;
 }
 
-static void invert(const float scales[LANES], float inverses[LANES]) {
-    for (size_t c = 0; c < LANES; c++) {
-        inverses[c] = scales[c] > 0 ? 1.0f / scales[c] : 0;
-    }
-}
-
-/* To the nearest integer within 127, ties to even: at 1.5 * 2^23 a float has no places after the point. */
-static inline float nearest(float x) {
-    const float above = x < 127.0f ? x : 127.0f, within = above > -127.0f ? above : -127.0f;
-    return (within + 12582912.0f) - 12582912.0f;
-}
-
-void pml_i8_search_begin(pml_i8_search *search, float factor) {
+void pml_i8_search_begin(pml_i8_search *search, const pml_i8_loops *loops, float factor) {
     memset(search, 0, sizeof *search);
+    search->loops = loops;
     search->factor = factor;
 }
 
-static void add_greatest(pml_i8_search *search, const float *lines, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        for (size_t c = 0; c < LANES; c++) {
-            const float magnitude = fabsf(lines[i * LANES + c]);
-            search->greatest[c] = search->greatest[c] > magnitude ? search->greatest[c] : magnitude;
-        }
-    }
-}
-
-/* Squared errors of one scale, in steps: floats within a block, then doubles. */
-static void add_errors(const float scales[LANES], const float *lines, size_t n, double errors[LANES]) {
-    float inverses[LANES];
-    invert(scales, inverses);
-    for (size_t first = 0; first < n; first += BLOCK) {
-        const size_t last = n - first < BLOCK ? n : first + BLOCK;
-        float sums[LANES] = {0};
-        for (size_t i = first; i < last; i++) {
-            for (size_t c = 0; c < LANES; c++) {
-                const float x = lines[i * LANES + c] * inverses[c], error = x - nearest(x);
-                sums[c] += error * error;
-            }
-        }
-        for (size_t c = 0; c < LANES; c++) {
-            errors[c] += (double)sums[c];
-        }
-    }
-}
-
-static void add_fit(pml_i8_search *search, const float *lines, size_t n) {
-    float inverses[LANES];
-    invert(search->scales, inverses);
-    for (size_t first = 0; first < n; first += BLOCK) {
-        const size_t last = n - first < BLOCK ? n : first + BLOCK;
-        float products[LANES] = {0}, squares[LANES] = {0};
-        for (size_t i = first; i < last; i++) {
-            for (size_t c = 0; c < LANES; c++) {
-                const float x = lines[i * LANES + c] * inverses[c], q = nearest(x);
-                products[c] += x * q;
-                squares[c] += q * q;
-            }
-        }
-        for (size_t c = 0; c < LANES; c++) {
-            search->products[c] += (double)products[c];
-            search->squares[c] += (double)squares[c];
-        }
-    }
-}
-
 void pml_i8_search_add(pml_i8_search *search, const float *lines, size_t n) {
+    const float(*tried)[LANES] = (const float(*)[LANES])search->tried;
     switch (search->i_pass) {
     case PASS_GREATEST:
-        add_greatest(search, lines, n);
+        search->loops->add_greatest(lines, n, search->greatest);
         break;
     case PASS_TRY:
-        for (size_t k = 0; k < PML_I8_CANDIDATES; k++) {
-            add_errors(search->tried[k], lines, n, search->errors[k]);
-        }
+        search->loops->add_errors(tried, PML_I8_CANDIDATES, lines, n, search->errors);
         break;
     case PASS_FIT:
-        add_fit(search, lines, n);
+        search->loops->add_fit(search->scales, lines, n, search->products, search->squares);
         break;
     default:
-        add_errors(search->tried[0], lines, n, search->errors[0]);
+        search->loops->add_errors(tried, 1, lines, n, search->errors);
         break;
     }
 }
@@ -148,37 +88,6 @@ bool pml_i8_search_next(pml_i8_search *search) {
     return search->i_pass++ < PASS_CHECK;
 }
 
-void pml_i8_round(const float scales[LANES], const float *lines, size_t n, int8_t *out, int32_t sums[LANES],
-                  pml_rounding *rounding) {
-    static const float zeros[LANES];
-    float inverses[LANES];
-    double errors[LANES] = {0}, signals[LANES] = {0};
-    invert(scales, inverses);
-    for (size_t first = 0; first < n; first += DEPTH, out += DEPTH * LANES) {
-        for (size_t d = 0; d < DEPTH; d++) {
-            const float *line = first + d < n ? lines + (first + d) * LANES : zeros;
-            float rounded[LANES];
-            for (size_t c = 0; c < LANES; c++) {
-                rounded[c] = nearest(line[c] * inverses[c]);
-            }
-            for (size_t c = 0; c < LANES; c++) {
-                const int32_t value = (int32_t)rounded[c];
-                out[c * DEPTH + d] = (int8_t)value;
-                sums[c] += value;
-            }
-            for (size_t c = 0; c < LANES; c++) {
-                const double value = (double)line[c], difference = (double)(rounded[c] * scales[c]) - value;
-                errors[c] += difference * difference;
-                signals[c] += value * value;
-            }
-        }
-    }
-    for (size_t c = 0; c < LANES; c++) {
-        rounding->error += errors[c];
-        rounding->signal += signals[c];
-    }
-}
-
 float pml_i8_factor(float greatest) {
     int exponent;
     if (!(greatest > 0)) {
@@ -187,22 +96,4 @@ float pml_i8_factor(float greatest) {
     (void)frexpf(greatest / 127.0f, &exponent); /* the scale lies in [2^(exponent - 1), 2^exponent) */
     exponent -= 15;
     return ldexpf(1.0f, exponent < -126 ? -126 : exponent);
-}
-
-float pml_i8_greatest(const float *values, size_t n) {
-    float greatest[LANES] = {0};
-    size_t i = 0;
-    for (; n - i >= LANES; i += LANES) {
-        for (size_t c = 0; c < LANES; c++) {
-            const float magnitude = fabsf(values[i + c]);
-            greatest[c] = greatest[c] > magnitude ? greatest[c] : magnitude;
-        }
-    }
-    for (; i < n; i++) {
-        greatest[0] = fmaxf(greatest[0], fabsf(values[i]));
-    }
-    for (size_t c = 1; c < LANES; c++) {
-        greatest[0] = fmaxf(greatest[0], greatest[c]);
-    }
-    return greatest[0];
 }

@@ -1,4 +1,4 @@
-/* The scales and values of I8: of 16 columns over any number of rows, in a few passes over the same lines of 16 floats.
+/* The scales of I8: of 16 columns over any number of rows, in a few passes over the same lines of 16 floats.
  *
  * A scale is searched, not taken from the greatest magnitude: a few scales near it are tried, the one of the least
  * squared error is fitted once more by least squares, and the better of the two stays. What is added is added in one
@@ -6,11 +6,12 @@
 #ifndef PML_CONVERT_I8_SEARCH_H
 #define PML_CONVERT_I8_SEARCH_H
 
-#include "convert/lines.h"
+#include "convert/i8_loops.h"
 
 #define PML_I8_CANDIDATES 6u
 
 typedef struct pml_i8_search {
+    const pml_i8_loops *loops;
     unsigned i_pass;
     float factor;                    /* 0: scales are F32; otherwise F16 times this power of two */
     float scales[PML_PANEL_COLUMNS]; /* the result, as the kernels will see it; 0 for a column of zeros */
@@ -21,19 +22,12 @@ typedef struct pml_i8_search {
 } pml_i8_search;
 
 /* begin, then for each pass: add every line in order, and `next`, until that is false. Values are finite. */
-void pml_i8_search_begin(pml_i8_search *search, float factor);
+void pml_i8_search_begin(pml_i8_search *search, const pml_i8_loops *loops, float factor);
 void pml_i8_search_add(pml_i8_search *search, const float *lines, size_t n);
 bool pml_i8_search_next(pml_i8_search *search);
-
-/* Rounds n lines to panel lines of [16][4], the last one completed with zeros, adds the values to `sums`, and the
- * errors to *rounding. `out` has ceil(n / 4) * 64 bytes. */
-void pml_i8_round(const float scales[PML_PANEL_COLUMNS], const float *lines, size_t n, int8_t *out,
-                  int32_t sums[PML_PANEL_COLUMNS], pml_rounding *rounding);
 
 /* The factor of a tensor's F16 scales: a power of two that puts the scale of its greatest magnitude near the top of
  * what F16 holds, so that smaller ones lose no precision. 1 for a tensor of zeros. */
 float pml_i8_factor(float greatest);
-/* The greatest magnitude of n values. */
-float pml_i8_greatest(const float *values, size_t n);
 
 #endif

@@ -105,13 +105,14 @@ static inline uint32_t round_bits(uint32_t bits) {
 }
 
 typedef struct lane_sums {
-    double error[LANES], signal[LANES];
+    double error[LANES], signal[LANES], greatest[LANES];
 } lane_sums;
 
 static void add_lanes(const lane_sums *sums, pml_rounding *rounding) {
     for (size_t c = 0; c < LANES; c++) {
         rounding->error += sums->error[c];
         rounding->signal += sums->signal[c];
+        rounding->greatest = rounding->greatest > sums->greatest[c] ? rounding->greatest : sums->greatest[c];
     }
 }
 
@@ -128,6 +129,7 @@ static inline void round_line(const float *line, uint32_t *bits, lane_sums *sums
         double value = (double)line[c], difference = (double)rounded - value;
         sums->error[c] += difference * difference;
         sums->signal[c] += value * value;
+        sums->greatest[c] = sums->greatest[c] > fabs(difference) ? sums->greatest[c] : fabs(difference);
     }
 }
 
@@ -140,12 +142,13 @@ static void round_line_slowly(const float *line, uint32_t *bits, lane_sums *sums
         if (isfinite(difference)) {
             sums->error[c] += difference * difference;
             sums->signal[c] += value * value;
+            sums->greatest[c] = fmax(sums->greatest[c], fabs(difference));
         }
     }
 }
 
 void pml_lines_to_bf16(const float *values, size_t n, uint16_t *out, pml_rounding *rounding) {
-    lane_sums sums = {{0}, {0}};
+    lane_sums sums = {0};
     const bool finite = pml_lines_are_finite(values, n, true);
     for (size_t i = 0; i < n; i += LANES) {
         float line[LANES] = {0};
@@ -166,7 +169,7 @@ void pml_lines_to_bf16(const float *values, size_t n, uint16_t *out, pml_roundin
 
 void pml_lines_to_bf16_panel(const float *lines, size_t n, uint16_t *out, pml_rounding *rounding) {
     static const float zeros[LANES];
-    lane_sums sums = {{0}, {0}};
+    lane_sums sums = {0};
     const bool finite = pml_lines_are_finite(lines, n * LANES, true);
     for (size_t i = 0; i < n; i += 2) {
         const float *first = lines + i * LANES;

@@ -19,8 +19,9 @@ bool pml_lines_are_finite(const float *values, size_t n, bool as_bf16);
 
 /* Sums of squares of what was rounded, in a fixed order of addition. */
 typedef struct pml_rounding {
-    double error;  /* sum of (stored - value)^2 */
-    double signal; /* sum of value^2 */
+    double error;    /* sum of (stored - value)^2 */
+    double signal;   /* sum of value^2 */
+    double greatest; /* |stored - value| */
 } pml_rounding;
 
 /* Rounds n values to BF16. Values whose rounding error is not finite do not count in *rounding. */

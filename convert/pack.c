@@ -9,12 +9,16 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/quote.h"
+#include "runtime/kernels/kernels.h"
 
 pml_status pml_packer_create(pml_packer **packer, pml_error *error) {
     pml_status status = PML_OK;
     pml_packer *created = NULL;
+    uint32_t allowed = 0;
     *packer = NULL;
+    PML_TRY(pml_isa_allowed(&allowed, error));
     PML_TRY(pml_alloc(1, sizeof *created, &created, error));
+    created->loops = pml_i8_loops_choose(allowed);
     PML_TRY(pml_alloc_aligned(PML_CHUNK_FLOATS * sizeof *created->values, (void **)&created->values, error));
     PML_TRY(pml_alloc_aligned(PML_CHUNK_FLOATS * sizeof *created->rounded, (void **)&created->rounded, error));
     PML_TRY(pml_alloc(PML_I8_CHUNK_ENTRIES, sizeof *created->scales, &created->scales, error));
@@ -250,9 +254,14 @@ done:
     return status;
 }
 
+void pml_pack_set_losses(pml_pack_result *result, const pml_rounding *rounding) {
+    result->quantization_error = rounding->error > 0 ? sqrt(rounding->error / rounding->signal) : 0;
+    result->greatest_error = rounding->greatest;
+}
+
 pml_status pml_packer_run(pml_packer *packer, const pml_pack_job *job, pml_pack_result *result, pml_error *error) {
     pml_status status = PML_OK;
-    pml_rounding rounding = {0, 0};
+    pml_rounding rounding = {0};
     *result = (pml_pack_result){0};
     const bool is_i8 = job->dtype == PML_DTYPE_I8;
     if ((job->dtype != PML_DTYPE_F32 && job->dtype != PML_DTYPE_BF16 && !is_i8) ||
@@ -270,7 +279,7 @@ pml_status pml_packer_run(pml_packer *packer, const pml_pack_job *job, pml_pack_
         PML_TRY(job->layout == PML_LAYOUT_PANEL ? pack_panels(packer, job, batch, result, &rounding, error)
                                                 : pack_rows(packer, job, batch, result, &rounding, error));
     }
-    result->quantization_error = rounding.error > 0 ? sqrt(rounding.error / rounding.signal) : 0;
+    pml_pack_set_losses(result, &rounding);
 done:
     for (size_t k = 0; k < job->weight->n_parts; k++) {
         pml_source_tensor_release(job->source, job->weight->parts[k].source);

@@ -12,6 +12,8 @@
 
 typedef struct pml_packer pml_packer; /* the buffers, reused from weight to weight */
 
+/* Uses the best instruction set that is allowed; the bytes are the same with any. Errors: MEMORY, ARGUMENT (PML_ISA).
+ */
 pml_status pml_packer_create(pml_packer **packer, pml_error *error) PML_WARN_UNUSED;
 void pml_packer_destroy(pml_packer *packer); /* NULL is allowed */
 uint64_t pml_packer_buffer_bytes(void);      /* what a packer allocates, whatever it packs */
@@ -35,6 +37,7 @@ typedef struct pml_pack_job {
 typedef struct pml_pack_result {
     /* Of BF16 and I8, against the F32 value: root of (sum of squared differences / sum of squares); 0 for F32. */
     double quantization_error;
+    double greatest_error; /* greatest magnitude of one difference, likewise */
     float scale_factor;    /* of I8 in groups */
     uint64_t n_nonfinite;  /* NaN and infinities of the source */
     uint64_t n_overflowed; /* finite values that became infinite */

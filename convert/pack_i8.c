@@ -6,13 +6,13 @@
 #include "convert/pack_parts.h"
 #include "runtime/base/cancel.h"
 
-enum { DEPTH = 4, LANES = PML_PANEL_COLUMNS };
+enum { DEPTH = PML_I8_DEPTH, LANES = PML_PANEL_COLUMNS };
 
 typedef struct i8_packing {
     pml_packer *packer;
     const pml_pack_job *job;
     pml_pack_result *result;
-    pml_rounding rounding;
+    pml_i8_losses losses;
     size_t most_rows, most_columns; /* of a chunk */
     size_t n_entries;               /* scales and sums that wait in the packer's buffers */
 } i8_packing;
@@ -87,11 +87,11 @@ done:
 static int8_t *pack_group(i8_packing *p, const float *lines, size_t n_rows, int8_t *out) {
     pml_i8_search search;
     int32_t sums[LANES] = {0};
-    pml_i8_search_begin(&search, p->result->scale_factor);
+    pml_i8_search_begin(&search, p->packer->loops, p->result->scale_factor);
     do {
         pml_i8_search_add(&search, lines, n_rows);
     } while (pml_i8_search_next(&search));
-    pml_i8_round(search.scales, lines, n_rows, out, sums, &p->rounding);
+    p->packer->loops->round(search.scales, lines, n_rows, out, sums, &p->losses);
     keep_entries(p, search.scales, sums);
     return out + (n_rows + DEPTH - 1) / DEPTH * DEPTH * LANES;
 }
@@ -121,7 +121,7 @@ static pml_status pack_long_columns(i8_packing *p, uint64_t batch, uint64_t colu
     const uint64_t n_rows = p->packer->gather.n_rows;
     pml_i8_search search;
     int32_t sums[LANES] = {0};
-    pml_i8_search_begin(&search, 0);
+    pml_i8_search_begin(&search, p->packer->loops, 0);
     do {
         for (uint64_t row = 0; row < n_rows; row += p->most_rows) {
             const pml_gather_block piece = chunk_at(p, batch, row, column);
@@ -132,8 +132,8 @@ static pml_status pack_long_columns(i8_packing *p, uint64_t batch, uint64_t colu
     for (uint64_t row = 0; row < n_rows; row += p->most_rows) {
         const pml_gather_block piece = chunk_at(p, batch, row, column);
         PML_TRY(read_chunk(p, &piece, error));
-        pml_i8_round(search.scales, p->packer->values, piece.n_rows, (int8_t *)(void *)p->packer->rounded, sums,
-                     &p->rounding);
+        p->packer->loops->round(search.scales, p->packer->values, piece.n_rows, (int8_t *)(void *)p->packer->rounded,
+                                sums, &p->losses);
         if (row + piece.n_rows == n_rows) {
             keep_entries(p, search.scales, sums);
         }
@@ -147,18 +147,21 @@ done:
 static pml_status find_factor(i8_packing *p, pml_error *error) {
     pml_status status = PML_OK;
     const pml_gather *gather = &p->packer->gather;
-    float greatest = 0;
+    float greatest[LANES] = {0}, most = 0;
     for (uint64_t batch = 0; batch < gather->n_batches; batch++) {
         for (uint64_t column = 0; column < gather->n_columns; column += p->most_columns) {
             for (uint64_t row = 0; row < gather->n_rows; row += p->most_rows) {
                 const pml_gather_block chunk = chunk_at(p, batch, row, column);
                 PML_TRY(read_chunk(p, &chunk, error));
                 const size_t n_panels = (chunk.n_columns + LANES - 1) / LANES;
-                greatest = fmaxf(greatest, pml_i8_greatest(p->packer->values, n_panels * chunk.n_rows * LANES));
+                p->packer->loops->add_greatest(p->packer->values, n_panels * chunk.n_rows, greatest);
             }
         }
     }
-    p->result->scale_factor = pml_i8_factor(greatest);
+    for (size_t c = 0; c < LANES; c++) {
+        most = fmaxf(most, greatest[c]);
+    }
+    p->result->scale_factor = pml_i8_factor(most);
 done:
     return status;
 }
@@ -183,7 +186,13 @@ pml_status pml_pack_i8(pml_packer *packer, const pml_pack_job *job, pml_pack_res
             }
         }
     }
-    result->quantization_error = p.rounding.error > 0 ? sqrt(p.rounding.error / p.rounding.signal) : 0;
+    pml_rounding rounding = {0};
+    for (size_t c = 0; c < LANES; c++) {
+        rounding.error += p.losses.errors[c];
+        rounding.signal += p.losses.signals[c];
+        rounding.greatest = fmax(rounding.greatest, p.losses.greatest[c]);
+    }
+    pml_pack_set_losses(result, &rounding);
 done:
     return status;
 }

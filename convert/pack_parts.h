@@ -3,7 +3,7 @@
 #define PML_CONVERT_PACK_PARTS_H
 
 #include "convert/gather.h"
-#include "convert/lines.h"
+#include "convert/i8_loops.h"
 #include "convert/pack.h"
 
 /* Floats of one chunk. Where the source runs along the rows, a panel needs no more than fits the second-level cache
@@ -14,6 +14,7 @@
 #define PML_I8_CHUNK_ENTRIES ((PML_CHUNK_FLOATS / PML_PANEL_COLUMNS / 32 + PML_I8_CHUNK_PANELS) * PML_PANEL_COLUMNS)
 
 struct pml_packer {
+    const pml_i8_loops *loops;
     pml_gather gather;
     float *values;     /* PML_CHUNK_FLOATS: a chunk in stored order */
     uint16_t *rounded; /* the same as BF16, or as I8 */
@@ -29,6 +30,8 @@ pml_status pml_pack_read_panels(pml_packer *packer, const pml_gather_block *bloc
 /* Counts numbers of the rectangle that cannot be stored as finite ones, or fails at the first. */
 pml_status pml_pack_examine(pml_packer *packer, const pml_pack_job *job, const pml_gather_block *block,
                             pml_pack_result *result, pml_error *error) PML_WARN_UNUSED;
+/* What rounding took away from the whole weight. */
+void pml_pack_set_losses(pml_pack_result *result, const pml_rounding *rounding);
 /* The whole weight as I8 panels. */
 pml_status pml_pack_i8(pml_packer *packer, const pml_pack_job *job, pml_pack_result *result,
                        pml_error *error) PML_WARN_UNUSED;

@@ -125,6 +125,13 @@ static const pml_port_spec outputs[] = {
     {"end_logits", "B, T", false, "head == 'question_answering'", "scores of last tokens of the answer"},
     {NULL, NULL, false, NULL, NULL}};
 
+/* The middle half of the layers: of 6 layers 2 to 4, of 12 layers 3 to 8. */
+#define MIDDLE "l >= (num_hidden_layers + 3) / 4 && l < (num_hidden_layers + 3) / 4 + num_hidden_layers / 2"
+static const pml_grouped_spec grouped[] = {{LAYER("attention.v.weight"), NULL},
+                                           {LAYER("ffn.up.weight"), MIDDLE},
+                                           {LAYER("ffn.down.weight"), MIDDLE},
+                                           {NULL, NULL}};
+
 extern const pml_schema pml_schema_bert;
 const pml_schema pml_schema_bert = {
     .name = "bert",
@@ -140,4 +147,5 @@ const pml_schema pml_schema_bert = {
     .state = NULL,
     .derived = derived,
     .indexes = indexes,
+    .grouped = grouped,
 };

@@ -359,6 +359,23 @@ done:
     return status;
 }
 
+pml_status pml_schema_is_grouped(const pml_schema *schema, const pml_metadata *metadata,
+                                 const pml_weight_instance *weight, bool *is_grouped, pml_error *error) {
+    pml_status status = PML_OK;
+    *is_grouped = false;
+    for (const pml_grouped_spec *spec = schema->grouped; spec != NULL && spec->weight != NULL; spec++) {
+        if (strcmp(spec->weight, weight->spec->name) == 0) {
+            int64_t value = 1;
+            if (spec->when != NULL) {
+                PML_TRY(pml_schema_eval(schema, metadata, spec->when, weight->l, &value, error));
+            }
+            *is_grouped = *is_grouped || value != 0;
+        }
+    }
+done:
+    return status;
+}
+
 void pml_weight_list_deinit(pml_weight_list *list) {
     for (size_t i = 0; i < list->count; i++) {
         pml_free(list->items[i].name);

@@ -73,6 +73,13 @@ typedef struct pml_index_spec { /* an input that holds indexes: integers from 0 
     const char *below;
 } pml_index_spec;
 
+/* A matrix whose rows I8 keeps in groups even where one scale per column is asked for: products with it lose most,
+ * since a few channels of what it multiplies are far larger than the rest (specs/quantization.md). */
+typedef struct pml_grouped_spec {
+    const char *weight; /* name of a weight spec */
+    const char *when;   /* expression over config and l; NULL: always */
+} pml_grouped_spec;
+
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
     const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
@@ -103,6 +110,7 @@ typedef struct pml_schema {
     const pml_derived_number *derived; /* ends with a NULL name; NULL: none */
     const pml_port_alias *aliases;     /* ends with a NULL alias; NULL: none */
     const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
+    const pml_grouped_spec *grouped;   /* ends with a NULL weight; NULL: none */
     bool batch_wide;                   /* in evaluation too the reference lets samples of a batch share what it chooses
                                           by looking at them (pml_model_batch_wide_set) */
 } pml_schema;
@@ -150,6 +158,9 @@ typedef struct pml_weight_list {
 pml_status pml_schema_weights(const pml_schema *schema, const pml_metadata *metadata, size_t most,
                               pml_weight_list *list, pml_error *error) PML_WARN_UNUSED;
 void pml_weight_list_deinit(pml_weight_list *list);
+/* Whether the schema's `grouped` names the weight. Errors: CONFIG. */
+pml_status pml_schema_is_grouped(const pml_schema *schema, const pml_metadata *metadata,
+                                 const pml_weight_instance *weight, bool *is_grouped, pml_error *error) PML_WARN_UNUSED;
 /* NULL: no such weight. */
 const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list, const char *name);
 

@@ -90,5 +90,35 @@ static void errors_have_a_bound(void) {
     TEST_EXITS(2, "above 0 and below 1", "'%s' -o '%s/b.pml' --dtype int8 --max-error x", source, folder);
 }
 
-PML_TESTS("convert/plan_types", PML_TEST(every_form_is_written_verified_and_compared),
-          PML_TEST(rules_choose_single_weights), PML_TEST(errors_have_a_bound))
+static uint32_t group_rows_of(const char *path, const char *name) {
+    pml_file *file = NULL;
+    const pml_file_tensor *tensor = tensor_of(path, &file, name);
+    CU_ASSERT_TRUE_FATAL(tensor != NULL && tensor->dtype == PML_DTYPE_I8);
+    const uint32_t group_rows = tensor->group_rows;
+    pml_file_close(file);
+    return group_rows;
+}
+
+/* What a family says of its matrices (pml_schema.grouped) counts for int8, unless a rule says otherwise. */
+static void families_name_what_stays_in_groups(void) {
+    static const char value[] = "encoder.layer.0.attention.v.weight", up[] = "encoder.layer.1.ffn.up.weight";
+    const char *source = test_copy_case("bert/model", "grouped");
+    if (source == NULL) {
+        return;
+    }
+    const char *path = test_converted(source, "grouped.pml", "--dtype int8");
+    CU_ASSERT_EQUAL(group_rows_of(path, value), 64);
+    CU_ASSERT_EQUAL(group_rows_of(path, up), 64);
+    CU_ASSERT_EQUAL(group_rows_of(path, "encoder.layer.0.ffn.up.weight"), 0);
+    CU_ASSERT_EQUAL(group_rows_of(path, "encoder.layer.1.attention.q.weight"), 0);
+    TEST_EXITS(0, "0 differences", "verify '%s' --source '%s'", path, source);
+    path = test_converted(source, "columns.pml", "--dtype int8 --tensor-type '*=int8'");
+    CU_ASSERT_EQUAL(group_rows_of(path, value), 0);
+    CU_ASSERT_EQUAL(group_rows_of(path, up), 0);
+    path = test_converted(source, "groups.pml", "--dtype int8-g32");
+    CU_ASSERT_EQUAL(group_rows_of(path, value), 32);
+}
+
+PML_TESTS("convert/plan_types", PML_TEST(families_name_what_stays_in_groups),
+          PML_TEST(every_form_is_written_verified_and_compared), PML_TEST(rules_choose_single_weights),
+          PML_TEST(errors_have_a_bound))

@@ -92,6 +92,39 @@ static void follows_the_configuration(void) {
     (void)count_elements(&s, "encoder.layer.12.norm2.bias", "absent");
 }
 
+/* Whether I8 keeps a weight of a model with n layers in groups. */
+static bool is_grouped(int64_t n_layers, const char *name) {
+    pml_metadata *m = configure(&(setup){"none", "none", true, false});
+    pml_weight_list list = {0};
+    pml_error error;
+    bool grouped = false;
+    CU_ASSERT_EQUAL(pml_metadata_set_i64(m, "config.num_hidden_layers", n_layers, NULL), PML_OK);
+    PML_ASSERT_OK(pml_schema_weights(schema(), m, PML_MAX_TENSORS, &list, &error), &error);
+    const pml_weight_instance *weight = pml_weight_list_find(&list, name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(weight);
+    PML_ASSERT_OK(pml_schema_is_grouped(schema(), m, weight, &grouped, &error), &error);
+    pml_weight_list_deinit(&list);
+    pml_metadata_destroy(m);
+    return grouped;
+}
+
+static void keeps_values_and_the_middle_in_groups(void) {
+    static const struct { int64_t n_layers, first, end; } cases[] = {{6, 2, 5}, {12, 3, 9}, {2, 1, 2}, {1, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int64_t l = 0; l < cases[i].n_layers; l++) {
+            static const char *const parts[] = {"attention.v", "ffn.up", "ffn.down", "attention.q", "attention.out"};
+            for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+                char name[64];
+                const bool expected = k == 0 || (k < 3 && l >= cases[i].first && l < cases[i].end);
+                (void)snprintf(name, sizeof name, "encoder.layer.%lld.%s.weight", (long long)l, parts[k]);
+                CU_ASSERT_EQUAL(is_grouped(cases[i].n_layers, name), expected);
+            }
+        }
+    }
+    CU_ASSERT_FALSE(is_grouped(6, "encoder.layer.3.attention.v.bias"));
+    CU_ASSERT_FALSE(is_grouped(6, "embedding.token.weight"));
+}
+
 static void refuses_contradictions(void) {
     static const struct {
         setup s;
@@ -155,4 +188,5 @@ static void document_names_everything(void) {
 }
 
 PML_TESTS("runtime/schema/bert", PML_TEST(counts_the_parameters_of_bert_base), PML_TEST(follows_the_configuration),
-          PML_TEST(refuses_contradictions), PML_TEST(ports_have_tokens), PML_TEST(document_names_everything))
+          PML_TEST(keeps_values_and_the_middle_in_groups), PML_TEST(refuses_contradictions),
+          PML_TEST(ports_have_tokens), PML_TEST(document_names_everything))

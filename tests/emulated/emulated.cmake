@@ -7,9 +7,9 @@ set_tests_properties(arm/build PROPERTIES FIXTURES_SETUP arm TIMEOUT 1200 PROCES
 # Every variant of every kernel beside its scalar twin; what is above them; and where SDOT is not there to be chosen.
 add_test(NAME arm/kernels COMMAND ${emulated}/run_arm.sh ${CMAKE_BINARY_DIR} max ^runtime/kernels/)
 add_test(NAME arm/runtime COMMAND ${emulated}/run_arm.sh ${CMAKE_BINARY_DIR} max
-    "^runtime/(base|file|schema|tensor|backends|ops|models)/")
+    "^runtime/(base|file|schema|tensor|backends|ops|models)/" model_hostile) # long, and not about processors
 add_test(NAME arm/no_sdot COMMAND ${emulated}/run_arm.sh ${CMAKE_BINARY_DIR} cortex-a72
-    "^runtime/(backends/|kernels/kernels|kernels/quantize|ops/linear)")
+    "^runtime/(backends/|kernels/kernels|ops/linear)")
 add_test(NAME arm/files COMMAND ${emulated}/run_arm_files.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
 set_tests_properties(arm/kernels arm/runtime arm/no_sdot arm/files PROPERTIES FIXTURES_REQUIRED arm TIMEOUT 900)
 add_test(NAME emulated/old_x86 COMMAND ${emulated}/run_old_x86.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})

@@ -4,6 +4,7 @@
 
 #include "convert/commands.h"
 #include "convert/hub_options.h"
+#include "convert/quality.h"
 #include "convert/ship/receipt.h"
 #include "convert/verify_source.h"
 #include "runtime/base/alloc.h"
@@ -121,7 +122,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(pml_receipt_check(operands[0], given->key_path, error));
     }
     PML_TRY(pml_file_open(operands[0], &file, error));
+    const double *max_errors;
     pml_status damage = pml_file_verify(file, error);
+    damage = damage == PML_OK ? pml_quality_max_errors(file, &max_errors, error) : damage;
     if (damage != PML_OK) {
         if (damage == PML_E_MISMATCH && given->common.json) {
             pml_error unused = {0};

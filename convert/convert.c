@@ -6,6 +6,7 @@
 #include "convert/embed_selftest.h"
 #include "convert/hasher.h"
 #include "convert/pack.h"
+#include "convert/quality.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/log.h"
 #include "runtime/base/publish.h"
@@ -16,6 +17,7 @@ typedef struct conversion {
     pml_writer *writer;
     pml_hasher *hasher; /* NULL: the files were hashed before */
     size_t i_tensor;
+    double *max_errors; /* of each tensor of the plan */
 } conversion;
 
 static pml_status write_bytes(void *user, const void *bytes, size_t size_bytes, pml_error *error) {
@@ -35,9 +37,10 @@ static pml_status hash_bytes(void *user, const pml_source_tensor *tensor, uint64
     return pml_hasher_advance(c->hasher, tensor->i_file, tensor->offset_bytes + read_bytes, error);
 }
 
-static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tensor, pml_packer *packer, conversion *c,
+static pml_status pack_tensor(const pml_plan *plan, size_t i_plan, pml_packer *packer, conversion *c,
                               pml_convert_report *report, pml_error *error) {
     pml_status status = PML_OK;
+    const pml_plan_tensor *tensor = &plan->tensors[i_plan];
     pml_pack_result result;
     const pml_pack_job job = {.source = plan->bundle->tensors,
                               .weight = tensor->mapped,
@@ -52,6 +55,7 @@ static pml_status pack_tensor(const pml_plan *plan, const pml_plan_tensor *tenso
     PML_TRY(pml_packer_run(packer, &job, &result, error));
     pml_writer_set_quantization_error(c->writer, c->i_tensor, result.quantization_error);
     pml_writer_set_scale_factor(c->writer, c->i_tensor, result.scale_factor);
+    c->max_errors[i_plan] = result.greatest_error;
     report->n_nonfinite += result.n_nonfinite;
     report->n_overflowed += result.n_overflowed;
     if (result.quantization_error > report->quantization_error) {
@@ -91,6 +95,7 @@ static pml_status write_file(pml_plan *plan, const char *output, bool replace, c
     size_t *i_tensors = NULL;
     char(*hashes)[PML_SHA256_TEXT_BYTES] = NULL;
     PML_TRY(pml_alloc(plan->n_tensors, sizeof *i_tensors, &i_tensors, error));
+    PML_TRY(pml_alloc(plan->n_tensors, sizeof *c.max_errors, &c.max_errors, error));
     PML_TRY(pml_packer_create(&packer, error));
     PML_TRY(pml_writer_create(PML_KIND_MODEL, &c.writer, error));
     PML_TRY(pml_plan_declare(plan, c.writer, i_tensors, error));
@@ -102,10 +107,11 @@ static pml_status write_file(pml_plan *plan, const char *output, bool replace, c
     PML_TRY(pml_writer_begin(c.writer, output, replace, error));
     for (size_t i = 0; i < plan->n_tensors; i++) {
         c.i_tensor = i_tensors[i];
-        PML_TRY(pack_tensor(plan, &plan->tensors[i], packer, &c, report, error));
+        PML_TRY(pack_tensor(plan, i, packer, &c, report, error));
     }
     PML_TRY(pml_hasher_finish(c.hasher, &hashes, error));
     PML_TRY(pml_plan_set_hashes(plan, hashes, error));
+    PML_TRY(pml_quality_record(plan, c.max_errors, error));
     PML_TRY(pml_writer_set_metadata(c.writer, plan->metadata, error));
     PML_TRY(pml_writer_finish(c.writer, error));
 done:
@@ -113,6 +119,7 @@ done:
     pml_hasher_destroy(c.hasher);
     pml_packer_destroy(packer);
     pml_free(hashes);
+    pml_free(c.max_errors);
     pml_free(i_tensors);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "convert/quality.h"
 #include "convert/text_table.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
@@ -206,6 +207,10 @@ static pml_status write_file_json(const pml_file *file, bool without_tensors, FI
 pml_status pml_inspect_file(const pml_file *file, const pml_inspect_options *options, FILE *stream, pml_error *error) {
     pml_status status = PML_OK;
     char digest[PML_DIGEST_TEXT_BYTES], version[32];
+    if (options->quality) {
+        PML_TRY(pml_quality_print(file, options->json, stream, error));
+        goto done;
+    }
     if (options->json) {
         PML_TRY(write_file_json(file, options->without_tensors, stream, error));
         goto done;
@@ -383,6 +388,8 @@ pml_status pml_inspect_path(const char *path, const pml_inspect_options *options
     if (looks_like_pml(path)) {
         PML_TRY(pml_file_open(path, &file, error));
         PML_TRY(pml_inspect_file(file, options, stream, error));
+    } else if (options->quality) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--quality: %s is no .pml file: nothing in it was rounded yet", path));
     } else {
         PML_TRY(pml_source_open(path, &source, error));
         PML_TRY(pml_inspect_source(source, options, stream, error));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "convert/pack.h"
+#include "convert/quality.h"
 #include "convert/readme.h"
 #include "convert/series_state.h"
 #include "convert/stored_type.h"
@@ -330,6 +331,7 @@ static pml_status plan_metadata(pml_plan *plan, pml_error *error) {
     (void)snprintf(converter, sizeof converter, CONVERTER "%s", pml_version());
     PML_TRY(pml_metadata_set_string(plan->metadata, "provenance.converter", converter, error));
     PML_TRY(record_options(plan, error));
+    PML_TRY(pml_quality_record(plan, NULL, error));
     PML_TRY(pml_plan_set_hashes(plan, NULL, error));
 done:
     return status;

@@ -38,7 +38,8 @@ typedef struct pml_plan {               /* read-only for callers; pointers are o
     pml_plan_tensor *tensors; /* in the order in which their bytes lie in the source */
     size_t n_tensors;
     pml_tokenizer_state tokenizer; /* of models that read tokens */
-    /* Complete but for "provenance.sha256" of the tensors' files, which holds zeros of its length. */
+    /* Complete but for "provenance.sha256" of the tensors' files and "provenance.max_errors" (convert/quality.h), which
+     * hold zeros of their length. */
     pml_metadata *metadata;
     char *output;          /* NULL: writes_nothing */
     uint64_t source_bytes; /* of the tensors' files */

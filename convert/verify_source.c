@@ -10,6 +10,7 @@
 #include "convert/elements.h"
 #include "convert/hasher.h"
 #include "convert/pack.h"
+#include "convert/quality.h"
 #include "convert/repeat_options.h"
 #include "runtime/base/alloc.h"
 #include "runtime/cli/describe.h"
@@ -23,6 +24,7 @@ typedef struct verification {
     pml_verify_report *report;
     size_t capacity; /* of report->findings */
     uint64_t done_bytes;
+    const double *max_errors; /* of the file's tensors; NULL: not recorded */
 } verification;
 
 const char *pml_finding_kind_name(pml_finding_kind kind) {
@@ -168,6 +170,20 @@ static pml_status report_bytes(verification *v, const comparison *c, pml_error *
     return status;
 }
 
+/* The greatest error of one element, which the metadata hold. */
+static pml_status compare_max_error(verification *v, const pml_file_tensor *stored, double max_error,
+                                    pml_error *error) {
+    pml_status status = PML_OK;
+    char cause[128];
+    const double recorded = v->max_errors != NULL ? v->max_errors[stored - pml_file_tensor_at(v->file, 0)] : max_error;
+    if (v->options->export_dialect == NULL && memcmp(&recorded, &max_error, sizeof recorded) != 0) {
+        snprintf(cause, sizeof cause, "its recorded greatest error is %.6g, packing gives %.6g", recorded, max_error);
+        PML_TRY(add_finding(v, PML_FINDING_TENSOR, stored->name, cause, NULL, error));
+    }
+done:
+    return status;
+}
+
 static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml_plan_tensor *planned,
                                 pml_packer *packer, pml_error *error) {
     pml_status status = PML_OK;
@@ -216,6 +232,7 @@ static pml_status verify_tensor(verification *v, const pml_plan *plan, const pml
                      stored->quantization_error, result.quantization_error);
             PML_TRY(add_finding(v, PML_FINDING_TENSOR, name, cause, NULL, error));
         }
+        PML_TRY(compare_max_error(v, stored, result.greatest_error, error));
     }
     v->done_bytes += stored->size_bytes;
 done:
@@ -226,6 +243,7 @@ static pml_status verify_tensors(verification *v, const pml_plan *plan, pml_erro
     pml_status status = PML_OK;
     pml_packer *packer = NULL;
     PML_TRY(pml_packer_create(&packer, error));
+    PML_TRY(pml_quality_max_errors(v->file, &v->max_errors, error));
     for (size_t i = 0; i < plan->n_tensors; i++) {
         PML_TRY(verify_tensor(v, plan, &plan->tensors[i], packer, error));
     }

@@ -275,7 +275,20 @@ class PmlFile:
                 "group_rows": group_rows, "scale_factor": factor, "scales": (scales[0], scales[1]),
                 "sums": (sums[0], sums[1])}
         need(align(end, 64) == len(self.data), end, "the file does not end with the last tensor")
+        self._read_max_errors()
         self._zeros(end, len(self.data), "padding at the end")
+
+    def _read_max_errors(self):
+        """§4: `max_error` of each tensor; None where it is not recorded."""
+        errors = self.metadata.get("provenance.max_errors")
+        if errors is not None:
+            if not isinstance(errors, list) or len(errors) != len(self.tensors):
+                raise PmlError("provenance.max_errors is not one number per tensor")
+            for error, (name, tensor) in zip(errors, self.tensors.items()):
+                if not (0 <= error < math.inf) or (error > 0) != (tensor["quantization_error"] > 0):
+                    raise PmlError(f"{name}: a greatest error of {error}")
+        for i, tensor in enumerate(self.tensors.values()):
+            tensor["max_error"] = None if errors is None else errors[i]
 
     def _read_blobs(self):
         table, (end, size), previous = self.sections["blobs"][0], self.sections["blob_data"], None

@@ -48,8 +48,8 @@ static inline served_process serve_start(const char *file, const char *arguments
     FILE *stream = fdopen(out[0], "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
     if (fgets(line, sizeof line, stream) != NULL) {
-        const char *colon = strrchr(line, ':');
-        s.port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
+        const char *host = strstr(line, "127.0.0.1:");
+        s.port = host != NULL ? (uint16_t)strtoul(host + 10, NULL, 10) : 0;
     }
     (void)fclose(stream);
     free(words);

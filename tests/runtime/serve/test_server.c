@@ -1,42 +1,7 @@
 /* The whole program over sockets: every endpoint against what the other commands say of the same file, and the end. */
 #include "tests/runtime/serve/serve_fixture.h"
 
-#include "runtime/file/reader.h"
-#include "tests/runtime/models/gpt2_file.h"
-#include "tests/runtime/text/byte_level_fixture.h"
-
-/* A small model of sentences, converted from a reference case of this repository. */
-static const char *sentences(void) {
-    static const char *path;
-    if (path == NULL) {
-        const char *golden = pml_test_golden("bert/sentence-transformer");
-        CU_ASSERT_PTR_NOT_NULL_FATAL(golden);
-        path = pml_test_path("%s/sentences.pml", pml_test_temporary_dir());
-        CU_ASSERT_EQUAL_FATAL(
-            pml_test_command(NULL, "'%s/pml-convert' '%s' -o '%s' -q", pml_test_binary_dir(), golden, path), 0);
-    }
-    return path;
-}
-
-/* A language model of random weights over bytes. */
-static const char *language(void) {
-    static const char *path;
-    if (path == NULL) {
-        byte_fixture f;
-        byte_fixture_begin(&f);
-        CU_ASSERT_TRUE_FATAL(byte_fixture_make(&f));
-        const gpt2_build build = {.head = "language_model",
-                                  .tied_head = true,
-                                  .vocab_size = BYTE_TOKENS,
-                                  .tokenizer = f.bytes,
-                                  .tokenizer_bytes = f.size_bytes};
-        gpt2_opened o = gpt2_open(&build);
-        path = pml_test_path("%s", pml_file_path(o.file));
-        gpt2_close(&o);
-        byte_fixture_deinit(&f);
-    }
-    return path;
-}
+#include "tests/runtime/serve/serve_models.h"
 
 static const char *run_output(const char *arguments) {
     char *output = NULL;
@@ -49,7 +14,7 @@ static const char *run_output(const char *arguments) {
 /* ---- what is always there -------------------------------------------------------------------------------------------
  */
 static void answers_about_itself(void) {
-    const served_process s = serve_start(sentences(), "");
+    const served_process s = serve_start(serve_sentences(), "");
     CU_ASSERT_NOT_EQUAL_FATAL(s.port, 0);
     SERVE_EXPECT(serve_get(&s, "/health"), 200, "\"status\":\"ok\"");
     SERVE_EXPECT(serve_get(&s, "/v1/models"), 200, "\"id\":\"sentences\",\"object\":\"model\"");
@@ -72,13 +37,13 @@ static void answers_about_itself(void) {
 #define TEXTS "\"a cat\",\"the wolf also shall dwell with the lamb\",\"\",\"x\""
 
 static void embeddings_are_those_of_embed(void) {
-    const served_process s = serve_start(sentences(), "");
+    const served_process s = serve_start(serve_sentences(), "");
     const char *npy = pml_test_path("%s/v.npy", pml_test_temporary_dir());
     const char *lines = pml_test_path("%s/lines.txt", pml_test_temporary_dir());
     static const char text[] = "a cat\nthe wolf also shall dwell with the lamb\n\nx\n";
     size_t size_bytes;
     pml_test_write_file(lines, text, sizeof text - 1);
-    (void)run_output(pml_test_path("embed '%s' --file '%s' -o '%s'", sentences(), lines, npy));
+    (void)run_output(pml_test_path("embed '%s' --file '%s' -o '%s'", serve_sentences(), lines, npy));
     unsigned char *vectors = pml_test_read_file(npy, &size_bytes);
     serve_answer a = serve_post(&s, "/v1/embeddings", "{\"input\":[" TEXTS "],\"model\":\"sentences\"}");
     CU_ASSERT_EQUAL(a.http_status, 200);
@@ -119,11 +84,11 @@ static const char *vector_of(const served_process *s, const char *before, const 
 }
 
 static void companions_change_nothing(void) {
-    const served_process s = serve_start(sentences(), "--batch-texts=5");
+    const served_process s = serve_start(serve_sentences(), "--batch-texts=5");
     const char *alone = vector_of(&s, "", "\"a cat\"", "");
     CU_ASSERT_STRING_EQUAL(vector_of(&s, "", "\"a cat\"", ",\"the wolf also shall dwell\""), alone);
     CU_ASSERT_STRING_EQUAL(vector_of(&s, "\"b\",\"c d e f g\",\"h i\",", "\"a cat\"", ",\"x\",\"y z\",\"w\""), alone);
-    const char *ids = run_output(pml_test_path("tokenize '%s' --ids 'a cat'", sentences()));
+    const char *ids = run_output(pml_test_path("tokenize '%s' --ids 'a cat'", serve_sentences()));
     char *list = strdup(ids);
     for (char *c = list; *c != '\0'; c++) {
         *c = *c == ' ' ? ',' : *c == '\n' ? ' ' : *c;
@@ -156,7 +121,7 @@ static void companions_change_nothing(void) {
 }
 
 static void refuses_what_it_cannot_do(void) {
-    const served_process s = serve_start(sentences(), "--max-body=2000");
+    const served_process s = serve_start(serve_sentences(), "--max-body=2000");
     static const struct {
         const char *path, *body;
         unsigned status;
@@ -193,7 +158,7 @@ static void refuses_what_it_cannot_do(void) {
 }
 
 static void cuts_texts_when_told_to(void) {
-    const served_process s = serve_start(sentences(), "--truncate");
+    const served_process s = serve_start(serve_sentences(), "--truncate");
     char text[3001];
     for (size_t i = 0; i < 3000; i++) {
         text[i] = i % 2 == 0 ? 'a' : ' ';
@@ -206,8 +171,8 @@ static void cuts_texts_when_told_to(void) {
 /* ---- completions ----------------------------------------------------------------------------------------------------
  */
 static void completions_are_those_of_generate(void) {
-    const served_process s = serve_start(language(), "--model-name=bytes");
-    const char *out = run_output(pml_test_path("generate '%s' 'In the' -n 12 --json", language()));
+    const served_process s = serve_start(serve_language(), "--model-name=bytes");
+    const char *out = run_output(pml_test_path("generate '%s' 'In the' -n 12 --json", serve_language()));
     const char *wanted = serve_member(out, "{\"text\":\"");
     CU_ASSERT_TRUE(strlen(wanted) > 0);
     serve_answer a = serve_post(&s, "/v1/completions",
@@ -250,7 +215,7 @@ static const char *streamed_text(const char *body) {
 }
 
 static void streams_are_the_same_text(void) {
-    const served_process s = serve_start(language(), "");
+    const served_process s = serve_start(serve_language(), "");
     serve_answer whole =
         serve_post(&s, "/v1/completions", "{\"prompt\":\"In the\",\"max_tokens\":30,\"temperature\":0}");
     serve_answer a = serve_post(&s, "/v1/completions",
@@ -278,7 +243,7 @@ static void streams_are_the_same_text(void) {
  */
 static void asks_for_its_key(void) {
     CU_ASSERT_EQUAL(setenv("PML_SERVE_API_KEY", "open sesame", 1), 0);
-    const served_process s = serve_start(sentences(), "");
+    const served_process s = serve_start(serve_sentences(), "");
     CU_ASSERT_EQUAL(unsetenv("PML_SERVE_API_KEY"), 0);
     SERVE_EXPECT(serve_get(&s, "/health"), 200, "ok");
     SERVE_EXPECT(serve_get(&s, "/v1/models"), 401, "WWW-Authenticate: Bearer\r\n");

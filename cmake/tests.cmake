@@ -17,6 +17,9 @@ endif()
 if(PML_SANITIZE)
     target_compile_definitions(test_harness PUBLIC PML_TEST_SANITIZED) # bounds of memory and speed hold without sanitizers
 endif()
+if(PML_SANITIZE MATCHES thread)
+    target_compile_definitions(test_harness PUBLIC PML_TEST_THREAD_SANITIZED) # which ends children that start threads
+endif()
 
 set(PML_TEST_ENVIRONMENT
     "PML_TEST_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "PML_TEST_BINARY_DIR=${CMAKE_BINARY_DIR}"

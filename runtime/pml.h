@@ -4,7 +4,9 @@
  * fields are documented here. Every function that can fail returns pml_status and takes a `pml_error *` last, which
  * may be NULL; out-parameters are NULL or untouched on failure. No function prints, exits or aborts.
  *
- * Threads: a pml_file may be shared; a pml_model may be used by one thread at a time.
+ * Threads: a pml_file may be shared; a pml_model may be used by one thread at a time. It computes with threads of its
+ * own beside the caller's (pml_model_threads_set), which block signals and are not there in a child of fork(): a child
+ * makes its own.
  * A file that another process truncates while it is mapped raises SIGBUS on access (mmap(2)): a host that cannot
  * rule that out must handle the signal. Replacing a file by rename, as pml does, is always safe. */
 #ifndef PML_RUNTIME_PML_H
@@ -87,10 +89,18 @@ PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
 typedef struct pml_model pml_model;
 /* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at).
  * Its weights are views into the map: `file` must stay open until pml_model_destroy.
- * Errors: UNSUPPORTED, CONFIG, FORMAT, NUMERIC (a weight that must be finite), NOT_FOUND (backend), ARGUMENT (PML_ISA),
- * MEMORY. */
+ * Errors: UNSUPPORTED, CONFIG, FORMAT, NUMERIC (a weight that must be finite), NOT_FOUND (backend), ARGUMENT (PML_ISA,
+ * PML_THREADS), MEMORY. */
 PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
 PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
+
+/* Splits the model's work, and that of its sessions, over `n_threads`, the caller's included: 1 to 1024. Without it that
+ * is the environment variable PML_THREADS or, where that is not set, as many physical cores as this process may use:
+ * affinity, control groups, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS and the ranks that a launcher starts here bound it.
+ * Results do not depend on it, to the last bit. The threads are made when there is work for them and sleep between
+ * runs; where the system gives fewer, the model computes with those. Errors: ARGUMENT. */
+PML_API pml_status pml_model_threads_set(pml_model *model, size_t n_threads, pml_error *error);
+PML_API size_t pml_model_threads(pml_model *model);
 
 /* What a model computes on: inputs and outputs by name, F32, contiguous, row-major. */
 #define PML_MODEL_MAX_RANK 8

@@ -50,11 +50,15 @@ void pml_test_skip(const char *reason) {
 }
 
 bool pml_test_cannot_fork(void) {
-    const bool is_emulated = getenv("PML_TEST_EMULATED") != NULL;
-    if (is_emulated) {
-        pml_test_skip("the emulator cannot fork a process that has threads");
+    const char *reason =
+        getenv("PML_TEST_EMULATED") != NULL ? "the emulator cannot fork a process that has threads" : NULL;
+#if defined(PML_TEST_THREAD_SANITIZED)
+    reason = "ThreadSanitizer ends children that start threads";
+#endif
+    if (reason != NULL) {
+        pml_test_skip(reason);
     }
-    return is_emulated;
+    return reason != NULL;
 }
 
 bool pml_test_ok(pml_status status, const pml_error *error, const char *file, int line) {

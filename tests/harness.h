@@ -29,7 +29,8 @@ int pml_test_main(const char *suite, const pml_test *tests, size_t n_tests, int 
 /* Marks the running test as skipped: prints the reason; the program exits 77 if nothing failed and every test skipped.
  */
 void pml_test_skip(const char *reason);
-/* Skips and is true under qemu-user, which cannot fork a process that has threads. */
+/* Skips and is true under qemu-user, which cannot fork a process that has threads, and under ThreadSanitizer, where
+ * such a child may start none. */
 bool pml_test_cannot_fork(void);
 
 /* Asserts PML_OK and prints the error's message when it is not. */

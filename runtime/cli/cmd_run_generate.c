@@ -30,7 +30,7 @@ static const pml_option option_table[] = {
      offsetof(generate_options, text.file)},
     {"tokens", 'n', PML_OPTION_U64, "N", NULL, "at most N new tokens (default: 128, or as many as there is room for)",
      offsetof(generate_options, n_tokens)},
-    {"temp", 't', PML_OPTION_TEXT, "T", NULL,
+    {"temp", 0, PML_OPTION_TEXT, "T", NULL,
      "0: the likeliest token each time; 1: by chance, as likely as they are (default: 0, or 1 with --top-k, --top-p, "
      "--min-p or --seed)",
      offsetof(generate_options, temperature)},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/cpu_count.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/version.h"
 #include "runtime/cli/command_parts.h"
@@ -181,6 +182,7 @@ static void hold_standard_streams(void) {
 /* What a report of a fault should begin with. */
 static void print_version(const char *program) {
     uint32_t isa_mask;
+    size_t n_threads = 0;
     if (pml_isa_allowed(&isa_mask, NULL) != PML_OK) {
         isa_mask = pml_isa_detect();
     }
@@ -189,7 +191,10 @@ static void print_version(const char *program) {
     for (unsigned i = 0; pml_isa_name(i) != NULL; i++) {
         (void)printf("%s%s", (isa_mask >> i & 1) != 0 ? " " : "", (isa_mask >> i & 1) != 0 ? pml_isa_name(i) : "");
     }
-    (void)printf("\nbackends that work here:");
+    if (pml_cpu_threads(&n_threads, NULL) != PML_OK) {
+        n_threads = pml_cpu_count();
+    }
+    (void)printf("\nthreads used here: %zu\nbackends that work here:", n_threads);
     for (size_t i = 0; pml_backend_at(i) != NULL; i++) {
         if (pml_backend_check(pml_backend_at(i), NULL) == PML_OK) {
             (void)printf(" %s", pml_backend_at(i));

@@ -22,6 +22,7 @@ extern const pml_command pml_cmd_run_backends;
 
 typedef struct pml_model_options { /* of every command that runs a model */
     const char *backend;           /* NULL: the best */
+    pml_option_u64 threads;        /* not set: as many as this machine lets us use */
     bool verify;
 } pml_model_options;
 
@@ -34,6 +35,13 @@ typedef struct pml_model_options { /* of every command that runs a model */
      NULL,                                                                                                             \
      "compute with this backend (see pml-run backends)",                                                               \
      offsetof(type, model.backend)},                                                                                   \
+        {"threads",                                                                                                    \
+         't',                                                                                                          \
+         PML_OPTION_U64,                                                                                               \
+         "N",                                                                                                          \
+         NULL,                                                                                                         \
+         "compute with N threads (default: PML_THREADS, or all cores)",                                                \
+         offsetof(type, model.threads)},                                                                               \
     {                                                                                                                  \
         "verify", 0, PML_OPTION_FLAG, NULL, NULL, "check every checksum of FILE first", offsetof(type, model.verify)   \
     }
@@ -46,7 +54,7 @@ typedef struct pml_loaded { /* zero = safe to unload */
 } pml_loaded;
 
 /* Opens, verifies if asked, prepares the model. Errors: those of pml_file_open, pml_file_verify, pml_model_create;
- * ARGUMENT (no such backend). */
+ * ARGUMENT (no such backend, threads out of range). */
 pml_status pml_loaded_open(const char *path, const pml_model_options *options, pml_loaded *loaded,
                            pml_error *error) PML_WARN_UNUSED;
 void pml_loaded_close(pml_loaded *loaded);

@@ -216,6 +216,14 @@ void pml_model_destroy(pml_model *model) {
     }
 }
 
+pml_status pml_model_threads_set(pml_model *model, size_t n_threads, pml_error *error) {
+    return pml_context_threads_set(&model->context, n_threads, error);
+}
+
+size_t pml_model_threads(pml_model *model) {
+    return pml_context_threads(&model->context);
+}
+
 /* ---- what families see ---- */
 void *pml_model_data(const pml_model *model) {
     return model->data;

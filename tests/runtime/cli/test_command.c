@@ -337,6 +337,7 @@ static void version(void) {
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, pml_version()));
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, pml_test_path("(commit %s)\n", pml_version_commit())));
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "instruction sets used here: scalar"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "threads used here: "));
         CU_ASSERT_PTR_NOT_NULL(strstr(o->out, "backends that work here: cpu"));
     }
 }

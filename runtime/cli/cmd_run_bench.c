@@ -35,7 +35,7 @@ static const pml_option option_table[] = {
      offsetof(bench_options, warmup)},
     {"output", 'o', PML_OPTION_TEXT, "FORM", "table|csv|md|json", "how to print (default: table)",
      offsetof(bench_options, output)},
-    PML_MODEL_OPTION_ROWS(bench_options),
+    PML_LOADING_OPTION_ROWS(bench_options),
     PML_OPTION_ROWS_END};
 
 typedef struct sizes {

@@ -26,8 +26,9 @@ typedef struct pml_model_options { /* of every command that runs a model */
     bool verify;
 } pml_model_options;
 
-/* The rows of an option table that fill the pml_model_options at field `model` of struct `type`. */
-#define PML_MODEL_OPTION_ROWS(type)                                                                                    \
+/* The rows of an option table that fill the pml_model_options at field `model` of struct `type`; bench has its own for
+ * threads. */
+#define PML_LOADING_OPTION_ROWS(type)                                                                                  \
     {"backend",                                                                                                        \
      0,                                                                                                                \
      PML_OPTION_TEXT,                                                                                                  \
@@ -35,15 +36,13 @@ typedef struct pml_model_options { /* of every command that runs a model */
      NULL,                                                                                                             \
      "compute with this backend (see pml-run backends)",                                                               \
      offsetof(type, model.backend)},                                                                                   \
-        {"threads",                                                                                                    \
-         't',                                                                                                          \
-         PML_OPTION_U64,                                                                                               \
-         "N",                                                                                                          \
-         NULL,                                                                                                         \
-         "compute with N threads (default: PML_THREADS, or all cores)",                                                \
-         offsetof(type, model.threads)},                                                                               \
     {                                                                                                                  \
         "verify", 0, PML_OPTION_FLAG, NULL, NULL, "check every checksum of FILE first", offsetof(type, model.verify)   \
+    }
+#define PML_MODEL_OPTION_ROWS(type)                                                                                    \
+    PML_LOADING_OPTION_ROWS(type), {                                                                                   \
+        "threads", 't', PML_OPTION_U64, "N", NULL, "compute with N threads (default: PML_THREADS, or all cores)",      \
+            offsetof(type, model.threads)                                                                              \
     }
 #define PML_OPTION_ROWS_END                                                                                            \
     { NULL, 0, PML_OPTION_FLAG, NULL, NULL, NULL, 0 }

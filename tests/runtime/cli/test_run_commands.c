@@ -147,7 +147,7 @@ static void usage_errors(void) {
         {"bench x.pml -p x", "--tokens takes up to"},
         {"bench", "bench takes 1 to 16 files"},
         {"bench x.pml -r 0", "between 1 and"},
-        {"bench x.pml --threads 0", "--threads must lie between 1 and 1024"},
+        {"bench x.pml --threads 0", "--threads takes up to"},
         {"selftest x.pml -t 1025", "--threads must lie between 1 and 1024"},
         {"forecast x.pml --csv y -t 99999999999999999999", "too large"},
         {"evaluate x.pml --csv y --split ett-hour -t two", "--threads takes a whole number, not 'two'"},
@@ -438,7 +438,6 @@ static void bench_times_every_batch(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "batch 1"));
     o = expect(0, pml_test_path("bench '%s' -r 1 -o json", model_path()), NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(o.out, "\"median_ms\""));
-<<<<<<< HEAD
 }
 
 static void bench_counts_what_it_times(void) {
@@ -446,11 +445,7 @@ static void bench_counts_what_it_times(void) {
         return;
     }
     outcome o = expect(0, pml_test_path("bench -m '%s' '%s' -b 2 -r 3 --json", model_path(), model_path()), NULL);
-=======
-    o = expect(0, pml_test_path("bench '%s' -b 2 -r 3 --json -t 3", model_path()), NULL);
->>>>>>> b215678 (pml-run --threads, and pml_model_threads_set in the library)
     check_json(o.out);
-    CU_ASSERT_EQUAL(number_after(o.out, "\"threads\": "), 3);
     CU_ASSERT_TRUE(number_after(o.out, "\"min_ms\": ") > 0);
     CU_ASSERT_TRUE(number_after(o.out, "\"median_ms\": ") >= number_after(o.out, "\"min_ms\": "));
     CU_ASSERT_TRUE(number_after(o.out, "\"read_gb_per_s\": ") > 0);
@@ -480,8 +475,11 @@ static void threads_change_nothing(void) {
     }
     free(first);
     (void)setenv("PML_THREADS", "3", 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(expect(0, "--version", NULL).out, "threads used here: 3\n"));
     CU_ASSERT_EQUAL(
-        number_after(expect(0, pml_test_path("bench '%s' -r 1 --json", model_path()), NULL).out, "\"threads\": "), 3);
+        number_after(expect(0, pml_test_path("bench '%s' -r 1 --json -t 2", model_path()), NULL).out, "\"threads\": "),
+        2);
+    (void)expect(2, pml_test_path("bench '%s' -t 1,1025", model_path()), "there may be 1 to 1024");
     (void)setenv("PML_THREADS", "0", 1);
     (void)expect(2, pml_test_path("forecast '%s' --csv '%s'", model_path(), series_path()),
                  "PML_THREADS must be a whole number");
@@ -538,12 +536,8 @@ PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(u
           PML_TEST(forecast_answers_in_the_series_own_units_and_dates), PML_TEST(forecast_refuses_what_it_cannot_do),
           PML_TEST(missing_values_reach_the_model_as_a_mask), PML_TEST(out_is_published_whole_or_not_at_all),
           PML_TEST(evaluate_does_not_depend_on_the_batch), PML_TEST(evaluate_matches_forecast_by_hand),
-<<<<<<< HEAD
           PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch),
-          PML_TEST(bench_counts_what_it_times), PML_TEST(values_too_large_for_the_model_are_named),
-=======
-          PML_TEST(selftest_proves_the_machine), PML_TEST(bench_times_every_batch), PML_TEST(threads_change_nothing),
+          PML_TEST(bench_counts_what_it_times), PML_TEST(threads_change_nothing),
           PML_TEST(values_too_large_for_the_model_are_named),
->>>>>>> b215678 (pml-run --threads, and pml_model_threads_set in the library)
           PML_TEST(a_large_batch_takes_no_more_room_than_its_windows), PML_TEST(damage_is_found),
           PML_TEST(ctrl_c_stops_a_long_run), PML_TEST(a_model_cut_short_while_it_runs_is_exit_74))

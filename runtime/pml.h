@@ -94,10 +94,10 @@ typedef struct pml_model pml_model;
 PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
 PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
 
-/* Splits the model's work, and that of its sessions, over `n_threads`, the caller's included: 1 to 1024. Without it that
- * is the environment variable PML_THREADS or, where that is not set, as many physical cores as this process may use:
- * affinity, control groups, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS and the ranks that a launcher starts here bound it.
- * Results do not depend on it, to the last bit. The threads are made when there is work for them and sleep between
+/* Splits the model's work, and that of its sessions, over `n_threads`, the caller's included: 1 to 1024. Without it
+ * that is the environment variable PML_THREADS or, where that is not set, as many physical cores as this process may
+ * use: affinity, control groups, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS and the ranks that a launcher starts here bound
+ * it. Results do not depend on it, to the last bit. The threads are made when there is work for them and sleep between
  * runs; where the system gives fewer, the model computes with those. Errors: ARGUMENT. */
 PML_API pml_status pml_model_threads_set(pml_model *model, size_t n_threads, pml_error *error);
 PML_API size_t pml_model_threads(pml_model *model);

@@ -4,8 +4,8 @@
 # this machine bit for bit. Exit 77: the Arm build is not there.
 set -euo pipefail
 build_dir=$1 source_dir=$2
-if [[ ! -x $build_dir/arm/pml-run ]]; then
-    echo "skipped: $build_dir/arm has not been built"
+if [[ ! -x $build_dir/arm/pml-run ]] || ! command -v qemu-aarch64 >/dev/null; then
+    echo "skipped: $build_dir/arm has not been built, or there is no qemu-aarch64"
     exit 77
 fi
 source "$source_dir/tests/emulated/find_golden.sh"

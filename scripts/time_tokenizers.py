@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times the Python package `tokenizers` as a peer of scripts/bench: one line "ms X" per repetition, one thread.
 
-    scripts/bench --only tokenizer --minilm FOLDER --peer 'tokenizer:tokenizers:python3 scripts/time_tokenizers.py VOCAB.txt TEXT.txt'
+    scripts/time_tokenizers.py VOCAB.txt TEXT.txt
 """
 import os
 import sys

@@ -243,3 +243,13 @@ foreach(name heap_contents escapes)
     set_tests_properties(convert/${name}_all PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1200
         ENVIRONMENT "${PML_TEST_ENVIRONMENT};PML_TEST_ALL=1")
 endforeach()
+
+# ---- the bench: its own logic, and the instructions of three fixed works, which do not depend on the machine's load --
+add_test(NAME bench/script COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/tests/bench/test_bench.py)
+set_tests_properties(bench/script PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PML_SANITIZE)
+    add_test(NAME bench/instructions
+        COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/count_instructions --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(bench/instructions PROPERTIES
+        LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1800 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endif()

@@ -1,5 +1,5 @@
 /* How fast the tokenizer of a .pml file is on the lines of a text file: the least time of several rounds, as
- * `pml-run bench --json` says it, and MB/s. Run by scripts/bench, which appends --json. */
+ * `pml-run bench --json` says it, and MB/s. Run by scripts/bench. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

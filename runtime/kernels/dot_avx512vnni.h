@@ -49,11 +49,11 @@ static inline vec vec_from_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
-#define I8_TILES(X)                                                                                                    \
-    X(12, 2) X(8, 2) X(4, 2) X(2, 2) X(1, 2) X(12, 1) X(8, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 4) X(1, 4) X(1, 8)
+/* 16 sums leave registers for as many totals of groups, for weights and for x. */
+#define I8_TILES(X) X(8, 2) X(4, 2) X(2, 2) X(1, 2) X(8, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 4) X(1, 4) X(1, 8)
 #define I8_ROW_STEPS                                                                                                   \
-    { 12, 8, 4, 2, 1 }
+    { 8, 4, 2, 1 }
 #define I8_PANELS(m) ((m) >= 4 ? 2u : (m) >= 2 ? 4u : 8u)
-#define I8_TILE_LANES (12 * 2 * 16)
+#define I8_TILE_VECS 16u
 
 #endif

@@ -53,6 +53,6 @@ static inline vec vec_from_f16(const uint16_t *p) {
 #define I8_ROW_STEPS                                                                                                   \
     { 6, 4, 2, 1 }
 #define I8_PANELS(m) ((m) >= 4 ? 1u : (m) >= 2 ? 2u : 4u)
-#define I8_TILE_LANES (6 * 16)
+#define I8_TILE_VECS 12u
 
 #endif

@@ -48,6 +48,6 @@ static inline vec vec_from_f16(const uint16_t *p) {
 #define I8_ROW_STEPS                                                                                                   \
     { 6, 4, 2, 1 }
 #define I8_PANELS(m) ((m) >= 4 ? 1u : 2u)
-#define I8_TILE_LANES (6 * 16)
+#define I8_TILE_VECS 24u
 
 #endif

@@ -35,38 +35,47 @@ VEC_INLINE size_t entry_of(const i8_shape *shape, size_t i_column, size_t i_vec,
            i_vec % I8_VECS * VEC_LANES;
 }
 
-/* Scales (without groups), bias, activation and residual of a tile, then y. `tile` holds I32 sums or F32 totals
- * [n_rows][n_panels * 16]. */
+/* Scales (without groups), bias, activation and residual of a tile's columns from `column` on, as many as a vector has,
+ * then y. `tile` holds I32 sums or F32 totals, `step` of them from row to row. */
+VEC_INLINE void finish_columns(const pml_matmul_i8 *job, size_t i_row, size_t n_rows, size_t column, size_t step,
+                               const void *tile, pml_activation activation, bool has_residual) {
+    const size_t n_left = job->n - column;
+    const vec bias = job->bias != NULL ? load_columns(job->bias + column, n_left) : vec_set(0.0f);
+#if I8_IS_GROUPED
+    const vec factor = vec_set(job->scale_factor);
+#else
+    const vec w_scale = vec_load((const float *)job->w_scales + column);
+#endif
+    for (size_t r = 0; r < n_rows; r++) {
+#if I8_IS_GROUPED
+        vec value = vec_fma(vec_load((const float *)tile + r * step), factor, bias);
+#else
+        const vec factor = vec_mul(vec_set(job->x_scales[i_row + r]), w_scale);
+        vec value = vec_fma(ivec_to_vec(ivec_load((const int32_t *)tile + r * step)), factor, bias);
+#endif
+        value = vec_activate(activation, value);
+        if (has_residual) {
+            value = vec_add(value, load_columns(job->residual + (i_row + r) * job->residual_stride + column, n_left));
+        }
+        float *y = job->y + (i_row + r) * job->y_stride + column;
+        if (n_left < VEC_LANES) {
+            vec_store_part(y, value, n_left);
+        } else {
+            vec_store(y, value);
+        }
+    }
+}
+
+/* A whole tile [n_rows][n_panels * 16]. */
 static __attribute__((noinline)) void finish_tile(const pml_matmul_i8 *job, size_t i_row, size_t n_rows,
                                                   size_t i_column, size_t n_panels, const void *tile) {
-    const size_t n_vecs = n_panels * I8_VECS;
-    for (size_t v = 0; v < n_vecs && i_column + v * VEC_LANES < job->n; v++) {
-        const size_t column = i_column + v * VEC_LANES, n_left = job->n - column;
-        const vec bias = job->bias != NULL ? load_columns(job->bias + column, n_left) : vec_set(0.0f);
-#if I8_IS_GROUPED
-        const vec factor = vec_set(job->scale_factor);
-#else
-        const vec w_scale = vec_load((const float *)job->w_scales + column);
-#endif
-        for (size_t r = 0; r < n_rows; r++) {
-            const size_t at = (r * n_vecs + v) * VEC_LANES;
-#if I8_IS_GROUPED
-            vec value = vec_fma(vec_load((const float *)tile + at), factor, bias);
-#else
-            const vec factor = vec_mul(vec_set(job->x_scales[i_row + r]), w_scale);
-            vec value = vec_fma(ivec_to_vec(ivec_load((const int32_t *)tile + at)), factor, bias);
-#endif
-            value = vec_activate(job->activation, value);
-            if (job->residual != NULL) {
-                value =
-                    vec_add(value, load_columns(job->residual + (i_row + r) * job->residual_stride + column, n_left));
-            }
-            float *y = job->y + (i_row + r) * job->y_stride + column;
-            if (n_left < VEC_LANES) {
-                vec_store_part(y, value, n_left);
-            } else {
-                vec_store(y, value);
-            }
+    const size_t step = n_panels * I8_COLUMNS;
+    for (size_t c = 0; c < step && i_column + c < job->n; c += VEC_LANES) {
+        const void *sums = (const char *)tile + c * sizeof(float);
+        if (job->activation == PML_ACTIVATION_IDENTITY && job->residual == NULL) {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, PML_ACTIVATION_IDENTITY, false);
+        } else {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, job->activation, job->residual != NULL);
         }
     }
 }
@@ -125,7 +134,7 @@ VEC_INLINE void start_sums(const pml_matmul_i8 *job, const i8_shape *shape, size
 #if I8_IS_GROUPED
 /* totals += scaled sums of one group. */
 VEC_INLINE void add_group(const pml_matmul_i8 *job, const i8_shape *shape, size_t i_row, size_t i_column,
-                          size_t i_group, const ivec *sums, float *totals, size_t n_rows, size_t n_vecs) {
+                          size_t i_group, const ivec *sums, vec *totals, size_t n_rows, size_t n_vecs) {
     vec w_scales[8];
     VEC_UNROLL
     for (size_t v = 0; v < n_vecs; v++) {
@@ -137,9 +146,8 @@ VEC_INLINE void add_group(const pml_matmul_i8 *job, const i8_shape *shape, size_
         const vec x_scale = vec_set(x_scales[r * shape->n_groups]);
         VEC_UNROLL
         for (size_t v = 0; v < n_vecs; v++) {
-            float *total = totals + (r * n_vecs + v) * VEC_LANES;
-            vec_store(total,
-                      vec_fma(ivec_to_vec(sums[r * n_vecs + v]), vec_mul(x_scale, w_scales[v]), vec_load(total)));
+            vec *total = &totals[r * n_vecs + v];
+            *total = vec_fma(ivec_to_vec(sums[r * n_vecs + v]), vec_mul(x_scale, w_scales[v]), *total);
         }
     }
 }
@@ -154,10 +162,13 @@ VEC_INLINE void tile(const pml_matmul_i8 *job, const i8_shape *shape, size_t i_r
     for (size_t r = 0; r < n_rows; r += 3) {
         x[r / 3] = job->x + (i_row + r) * job->x_stride;
     }
-    ivec sums[24];
+    ivec sums[I8_TILE_VECS];
 #if I8_IS_GROUPED
-    _Alignas(64) float totals[I8_TILE_LANES];
-    memset(totals, 0, n_rows * n_vecs * VEC_LANES * sizeof *totals);
+    vec totals[I8_TILE_VECS];
+    VEC_UNROLL
+    for (size_t s = 0; s < n_rows * n_vecs; s++) {
+        totals[s] = vec_set(0.0f);
+    }
     for (size_t g = 0; g < shape->n_groups; g++) {
         const size_t first = g * shape->group_lines, n_left = shape->n_lines - first;
         const size_t n = n_left < shape->group_lines ? n_left : shape->group_lines;
@@ -170,16 +181,21 @@ VEC_INLINE void tile(const pml_matmul_i8 *job, const i8_shape *shape, size_t i_r
             x[r / 3] += n * I8_DEPTH;
         }
     }
-    finish_tile(job, i_row, n_rows, i_column, n_panels, totals);
+    _Alignas(64) float meeting[I8_TILE_VECS * VEC_LANES];
+    VEC_UNROLL
+    for (size_t s = 0; s < n_rows * n_vecs; s++) {
+        vec_store(meeting + s * VEC_LANES, totals[s]);
+    }
+    finish_tile(job, i_row, n_rows, i_column, n_panels, meeting);
 #else
-    _Alignas(64) int32_t totals[I8_TILE_LANES];
+    _Alignas(64) int32_t meeting[I8_TILE_VECS * VEC_LANES];
     start_sums(job, shape, i_column, 0, sums, n_rows, n_vecs);
     add_lines(sums, x, job->x_stride, lines, panel_bytes, shape->n_lines, n_rows, n_vecs);
     VEC_UNROLL
     for (size_t s = 0; s < n_rows * n_vecs; s++) {
-        ivec_store(totals + s * VEC_LANES, sums[s]);
+        ivec_store(meeting + s * VEC_LANES, sums[s]);
     }
-    finish_tile(job, i_row, n_rows, i_column, n_panels, totals);
+    finish_tile(job, i_row, n_rows, i_column, n_panels, meeting);
 #endif
 }
 

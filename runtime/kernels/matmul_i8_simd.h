@@ -38,7 +38,7 @@ VEC_INLINE size_t entry_of(const i8_shape *shape, size_t i_column, size_t i_vec,
 /* Scales (without groups), bias, activation and residual of a tile's columns from `column` on, as many as a vector has,
  * then y. `tile` holds I32 sums or F32 totals, `step` of them from row to row. */
 VEC_INLINE void finish_columns(const pml_matmul_i8 *job, size_t i_row, size_t n_rows, size_t column, size_t step,
-                               const void *tile, pml_activation activation, bool has_residual) {
+                               const void *tile, pml_activation activation) {
     const size_t n_left = job->n - column;
     const vec bias = job->bias != NULL ? load_columns(job->bias + column, n_left) : vec_set(0.0f);
 #if I8_IS_GROUPED
@@ -54,7 +54,7 @@ VEC_INLINE void finish_columns(const pml_matmul_i8 *job, size_t i_row, size_t n_
         vec value = vec_fma(ivec_to_vec(ivec_load((const int32_t *)tile + r * step)), factor, bias);
 #endif
         value = vec_activate(activation, value);
-        if (has_residual) {
+        if (job->residual != NULL) {
             value = vec_add(value, load_columns(job->residual + (i_row + r) * job->residual_stride + column, n_left));
         }
         float *y = job->y + (i_row + r) * job->y_stride + column;
@@ -72,10 +72,17 @@ static __attribute__((noinline)) void finish_tile(const pml_matmul_i8 *job, size
     const size_t step = n_panels * I8_COLUMNS;
     for (size_t c = 0; c < step && i_column + c < job->n; c += VEC_LANES) {
         const void *sums = (const char *)tile + c * sizeof(float);
-        if (job->activation == PML_ACTIVATION_IDENTITY && job->residual == NULL) {
-            finish_columns(job, i_row, n_rows, i_column + c, step, sums, PML_ACTIVATION_IDENTITY, false);
+        /* What a case knows about the job leaves its loop over rows. */
+        if (job->residual != NULL || job->n - i_column - c < VEC_LANES) {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, job->activation);
+        } else if (job->activation == PML_ACTIVATION_IDENTITY) {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, PML_ACTIVATION_IDENTITY);
+        } else if (job->activation == PML_ACTIVATION_GELU) {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, PML_ACTIVATION_GELU);
+        } else if (job->activation == PML_ACTIVATION_GELU_TANH) {
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, PML_ACTIVATION_GELU_TANH);
         } else {
-            finish_columns(job, i_row, n_rows, i_column + c, step, sums, job->activation, job->residual != NULL);
+            finish_columns(job, i_row, n_rows, i_column + c, step, sums, job->activation);
         }
     }
 }

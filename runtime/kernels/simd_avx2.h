@@ -82,6 +82,17 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     vec signed_value = _mm256_or_ps(_mm256_and_ps(sign_bit, a), _mm256_set1_ps(otherwise));
     return _mm256_blendv_ps(chosen, signed_value, above);
 }
+static inline vec vec_abs(vec a) {
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+/* |a| with the sign of b, for a >= 0. */
+static inline vec vec_copy_sign(vec a, vec b) {
+    return _mm256_or_ps(a, _mm256_and_ps(_mm256_set1_ps(-0.0f), b));
+}
+/* table[i] in each lane, where i are the lowest bits of `index`: a number from 0 to 7 plus 1.5 * 2^23. */
+static inline vec vec_pick(const float table[8], vec index) {
+    return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), _mm256_castps_si256(index));
+}
 /* Of 8 pairs of BF16: the first (lower) or the second of each. */
 static inline vec vec_bf16_first(const uint16_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p), 16));

@@ -74,6 +74,17 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     vec signed_value = _mm512_or_ps(_mm512_and_ps(sign_bit, a), _mm512_set1_ps(otherwise));
     return _mm512_mask_blend_ps(above, chosen, signed_value);
 }
+static inline vec vec_abs(vec a) {
+    return _mm512_abs_ps(a);
+}
+/* |a| with the sign of b, for a >= 0. */
+static inline vec vec_copy_sign(vec a, vec b) {
+    return _mm512_or_ps(a, _mm512_and_ps(_mm512_set1_ps(-0.0f), b));
+}
+/* table[i] in each lane, where i are the lowest bits of `index`: a number from 0 to 7 plus 1.5 * 2^23. */
+static inline vec vec_pick(const float table[8], vec index) {
+    return _mm512_permutexvar_ps(_mm512_castps_si512(index), _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
+}
 /* Of 16 pairs of BF16: the first (lower) or the second of each. */
 static inline vec vec_bf16_first(const uint16_t *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));

@@ -89,6 +89,20 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     const vec signed_value = vbslq_f32(vdupq_n_u32(0x80000000u), a, vec_set(otherwise));
     return vbslq_f32(vcageq_f32(a, vec_set(b)), signed_value, chosen);
 }
+static inline vec vec_abs(vec a) {
+    return vabsq_f32(a);
+}
+/* |a| with the sign of b, for a >= 0. */
+static inline vec vec_copy_sign(vec a, vec b) {
+    return vbslq_f32(vdupq_n_u32(0x80000000u), b, a);
+}
+/* table[i] in each lane, where i are the lowest bits of `index`: a number from 0 to 7 plus 1.5 * 2^23. */
+static inline vec vec_pick(const float table[8], vec index) {
+    const uint8x16x2_t bytes = {{vreinterpretq_u8_f32(vld1q_f32(table)), vreinterpretq_u8_f32(vld1q_f32(table + 4))}};
+    const uint32x4_t i = vandq_u32(vreinterpretq_u32_f32(index), vdupq_n_u32(7));
+    const uint32x4_t places = vmlaq_u32(vdupq_n_u32(0x03020100u), i, vdupq_n_u32(0x04040404u));
+    return vreinterpretq_f32_u8(vqtbl2q_u8(bytes, vreinterpretq_u8_u32(places)));
+}
 /* Of 4 pairs of BF16: the first (lower) or the second of each. */
 static inline vec vec_bf16_first(const uint16_t *p) {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(p)), 16));

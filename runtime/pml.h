@@ -172,6 +172,13 @@ PML_API pml_status pml_model_forecast_shape(const pml_model *model, pml_forecast
  * does not forecast), CONFIG (what it gives is no forecast of these sizes; a scaler that cannot scale). */
 PML_API pml_status pml_model_forecast(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
                                       double *forecast, pml_error *error);
+/* The same with more to say; NULL options: nothing. */
+typedef struct pml_forecast_options {
+    const float *marks; /* [T + S][n]: time marks of look-back and horizon, for models that take n a step; NULL: none */
+    bool scaled;        /* `forecast` is on the scale of the stored scaler instead of in the data's units */
+} pml_forecast_options;
+PML_API pml_status pml_model_forecast_with(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
+                                           const pml_forecast_options *options, double *forecast, pml_error *error);
 
 /* ---- backends ----------------------------------------------------------------------------------------------- */
 /* The i-th registered backend's name, or NULL past the last. */

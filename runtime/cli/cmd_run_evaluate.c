@@ -6,6 +6,7 @@
 #include "runtime/base/json_writer.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
+#include "runtime/models/model.h"
 #include "runtime/models/series_metadata.h"
 #include "runtime/series/evaluate.h"
 
@@ -17,6 +18,7 @@ typedef struct evaluate_options {
     const char *part;
     const char *baseline;
     pml_option_u64 horizon, context, batch_size;
+    bool drop_last, no_dates;
 } evaluate_options;
 
 static const pml_option option_table[] = {
@@ -34,6 +36,10 @@ static const pml_option option_table[] = {
      offsetof(evaluate_options, context)},
     {"batch-size", 0, PML_OPTION_U64, "N", NULL, "windows per run (default: 32)",
      offsetof(evaluate_options, batch_size)},
+    {"drop-last", 0, PML_OPTION_FLAG, NULL, NULL, "leave out windows that do not fill a batch, as some repositories do",
+     offsetof(evaluate_options, drop_last)},
+    {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "a model that can is not told the dates",
+     offsetof(evaluate_options, no_dates)},
     PML_MODEL_OPTION_ROWS(evaluate_options),
     PML_OPTION_ROWS_END};
 
@@ -163,13 +169,19 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
         PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     }
-    /* The protocol counts rows; dates play no part. */
-    const pml_series_request request = {state.columns, state.n_columns, true};
+    size_t n_marks = 0;
+    if (loaded.model != NULL && o->baseline == NULL) {
+        PML_TRY(pml_model_n_marks(loaded.model, &n_marks, error));
+    }
+    /* The protocol counts rows; dates are for models that are told them. */
+    const pml_series_request request = {state.columns, state.n_columns, n_marks == 0 || o->no_dates};
     PML_TRY(pml_series_read(o->csv, &request, &series, error));
     status = pml_split_parse(o->split, series->n_rows, &setup.split, error);
     PML_TRY(status == PML_E_FORMAT ? pml_error_prefix(error, status, "%s", o->csv) : status);
     PML_TRY(choose_shape(o, &loaded, &setup, error));
     setup.model = o->baseline == NULL ? loaded.model : NULL;
+    setup.drop_last = o->drop_last;
+    setup.without_marks = o->no_dates;
     setup.mean = state.mean;
     setup.std = state.std;
     setup.n_scaled = state.n_scaled;

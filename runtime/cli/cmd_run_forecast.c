@@ -17,7 +17,7 @@ typedef struct forecast_options {
     const char *csv;
     const char *out;
     pml_option_u64 at;
-    bool no_dates;
+    bool no_dates, scaled;
 } forecast_options;
 
 static const pml_option option_table[] = {
@@ -29,7 +29,10 @@ static const pml_option option_table[] = {
      offsetof(forecast_options, out)},
     {"outfile", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(forecast_options, out)},
     {"output", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(forecast_options, out)},
-    {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "ignore the date column", offsetof(forecast_options, no_dates)},
+    {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "ignore the date column; a model that can is not told the dates",
+     offsetof(forecast_options, no_dates)},
+    {"scaled", 0, PML_OPTION_FLAG, NULL, NULL, "leave the forecast on the scale of the file's scaler",
+     offsetof(forecast_options, scaled)},
     PML_MODEL_OPTION_ROWS(forecast_options),
     PML_OPTION_ROWS_END};
 
@@ -133,8 +136,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     const pml_series_request request = {state.columns, state.n_columns, o->no_dates};
     PML_TRY(pml_series_read(o->csv, &request, &series, error));
-    uint64_t start_row = o->at.is_set ? o->at.value : series->n_rows;
-    PML_TRY(pml_series_forecast_run(loaded.model, series, o->csv, start_row, &forecast, error));
+    const pml_series_forecast_options how = {
+        .start_row = o->at.is_set ? o->at.value : series->n_rows, .scaled = o->scaled, .without_marks = o->no_dates};
+    PML_TRY(pml_series_forecast_run(loaded.model, series, o->csv, &how, &forecast, error));
     if (out != NULL) {
         PML_TRY(publish_csv(out, series, &forecast, error));
     }

@@ -78,6 +78,13 @@ const pml_model_port *pml_model_input_at(const pml_model *model, size_t i_input)
 const pml_model_port *pml_model_find_input(const pml_model *model, const char *name);
 const pml_model_port *pml_model_find_output(const pml_model *model, const char *name);
 
+/* Time marks a step that a forecasting model takes, 0 where it takes none, and of how many steps of the look-back
+ * beside the horizon its decoder takes them. Errors: CONFIG. */
+pml_status pml_model_n_marks(const pml_model *model, size_t *n_marks, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_model_label_length(const pml_model *model, size_t *label_length, pml_error *error) PML_WARN_UNUSED;
+/* Whether it does not compute without them. */
+bool pml_model_needs_marks(const pml_model *model);
+
 /* The point forecast [B, S, C] of the last run, which succeeded. Errors: NUMERIC (it alone is not finite), UNSUPPORTED
  * (the model does not forecast). */
 pml_status pml_model_point_forecast(const pml_model *model, const pml_array **forecast,

@@ -86,6 +86,10 @@ typedef struct pml_forecast_spec { /* how a family forecasts, by names of the li
     const char *const *outputs;    /* output ports [B, S, C], NULL-terminated: the first that exists is the forecast */
     const char *context_length, *horizon, *n_channels; /* expressions over config; n_channels NULL or 0: any number */
     const char *when;                                  /* forecasts only if this is not 0; NULL: always */
+    /* Time marks: input ports [B, T, n_marks], of the look-back, and [B, label_length + S, n_marks], of its last
+     * label_length steps and the horizon; NULL: not taken. A port that is optional is filled where there are dates. */
+    const char *marks, *decoder_marks;
+    const char *n_marks, *label_length; /* expressions over config, 0: none; NULL: 0 */
 } pml_forecast_spec;
 
 /* Another code base's name for a port, accepted wherever inputs and outputs are looked up. One alias may stand for

@@ -77,6 +77,9 @@ typedef struct evaluator {
     size_t n_rows;        /* from first_input_row on: what `scaled` holds */
     double *scaled;       /* [n_rows][C]; NaN = missing; with a model, rounded to float32 */
     float *inputs, *mask; /* [batch][T][C] */
+    size_t n_marks, label_length;
+    float *marks;                      /* [n_rows][n_marks]; NULL: the model is told none */
+    float *past_marks, *decoder_marks; /* [batch][T] and [batch][label_length + S], [n_marks] each */
     const char *input_name, *mask_name;
     const pml_array *output;
     double squared, absolute; /* sums */
@@ -166,6 +169,13 @@ static pml_status place_windows(evaluator *e, pml_evaluation *evaluation, pml_er
                         e->first_input_row, end, length, e->horizon);
     }
     e->n_windows = n_rows - length - e->horizon + 1;
+    if (e->options->drop_last) {
+        e->n_windows -= e->n_windows % e->options->batch_size;
+        if (e->n_windows == 0) {
+            return PML_FAIL(error, PML_E_FORMAT, "%s: fewer windows than a batch of %zu, and the rest is dropped",
+                            e->name, e->options->batch_size);
+        }
+    }
     e->n_rows = n_rows;
     evaluation->first_row = e->first_input_row + length;
     evaluation->end_row = end;
@@ -207,6 +217,64 @@ static pml_status make_room(evaluator *e, pml_error *error) {
     }
 done:
     return status;
+}
+
+/* The marks of every row, and room for those of a batch, where the model is told the dates. */
+static pml_status prepare_marks(evaluator *e, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_model *model = e->options->model;
+    pml_time_marks marks;
+    bool is_used;
+    if (model == NULL) {
+        goto done;
+    }
+    PML_TRY(pml_time_marks_of(model, &marks, error));
+    PML_TRY(pml_series_check_marks(model, &marks, e->series, e->name, e->options->without_marks, &is_used, error));
+    if (!is_used) {
+        goto done;
+    }
+    PML_TRY(pml_model_label_length(model, &e->label_length, error));
+    if (e->label_length > e->context_length) {
+        PML_TRY(PML_FAIL(error, PML_E_CONFIG, "the decoder looks back %zu steps, the model %zu", e->label_length,
+                         e->context_length));
+    }
+    e->n_marks = marks.count;
+    const uint64_t past[] = {e->batch_size, e->context_length, e->n_marks};
+    const uint64_t decoder[] = {e->batch_size, e->label_length + e->horizon, e->n_marks};
+    uint64_t n_past = 0, n_decoder = 0;
+    if (!pml_ck_product(past, 3, &n_past) || !pml_ck_product(decoder, 3, &n_decoder)) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a batch of %zu windows is too large", e->batch_size));
+    }
+    PML_TRY(pml_alloc(e->n_rows, e->n_marks * sizeof *e->marks, &e->marks, error));
+    PML_TRY(pml_alloc(n_past, sizeof *e->past_marks, &e->past_marks, error));
+    PML_TRY(pml_alloc(n_decoder, sizeof *e->decoder_marks, &e->decoder_marks, error));
+    pml_time_marks_fill(&marks, e->series->stamps_us + e->first_input_row, e->n_rows, e->marks);
+done:
+    return status;
+}
+
+/* Appends the marks of `count` windows as inputs of the ports that the model has. */
+static void gather_marks(const evaluator *e, size_t first, size_t count, pml_array *inputs, size_t *n_inputs) {
+    const pml_forecast_spec *spec = pml_model_schema(e->options->model)->forecast;
+    const size_t n_decoder = e->label_length + e->horizon, n_before = e->context_length - e->label_length;
+    const struct {
+        const char *name;
+        float *values;
+        size_t n_steps, offset;
+    } ports[] = {{spec->marks, e->past_marks, e->context_length, 0},
+                 {spec->decoder_marks, e->decoder_marks, n_decoder, n_before}};
+    for (size_t i = 0; i < 2 && e->marks != NULL; i++) {
+        if (ports[i].name == NULL || pml_model_find_input(e->options->model, ports[i].name) == NULL) {
+            continue;
+        }
+        const size_t n_values = ports[i].n_steps * e->n_marks;
+        for (size_t w = 0; w < count; w++) {
+            memcpy(ports[i].values + w * n_values, e->marks + (first + w + ports[i].offset) * e->n_marks,
+                   n_values * sizeof(float));
+        }
+        inputs[(*n_inputs)++] = (pml_array){
+            .name = ports[i].name, .data = ports[i].values, .rank = 3, .shape = {count, ports[i].n_steps, e->n_marks}};
+    }
 }
 
 static pml_status missing_value(const evaluator *e, size_t i_window, size_t i_value, pml_error *error) {
@@ -254,11 +322,13 @@ static pml_status run_model(evaluator *e, size_t first, size_t count, pml_error 
     pml_status status = PML_OK;
     bool any_missing = false;
     PML_TRY(gather(e, first, count, &any_missing, error));
-    pml_array inputs[2] = {
+    pml_array inputs[4] = {
         {.name = e->input_name, .data = e->inputs, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
         {.name = e->mask_name, .data = e->mask, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
     };
-    PML_TRY(pml_model_run(e->options->model, inputs, any_missing ? 2 : 1, error));
+    size_t n_inputs = any_missing ? 2 : 1;
+    gather_marks(e, first, count, inputs, &n_inputs);
+    PML_TRY(pml_model_run(e->options->model, inputs, n_inputs, error));
     PML_TRY(find_output(e, count, error));
 done:
     return status;
@@ -336,6 +406,7 @@ pml_status pml_evaluation_run(const pml_series *series, const char *series_name,
     }
     PML_TRY(place_windows(&e, &made, error));
     PML_TRY(make_room(&e, error));
+    PML_TRY(prepare_marks(&e, error));
     PML_TRY(scale(&e, &made.fitted_scaler, error));
     PML_TRY(run_windows(&e, error));
     made.windows = e.n_windows;
@@ -350,5 +421,8 @@ done:
     pml_free(e.scaled);
     pml_free(e.inputs);
     pml_free(e.mask);
+    pml_free(e.marks);
+    pml_free(e.past_marks);
+    pml_free(e.decoder_marks);
     return status;
 }

@@ -25,7 +25,9 @@ typedef struct pml_evaluate_options {
     pml_part part;
     const double *mean, *std; /* [C] the scaler; NULL: fitted on the train rows (population deviation) */
     size_t n_scaled;
-    size_t batch_size;                                                 /* windows per run, >= 1 */
+    size_t batch_size;  /* windows per run, >= 1 */
+    bool drop_last;     /* windows that do not fill a batch are left out, as some repositories do */
+    bool without_marks; /* see pml_series_forecast_options */
     void (*progress)(void *user, uint64_t n_done, uint64_t n_windows); /* NULL: nobody asks */
     void *user;
 } pml_evaluate_options;
@@ -38,8 +40,9 @@ typedef struct pml_evaluation {
     bool fitted_scaler;
 } pml_evaluation;
 
-/* Validation and test windows look back into the part before. Errors: FORMAT (no window fits, number of columns),
- * UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and those of pml_model_run. */
+/* Validation and test windows look back into the part before. Errors: FORMAT (no window fits, number of columns, no
+ * dates), UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and those of pml_model_run.
+ */
 pml_status pml_evaluation_run(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
                               pml_evaluation *evaluation, pml_error *error) PML_WARN_UNUSED;
 

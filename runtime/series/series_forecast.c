@@ -106,11 +106,43 @@ done:
     return status;
 }
 
+pml_status pml_series_check_marks(const pml_model *model, const pml_time_marks *marks, const pml_series *series,
+                                  const char *name, bool without_marks, bool *is_used, pml_error *error) {
+    *is_used = marks->count > 0 && (!without_marks || pml_model_needs_marks(model));
+    if (*is_used && series->stamps_us == NULL) {
+        return PML_FAIL(error, PML_E_FORMAT, "%s has no date column, and the model is told the date of every step%s",
+                        name, pml_model_needs_marks(model) ? "" : " (--no-dates: it is not)");
+    }
+    return PML_OK;
+}
+
+/* The time marks of the look-back from `first_row` on and of the horizon; NULL: the model is told none. */
+static pml_status make_marks(const pml_model *model, const pml_series *series, const char *name, size_t first_row,
+                             bool without_marks, const pml_series_forecast *forecast, float **values,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    pml_time_marks marks;
+    bool is_used;
+    PML_TRY(pml_time_marks_of(model, &marks, error));
+    PML_TRY(pml_series_check_marks(model, &marks, series, name, without_marks, &is_used, error));
+    if (is_used) {
+        const size_t n_past = forecast->start_row - first_row;
+        PML_TRY(pml_alloc(n_past + forecast->n_steps, marks.count * sizeof **values, values, error));
+        pml_time_marks_fill(&marks, series->stamps_us + first_row, n_past, *values);
+        pml_time_marks_fill(&marks, forecast->stamps_us, forecast->n_steps, *values + n_past * marks.count);
+    }
+done:
+    return status;
+}
+
 pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, const char *series_name,
-                                   size_t start_row, pml_series_forecast *forecast, pml_error *error) {
+                                   const pml_series_forecast_options *options, pml_series_forecast *forecast,
+                                   pml_error *error) {
     pml_status status = PML_OK;
     pml_forecast_shape shape;
+    const size_t start_row = options->start_row;
     pml_series_forecast made = {.start_row = start_row, .n_columns = series->n_columns};
+    float *marks = NULL;
     uint64_t n_values = 0;
     PML_TRY(pml_model_forecast_shape(model, &shape, error));
     PML_TRY(check_range(series, series_name, start_row, &shape, error));
@@ -124,11 +156,14 @@ pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, c
         PML_TRY(PML_FAIL(error, PML_E_MEMORY, "%zu steps of %zu columns", made.n_steps, made.n_columns));
     }
     PML_TRY(pml_alloc(n_values, sizeof *made.values, &made.values, error));
-    PML_TRY(pml_model_forecast(model, series->values + first_row * series->n_columns, shape.context_length,
-                               series->n_columns, made.values, error));
+    PML_TRY(make_marks(model, series, series_name, first_row, options->without_marks, &made, &marks, error));
+    const pml_forecast_options call = {.marks = marks, .scaled = options->scaled};
+    PML_TRY(pml_model_forecast_with(model, series->values + first_row * series->n_columns, shape.context_length,
+                                    series->n_columns, &call, made.values, error));
     *forecast = made;
     made = (pml_series_forecast){0};
 done:
+    pml_free(marks);
     pml_series_forecast_deinit(&made);
     return status;
 }

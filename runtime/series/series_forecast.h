@@ -3,6 +3,7 @@
 #define PML_RUNTIME_SERIES_SERIES_FORECAST_H
 
 #include "runtime/series/series.h"
+#include "runtime/series/time_marks.h"
 
 typedef struct pml_series_forecast { /* zero = safe to deinit */
     size_t start_row;                /* of the series: the row that values[0] foretells */
@@ -12,11 +13,21 @@ typedef struct pml_series_forecast { /* zero = safe to deinit */
 } pml_series_forecast;
 
 /* Forecasts the rows from `start_row` on, from the T rows before it. With dates, those T rows must keep one step, which
- * is then continued. Errors: ARGUMENT (start_row outside [T, n_rows]), FORMAT (too few rows, dates, another number of
- * columns), UNSUPPORTED (a missing value and a model that takes none; a model that does not forecast), and those of
- * pml_model_forecast. */
+ * is then continued. Errors: ARGUMENT (start_row outside [T, n_rows]), FORMAT (too few rows, dates, no dates where the
+ * model takes time marks, another number of columns), UNSUPPORTED (a missing value and a model that takes none; a model
+ * that does not forecast), and those of pml_model_forecast. */
+typedef struct pml_series_forecast_options {
+    size_t start_row;
+    bool scaled;        /* values on the scale of the file's scaler instead of in the series' units */
+    bool without_marks; /* a model that can do without the dates of its steps is not told them */
+} pml_series_forecast_options;
 pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, const char *series_name,
-                                   size_t start_row, pml_series_forecast *forecast, pml_error *error) PML_WARN_UNUSED;
+                                   const pml_series_forecast_options *options, pml_series_forecast *forecast,
+                                   pml_error *error) PML_WARN_UNUSED;
+/* Whether a model is told the marks of a series' dates. Errors: FORMAT (it is, and the series has none). */
+pml_status pml_series_check_marks(const pml_model *model, const pml_time_marks *marks, const pml_series *series,
+                                  const char *name, bool without_marks, bool *is_used,
+                                  pml_error *error) PML_WARN_UNUSED;
 void pml_series_forecast_deinit(pml_series_forecast *forecast);
 
 #endif

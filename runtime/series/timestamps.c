@@ -229,6 +229,22 @@ static unsigned weekday(int64_t day) {
     return (unsigned)(((day + 3) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
 }
 
+pml_calendar pml_stamp_calendar(int64_t stamp_us) {
+    const int64_t day = floor_divide(stamp_us, DAY_US), time_us = stamp_us - day * DAY_US;
+    const civil date = civil_from_day(day);
+    /* A week belongs to the year of its Thursday. */
+    const int64_t thursday = day - (int64_t)weekday(day) + 3;
+    const int64_t first = day_number((civil){civil_from_day(thursday).year, 1, 1});
+    return (pml_calendar){.month = date.month,
+                          .day = date.day,
+                          .weekday = weekday(day),
+                          .year_day = (unsigned)(day - day_number((civil){date.year, 1, 1})) + 1,
+                          .week = (unsigned)((thursday - first) / 7) + 1,
+                          .hour = (unsigned)(time_us / HOUR_US),
+                          .minute = (unsigned)(time_us / MINUTE_US % 60),
+                          .second = (unsigned)(time_us / SECOND_US % 60)};
+}
+
 static int64_t next_workday_us(int64_t stamp_us) {
     return stamp_us +
            (weekday(floor_divide(stamp_us, DAY_US)) >= 4 ? 7 - weekday(floor_divide(stamp_us, DAY_US)) : 1) * DAY_US;

@@ -26,6 +26,15 @@ pml_stamp_form pml_stamp_form_join(pml_stamp_form a, pml_stamp_form b);
 /* Writes a stamp in that form; returns `text`. */
 const char *pml_stamp_text(int64_t stamp_us, const pml_stamp_form *form, char text[PML_STAMP_TEXT_BYTES]);
 
+typedef struct pml_calendar { /* what a stamp is in the calendar */
+    unsigned month, day;      /* from 1 */
+    unsigned weekday;         /* 0 = Monday */
+    unsigned year_day;        /* from 1 */
+    unsigned week;            /* of ISO 8601, from 1 */
+    unsigned hour, minute, second;
+} pml_calendar;
+pml_calendar pml_stamp_calendar(int64_t stamp_us);
+
 typedef enum pml_step_kind {
     PML_STEP_CONSTANT, /* the same time between any two */
     PML_STEP_MONTHS,   /* the same number of months; days beyond the end of a month fall on its last day */

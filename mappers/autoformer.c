@@ -84,27 +84,24 @@ static const char *const *const witnesses[] = {witnesses_all, NULL};
 #define ACTIVATION                                                                                                     \
     { .key = "activation", .source = "activation", .words = "gelu=gelu|relu=relu", .fallback = "gelu", .is_open = true }
 
-static const pml_config_rule official[] = {PML_ASKED("num_input_channels", "enc_in"),
-                                           PML_ASKED("context_length", "seq_len"),
-                                           PML_ASKED("label_length", "label_len"),
-                                           PML_ASKED("prediction_length", "pred_len"),
-                                           SIZES,
-                                           PML_ASKED("num_attention_heads", "n_heads"),
-                                           PML_ASKED("decomposition_kernel", "moving_avg"),
-                                           PML_ASKED("correlation_factor", "factor"),
-                                           ACTIVATION,
-                                           {.key = "time_embedding",
-                                            .source = "embed",
-                                            .words = "timeF=timeF|fixed=fixed|learned=learned",
-                                            .must_ask = true,
-                                            .from_tensors = true},
-                                           {.key = "frequency",
-                                            .source = "freq",
-                                            .words = "h=h|t=t|s=s|d=d|b=b|w=w|m=m|a=a",
-                                            .must_ask = true,
-                                            .from_tensors = true},
-                                           PML_TRAINING("dropout", "dropout"),
-                                           {.key = NULL}};
+static const pml_config_rule official[] = {
+    PML_ASKED("num_input_channels", "enc_in"),
+    PML_ASKED("context_length", "seq_len"),
+    PML_ASKED("label_length", "label_len"),
+    PML_ASKED("prediction_length", "pred_len"),
+    SIZES,
+    PML_ASKED("num_attention_heads", "n_heads"),
+    PML_ASKED("decomposition_kernel", "moving_avg"),
+    PML_ASKED("correlation_factor", "factor"),
+    ACTIVATION,
+    {.key = "time_embedding",
+     .source = "embed",
+     .words = "timeF=timeF|fixed=fixed|learned=learned",
+     .must_ask = true,
+     .from_tensors = true},
+    {.key = "frequency", .source = "freq", .words = PML_FREQUENCY_WORDS, .must_ask = true, .from_tensors = true},
+    PML_TRAINING("dropout", "dropout"),
+    {.key = NULL}};
 
 #define LABEL_SHARE "decoder_input_size_multiplier"
 #define LABEL_SHARE_DEFAULT "0.5"

@@ -37,9 +37,9 @@ const char *pml_research_choice(const pml_config_reader *reader, const char *key
 /* Whether an expression over the configuration holds; false where it cannot be told. */
 bool pml_research_holds(const pml_config_reader *reader, const char *expression);
 
-/* Words of a `freq` argument for the key marks_frequency. */
+/* Words of a `freq` argument for the key frequency. */
 #define PML_FREQUENCY_WORDS                                                                                            \
-    "s=s|S=s|t=t|T=t|min=t|5min=t|10min=t|15min=t|30min=t|h=h|H=h|d=d|D=d|b=b|B=b|w=w|W=w|m=m|M=m|ME=m|q=q|Q=q|QE=q|"  \
+    "h=h|H=h|s=s|S=s|t=t|T=t|min=t|5min=t|10min=t|15min=t|30min=t|d=d|D=d|b=b|B=b|w=w|W=w|m=m|M=m|ME=m|q=q|Q=q|QE=q|"  \
     "a=a|A=a|y=a|Y=a|YE=a"
 
 /* Rows of configuration tables. ASKED: no safe default; FIXED: the one value of a dialect. */

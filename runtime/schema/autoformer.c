@@ -24,9 +24,7 @@ static const pml_config_key config[] = {
     INT_KEY("decomposition_kernel", 1, 1e6, "steps of the average that is a series' trend, odd"),
     INT_KEY("correlation_factor", 1, 1e4, "of n steps, factor * ln n delays are aggregated"),
     CHOICE_KEY("activation", "gelu|relu", "of the feed-forward network; gelu is the exact error-function form"),
-    CHOICE_KEY("time_embedding", "timeF|fixed|learned|none",
-               "timeF: time marks pass a matrix; fixed, learned: calendar numbers are looked up in tables"),
-    CHOICE_KEY("frequency", "s|t|h|d|b|w|m|a", "of the series, which decides the time marks"),
+    PML_MARKS_CONFIG,
     {.name = "dropout",
      .type = PML_CONFIG_REAL,
      .least = 0,
@@ -35,13 +33,7 @@ static const pml_config_key config[] = {
      .description = "training: of embeddings, sublayers and attention"},
     {.name = NULL}};
 
-static const pml_derived_number derived[] = {{"has_tables", "time_embedding == 'fixed' || time_embedding == 'learned'"},
-                                             {"n_time_features",
-                                              "time_embedding == 'none' ? 0 : has_tables ? (frequency == 't' ? 5 : 4)"
-                                              " : frequency == 's' ? 6 : frequency == 't' ? 5 : frequency == 'h' ? 4"
-                                              " : frequency == 'd' || frequency == 'b' ? 3 : frequency == 'w' ? 2 : 1"},
-                                             {"decoder_length", "label_length + prediction_length"},
-                                             {NULL, NULL}};
+static const pml_derived_number derived[] = {PML_MARKS_DERIVED, {NULL, NULL}};
 
 static const pml_config_constraint constraints[] = {
     {"d_model % num_attention_heads == 0", "d_model must be a multiple of num_attention_heads"},
@@ -88,14 +80,12 @@ static const pml_weight_spec weights[] = {EMBEDDING("encoder.embedding"),
 
 static const pml_port_spec inputs[] = {
     {PML_PORT_VALUES, "B, context_length, num_input_channels", false, NULL, "the look-back window"},
-    {PML_PORT_MARKS, "B, context_length, n_time_features", false, "n_time_features > 0", "its time marks"},
-    {PML_PORT_DECODER_MARKS, "B, decoder_length, n_time_features", false, "n_time_features > 0",
-     "time marks of the window's last label_length steps and of the horizon"},
+    PML_MARKS_INPUTS,
     {NULL, NULL, false, NULL, NULL}};
 
-static const pml_port_spec outputs[] = {{PML_PORT_FORECAST, "B, prediction_length, num_input_channels", false, NULL,
-                                         "the forecast, in the input's units"},
-                                        {NULL, NULL, false, NULL, NULL}};
+static const pml_port_spec outputs[] = {
+    {PML_PORT_FORECAST, "B, prediction_length, num_input_channels", false, NULL, "the forecast, in the input's units"},
+    {NULL, NULL, false, NULL, NULL}};
 
 static const pml_port_alias aliases[] = {PML_SERIES_ALIASES, {NULL, NULL}};
 
@@ -104,7 +94,8 @@ static const pml_forecast_spec forecast = {.input = PML_PORT_VALUES,
                                            .outputs = forecast_outputs,
                                            .context_length = "context_length",
                                            .horizon = "prediction_length",
-                                           .n_channels = "num_input_channels"};
+                                           .n_channels = "num_input_channels",
+                                           PML_MARKS_FORECAST};
 
 extern const pml_schema pml_schema_autoformer;
 const pml_schema pml_schema_autoformer = {

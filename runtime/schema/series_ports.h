@@ -10,30 +10,33 @@
     "decoder_marks" /* [B, label_length + horizon, n_marks]: its last steps and the horizon */
 #define PML_PORT_FORECAST "prediction_outputs" /* [B, horizon, C] */
 
-/* Of a family that takes time marks: rows of its `config` and of its `derived`, which give `n_marks`. The marks of a
- * date are runtime/series/time_marks.h's business. */
+/* Of a family that takes time marks: rows of its `config` and of its `derived`, which give `n_time_features`, marks a
+ * step. The marks of a date are runtime/series/time_marks.h's business. */
 #define PML_MARKS_CONFIG                                                                                               \
-    {.name = "time_marks",                                                                                             \
+    {.name = "time_embedding",                                                                                         \
      .type = PML_CONFIG_CHOICE,                                                                                        \
-     .choices = "none|timef|fixed|learned",                                                                            \
-     .description = "what is told of each step's date: numbers in a range; integers that a fixed or a learned table "  \
-                    "turns into features"},                                                                            \
+     .choices = "timeF|fixed|learned|none",                                                                            \
+     .description =                                                                                                    \
+         "timeF: time marks are numbers in a range; fixed, learned: calendar numbers, looked up in tables"},           \
     {                                                                                                                  \
-        .name = "marks_frequency", .type = PML_CONFIG_CHOICE, .choices = "s|t|h|d|b|w|m|q|a", .optional = true,        \
-        .description = "which numbers those are: of seconds, minutes, hours, days, workdays, weeks, months, quarters " \
-                       "or years",                                                                                     \
-        .absent = "h"                                                                                                  \
+        .name = "frequency", .type = PML_CONFIG_CHOICE, .choices = "s|t|h|d|b|w|m|q|a",                                \
+        .description = "of the series, which decides the time marks"                                                   \
     }
 #define PML_MARKS_DERIVED                                                                                              \
-    {                                                                                                                  \
-        "n_marks", "time_marks == 'none' ? 0"                                                                          \
-                   " : time_marks != 'timef' ? (marks_frequency == 't' ? 5 : 4)"                                       \
-                   " : marks_frequency == 's'                            ? 6"                                          \
-                   " : marks_frequency == 't'                            ? 5"                                          \
-                   " : marks_frequency == 'h'                            ? 4"                                          \
-                   " : marks_frequency == 'd' || marks_frequency == 'b'  ? 3"                                          \
-                   " : marks_frequency == 'w'                            ? 2 : 1"                                      \
+    {"has_tables", "time_embedding == 'fixed' || time_embedding == 'learned'"}, {                                      \
+        "n_time_features", "time_embedding == 'none' ? 0 : has_tables ? (frequency == 't' ? 5 : 4)"                    \
+                           " : frequency == 's' ? 6 : frequency == 't' ? 5 : frequency == 'h' ? 4"                     \
+                           " : frequency == 'd' || frequency == 'b' ? 3 : frequency == 'w' ? 2 : 1"                    \
     }
+/* Rows of `inputs` and of `forecast`, for a network that needs them in encoder and decoder. */
+#define PML_MARKS_INPUTS                                                                                               \
+    {PML_PORT_MARKS, "B, context_length, n_time_features", false, "n_time_features > 0", "its time marks"}, {          \
+        PML_PORT_DECODER_MARKS, "B, label_length + prediction_length, n_time_features", false, "n_time_features > 0",  \
+            "time marks of the window's last label_length steps and of the horizon"                                    \
+    }
+#define PML_MARKS_FORECAST                                                                                             \
+    .marks = PML_PORT_MARKS, .decoder_marks = PML_PORT_DECODER_MARKS, .n_marks = "n_time_features",                    \
+    .label_length = "label_length"
 
 /* Research code's names for them; rows of a schema's `aliases`. */
 #define PML_SERIES_ALIASES                                                                                             \

@@ -23,7 +23,7 @@ static const pml_mark integers[] = {PML_MARK_MONTH, PML_MARK_DAY, PML_MARK_WEEKD
 
 pml_status pml_time_marks_choose(const char *scheme, const char *frequency, pml_time_marks *marks, pml_error *error) {
     pml_quoted quoted;
-    *marks = (pml_time_marks){.is_scaled = strcmp(scheme, "timef") == 0};
+    *marks = (pml_time_marks){.is_scaled = strcmp(scheme, "timeF") == 0};
     if (strcmp(scheme, "none") == 0) {
         return PML_OK;
     }
@@ -60,8 +60,8 @@ pml_status pml_time_marks_of(const pml_model *model, pml_time_marks *marks, pml_
     if (n_marks == 0) {
         goto done;
     }
-    PML_TRY(pml_metadata_get_string(metadata, "config.time_marks", &scheme, error));
-    PML_TRY(pml_metadata_get_string(metadata, "config.marks_frequency", &frequency, error));
+    PML_TRY(pml_metadata_get_string(metadata, "config.time_embedding", &scheme, error));
+    PML_TRY(pml_metadata_get_string(metadata, "config.frequency", &frequency, error));
     PML_TRY(pml_time_marks_choose(scheme, frequency, marks, error));
     if (marks->count != n_marks) {
         PML_TRY(PML_FAIL(error, PML_E_CONFIG, "the model takes %zu time marks a step, not %zu", n_marks, marks->count));

@@ -25,8 +25,8 @@ typedef struct pml_time_marks {
     pml_mark kinds[PML_MAX_TIME_MARKS];
 } pml_time_marks;
 
-/* Of a scheme "none", "timef", "fixed" or "learned" at the frequency "s", "t", "h", "d", "b", "w", "m", "q" or "a".
- * Errors: CONFIG (another text), UNSUPPORTED (timef of years, for which the research code has no feature). */
+/* Of a scheme "none", "timeF", "fixed" or "learned" at the frequency "s", "t", "h", "d", "b", "w", "m", "q" or "a".
+ * Errors: CONFIG (another text), UNSUPPORTED (timeF of years, for which the research code has no feature). */
 pml_status pml_time_marks_choose(const char *scheme, const char *frequency, pml_time_marks *marks,
                                  pml_error *error) PML_WARN_UNUSED;
 /* Those that a model takes; count 0 where it takes none. Errors: CONFIG, UNSUPPORTED. */

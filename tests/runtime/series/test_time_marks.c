@@ -41,7 +41,7 @@ static void every_frequency_has_its_marks(void) {
                  {"q", 1, {month}}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         float values[PML_MAX_TIME_MARKS];
-        CU_ASSERT_EQUAL_FATAL(marks_of("timef", cases[i].frequency, "2016-07-01 13:30:45", values), cases[i].count);
+        CU_ASSERT_EQUAL_FATAL(marks_of("timeF", cases[i].frequency, "2016-07-01 13:30:45", values), cases[i].count);
         for (size_t k = 0; k < cases[i].count; k++) {
             CU_ASSERT_EQUAL(values[k], (float)cases[i].values[k]);
         }
@@ -78,9 +78,9 @@ static void other_schemes_are_errors(void) {
     pml_time_marks marks;
     PML_ASSERT_OK(pml_time_marks_choose("none", "nonsense", &marks, &error), &error);
     CU_ASSERT_EQUAL(marks.count, 0);
-    PML_ASSERT_FAILS(pml_time_marks_choose("timef", "x", &marks, &error), PML_E_CONFIG, &error, "frequency 'x'");
+    PML_ASSERT_FAILS(pml_time_marks_choose("timeF", "x", &marks, &error), PML_E_CONFIG, &error, "frequency 'x'");
     PML_ASSERT_FAILS(pml_time_marks_choose("other", "h", &marks, &error), PML_E_CONFIG, &error, "scheme");
-    PML_ASSERT_FAILS(pml_time_marks_choose("timef", "a", &marks, &error), PML_E_UNSUPPORTED, &error, "yearly");
+    PML_ASSERT_FAILS(pml_time_marks_choose("timeF", "a", &marks, &error), PML_E_UNSUPPORTED, &error, "yearly");
 }
 
 PML_TESTS("runtime/series/time_marks", PML_TEST(every_frequency_has_its_marks),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "convert/calibrate.h"
 #include "convert/commands.h"
 #include "convert/hub_options.h"
 #include "convert/plan_print.h"
@@ -26,6 +27,7 @@ typedef struct convert_options {
     const char *arch;
     const char *config_path;
     const char *selftest_path;
+    const char *calibrate_path;
     bool print_models;
     bool dry_run;
     bool force;
@@ -107,6 +109,9 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     pml_plan *plan = NULL;
     pml_progress *progress = NULL;
     char *source = NULL;
+    pml_calibration_inputs inputs = {0};
+    pml_calibration calibration;
+    const bool calibrates = given->calibrate_path != NULL;
     const double start = seconds_now();
     if (given->print_models) {
         PML_TRY(pml_registry_print_models(given->common.json, stdout, error));
@@ -119,6 +124,10 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
     PML_TRY(pml_hub_command_resolve(&given->hub, &given->common, operands[0], &source, error));
     options.source = source;
     PML_TRY(pml_plan_create(&options, &plan, error));
+    if (calibrates) {
+        PML_TRY(pml_cli_check_output("outfile", plan->output, &given->calibrate_path, 1, error));
+        PML_TRY(pml_calibration_read(plan, given->calibrate_path, &inputs, error));
+    }
     if (talks) {
         if (given->dry_run) {
             PML_TRY(pml_plan_print_tensors(plan, stdout, error));
@@ -132,17 +141,26 @@ static pml_status run(const void *given_options, char **operands, unsigned n_ope
         progress = NULL;
     }
     const double seconds = seconds_now() - start;
+    const bool calibrated = calibrates && !given->dry_run;
+    if (calibrated) {
+        PML_TRY(pml_calibration_run(plan, &inputs, &calibration, error));
+    }
     if (given->common.json) {
-        PML_TRY(pml_plan_print_json(plan, given->dry_run ? NULL : &report, seconds, stdout, error));
+        PML_TRY(pml_plan_print_json(plan, given->dry_run ? NULL : &report, calibrated ? &calibration : NULL, seconds,
+                                    stdout, error));
     } else {
         if (talks && !given->dry_run) {
             char size[32];
             (void)fprintf(stderr, "written: %s in %.2f s\n", pml_cli_size_text(report.size_bytes, size), seconds);
         }
+        if (talks && calibrated) {
+            pml_calibration_print(&calibration, stderr);
+        }
         (void)printf("%s\n", plan->output);
     }
 done:
     pml_progress_destroy(progress);
+    pml_calibration_inputs_deinit(&inputs);
     pml_plan_destroy(plan);
     pml_free(source);
     return status;
@@ -180,6 +198,9 @@ static const pml_option options[] = {
     {"embed-selftest", 0, PML_OPTION_TEXT, "FILE", NULL,
      "put recorded vectors (in.*, out.*, out64.*) into the file, for pml-run selftest",
      offsetof(convert_options, selftest_path)},
+    {"calibrate", 0, PML_OPTION_TEXT, "TEXT|CSV", NULL,
+     "afterwards run the file and its f32 form on these inputs (a text a line, or a series) and compare their outputs",
+     offsetof(convert_options, calibrate_path)},
     PML_HUB_COMMAND_ROWS(convert_options),
     /* What other converters call these. */
     {"outtype", 0, PML_OPTION_TEXT, "DTYPE", NULL, NULL, offsetof(convert_options, dtype)},

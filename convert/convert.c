@@ -124,23 +124,48 @@ done:
     return status;
 }
 
-/* Vectors are embedded only after this machine has reproduced them: the weights are written to an intermediate file
- * beside the output, which is gone from its directory as soon as it is mapped. */
+/* Writes a plan to an intermediate file beside `output`, which is gone from its directory as soon as it is mapped. */
+static pml_status open_scratch(pml_plan *plan, const char *output, pml_file **file, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_convert_report unused = {0};
+    char *path = NULL;
+    PML_TRY(pml_publish_scratch_path(output, &path, error));
+    PML_TRY(write_file(plan, path, true, NULL, NULL, NULL, &unused, error));
+    status = pml_file_open(path, file, error);
+    (void)unlink(path);
+done:
+    pml_free(path);
+    return status;
+}
+
+/* Vectors are embedded only after this machine has reproduced them. */
 static pml_status prepare_selftest(pml_plan *plan, pml_selftest_bytes *selftest, pml_convert_report *report,
                                    pml_error *error) {
     pml_status status = PML_OK;
-    pml_convert_report unused = {0};
     pml_file *file = NULL;
-    char *path = NULL;
-    PML_TRY(pml_publish_scratch_path(plan->output, &path, error));
-    PML_TRY(write_file(plan, path, true, NULL, NULL, NULL, &unused, error));
-    status = pml_file_open(path, &file, error);
-    (void)unlink(path);
-    PML_TRY(status);
+    PML_TRY(open_scratch(plan, plan->output, &file, error));
     PML_TRY(pml_selftest_prepare(file, plan->options->selftest_path, selftest, &report->n_selftest_outputs, error));
 done:
     pml_file_close(file);
-    pml_free(path);
+    return status;
+}
+
+pml_status pml_convert_reference(const pml_plan *plan, pml_file **file, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_plan *exact = NULL;
+    pml_convert_options options = *plan->options;
+    *file = NULL;
+    options.dtype = PML_DTYPE_F32;
+    options.group_rows = 0;
+    options.n_type_rules = 0;
+    options.max_error = 0;
+    options.layout = PML_LAYOUT_PANEL;
+    options.writes_nothing = true; /* it has no output of its own */
+    PML_TRY(pml_plan_create(&options, &exact, error));
+    advise_sequential(exact->bundle->tensors);
+    PML_TRY(open_scratch(exact, plan->output, file, error));
+done:
+    pml_plan_destroy(exact);
     return status;
 }
 

@@ -22,4 +22,8 @@ typedef struct pml_convert_report {
 pml_status pml_convert_run(pml_plan *plan, pml_convert_progress_fn *progress, void *user, pml_convert_report *report,
                            pml_error *error) PML_WARN_UNUSED;
 
+/* The same model in FP32, for comparing with: written beside plan->output, without a name as soon as it is mapped.
+ * Errors: those of pml_plan_create and pml_convert_run. */
+pml_status pml_convert_reference(const pml_plan *plan, pml_file **file, pml_error *error) PML_WARN_UNUSED;
+
 #endif

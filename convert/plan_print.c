@@ -163,8 +163,8 @@ static void print_json_tensors(const pml_plan *plan, pml_json_writer *w) {
     pml_json_end_array(w);
 }
 
-pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *report, double seconds, FILE *stream,
-                               pml_error *error) {
+pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *report,
+                               const pml_calibration *calibration, double seconds, FILE *stream, pml_error *error) {
     const pml_detection *detection = &plan->mapping->detection;
     pml_json_writer w;
     pml_json_writer_init(&w, stream, true);
@@ -199,6 +199,9 @@ pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *r
         pml_json_f64(&w, "quantization_error", report->quantization_error);
         pml_json_u64(&w, "n_selftest_outputs", report->n_selftest_outputs);
         pml_json_f64(&w, "seconds", seconds);
+    }
+    if (calibration != NULL) {
+        pml_calibration_json(calibration, &w);
     }
     pml_json_end_object(&w);
     return pml_json_finish(&w, error);

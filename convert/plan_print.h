@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "convert/convert.h"
+#include "convert/calibrate.h"
 
 /* Every tensor with its source, shape, stored form and transforms. Errors: MEMORY. */
 pml_status pml_plan_print_tensors(const pml_plan *plan, FILE *stream, pml_error *error) PML_WARN_UNUSED;
@@ -13,8 +13,10 @@ pml_status pml_plan_print_tensors(const pml_plan *plan, FILE *stream, pml_error 
  * left out is listed tensor by tensor. */
 void pml_plan_print_summary(const pml_plan *plan, bool all, FILE *stream);
 
-/* One JSON object; `report` and `seconds` only of a conversion that was done (NULL: a plan only). Errors: IO. */
-pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *report, double seconds, FILE *stream,
+/* One JSON object; `report` and `seconds` only of a conversion that was done (NULL: a plan only), `calibration` where
+ * one was asked for. Errors: IO. */
+pml_status pml_plan_print_json(const pml_plan *plan, const pml_convert_report *report,
+                               const pml_calibration *calibration, double seconds, FILE *stream,
                                pml_error *error) PML_WARN_UNUSED;
 
 #endif

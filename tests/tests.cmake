@@ -214,6 +214,10 @@ add_test(NAME parity/minilm COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_minilm.
 set_tests_properties(parity/minilm PROPERTIES
     LABELS "parity;slow" SKIP_RETURN_CODE 77 TIMEOUT 900 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 
+add_test(NAME parity/perplexity COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_perplexity.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(parity/perplexity PROPERTIES
+    LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+
 # 438 MB of random weights, under a limit of memory that sanitizers do not live with.
 if(NOT PML_SANITIZE)
     add_test(NAME parity/bert-base

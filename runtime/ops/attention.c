@@ -1,5 +1,7 @@
 /* Scaled dot-product attention over any axis, head by head, through the attention kernel. */
 #include "runtime/ops/op.h"
+#include "runtime/ops/parallel.h"
+#include "runtime/ops/split.h"
 
 static const pml_op op = {.name = "attention"};
 
@@ -124,48 +126,122 @@ static void append(float *keys, float *values, size_t length, size_t n, size_t d
     }
 }
 
+typedef struct cached_heads {
+    const pml_attention_options *options;
+    const float *q, *k, *v;
+    float *y;
+    size_t n_columns, depth;
+} cached_heads;
+
+/* Where keys and values of one head begin in the cache. */
+static size_t find_cached(const cached_heads *heads, size_t i_sequence, size_t i_head) {
+    const pml_kv_cache *cache = heads->options->cache;
+    return cache->sequences[i_sequence] * cache->sequence_step + i_head * cache->capacity * heads->depth;
+}
+
+static void append_heads(void *user, size_t begin, size_t end) {
+    const cached_heads *heads = user;
+    const pml_kv_cache *cache = heads->options->cache;
+    for (size_t i = begin; i < end; i++) {
+        const size_t i_sequence = i / heads->options->n_heads, i_head = i % heads->options->n_heads;
+        const size_t *rows = &heads->options->row_offsets[i_sequence];
+        const size_t at = rows[0] * heads->n_columns + i_head * heads->depth;
+        const size_t first = find_cached(heads, i_sequence, i_head);
+        append(cache->keys + first, cache->values + first, cache->lengths[i_sequence], rows[1] - rows[0], heads->depth,
+               heads->k + at, heads->v + at, heads->n_columns);
+    }
+}
+
+static void cached_job(const void *user, size_t i_sequence, size_t i_head, pml_attention *job) {
+    const cached_heads *heads = user;
+    const pml_kv_cache *cache = heads->options->cache;
+    const size_t *rows = &heads->options->row_offsets[i_sequence];
+    const size_t at = rows[0] * heads->n_columns + i_head * heads->depth;
+    const size_t first = find_cached(heads, i_sequence, i_head);
+    *job = (pml_attention){
+        .n_queries = rows[1] - rows[0],
+        .n_keys = cache->lengths[i_sequence] + rows[1] - rows[0],
+        .depth = heads->depth,
+        .q = heads->q + at,
+        .q_stride = heads->n_columns,
+        .k_panels = cache->keys + first,
+        .v = cache->values + first,
+        .v_stride = heads->depth,
+        .y = heads->y + at,
+        .y_stride = heads->n_columns,
+        .scale = heads->options->scale,
+        .causal = true,
+    };
+}
+
 static pml_status attend_cached(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
                                 const pml_attention_options *options, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     const pml_kv_cache *cache = options->cache;
     const size_t n_columns = pml_tensor_columns(q), depth = n_columns / options->n_heads;
-    float *work;
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, q->rank, y, error));
-    const size_t mark = pml_context_mark(context);
-    PML_TRY(pml_context_scratch(context, pml_attention_work(cache->capacity, depth), &work, error));
     for (size_t i = 0; i < options->n_sequences; i++) {
-        const size_t row = options->row_offsets[i], n = options->row_offsets[i + 1] - row;
-        const size_t length = cache->lengths[i], first = cache->sequences[i] * cache->sequence_step;
+        const size_t n = options->row_offsets[i + 1] - options->row_offsets[i], length = cache->lengths[i];
         PML_OP_REQUIRE(length <= cache->capacity && n <= cache->capacity - length,
                        "attention: %zu tokens and %zu more do not fit a cache of %zu", length, n, cache->capacity);
         context->work.products += (uint64_t)2 * n * (length + n) * n_columns;
-        for (size_t i_head = 0; i_head < options->n_heads; i_head++) {
-            const size_t at = row * n_columns + i_head * depth;
-            float *keys = cache->keys + first + i_head * cache->capacity * depth;
-            float *values = cache->values + first + i_head * cache->capacity * depth;
-            append(keys, values, length, n, depth, pml_tensor_f32_const(k) + at, pml_tensor_f32_const(v) + at,
-                   n_columns);
-            context->kernels.attention_f32(&(pml_attention){
-                .n_queries = n,
-                .n_keys = length + n,
-                .depth = depth,
-                .q = pml_tensor_f32_const(q) + at,
-                .q_stride = n_columns,
-                .k_panels = keys,
-                .v = values,
-                .v_stride = depth,
-                .y = pml_tensor_f32(y) + at,
-                .y_stride = n_columns,
-                .scale = options->scale,
-                .causal = true,
-                .work = work,
-            });
-        }
     }
-    pml_context_release(context, mark, NULL);
+    cached_heads heads = {.options = options,
+                          .q = pml_tensor_f32_const(q),
+                          .k = pml_tensor_f32_const(k),
+                          .v = pml_tensor_f32_const(v),
+                          .y = pml_tensor_f32(y),
+                          .n_columns = n_columns,
+                          .depth = depth};
+    pml_context_ranges(context, options->n_sequences * options->n_heads, 1, PML_COST_VALUES(2 * pml_tensor_count(k)),
+                       append_heads, &heads);
+    PML_TRY(pml_split_attention(context, &(pml_heads){options->n_sequences, options->n_heads, cached_job, &heads},
+                                cache->capacity, depth, error));
 
 done:
     return status;
+}
+
+/* ---- without ---- */
+typedef struct plain_heads {
+    const pml_attention_options *options;
+    sequences queries, keys;
+    const float *q, *k, *v;
+    float *y;
+    size_t n_columns, depth, step;
+    mask_view mask;
+    const float *scores_in; /* NULL: none; out likewise */
+    float *scores_out;
+} plain_heads;
+
+static void plain_job(const void *user, size_t i_sequence, size_t i_head, pml_attention *job) {
+    const plain_heads *heads = user;
+    const size_t *offsets = heads->options->row_offsets;
+    const size_t q_row = offsets != NULL ? offsets[i_sequence] : first_row(&heads->queries, i_sequence);
+    const size_t k_row = offsets != NULL ? offsets[i_sequence] : first_row(&heads->keys, i_sequence);
+    const size_t n_ragged = offsets != NULL ? offsets[i_sequence + 1] - offsets[i_sequence] : 0;
+    const size_t column = i_head * heads->depth;
+    const size_t i_scores =
+        (i_sequence * heads->options->n_heads + i_head) * heads->queries.n_tokens * heads->keys.n_tokens;
+    *job = (pml_attention){
+        .n_queries = offsets != NULL ? n_ragged : heads->queries.n_tokens,
+        .n_keys = offsets != NULL ? n_ragged : heads->keys.n_tokens,
+        .depth = heads->depth,
+        .q = heads->q + q_row * heads->n_columns + column,
+        .q_stride = heads->step,
+        .k = heads->k + k_row * heads->n_columns + column,
+        .k_stride = heads->step,
+        .v = heads->v + k_row * heads->n_columns + column,
+        .v_stride = heads->step,
+        .y = heads->y + q_row * heads->n_columns + column,
+        .y_stride = heads->step,
+        .scale = heads->options->scale,
+        .causal = heads->options->causal,
+        .scores_in = heads->scores_in == NULL ? NULL : heads->scores_in + i_scores,
+        .scores_out = heads->scores_out == NULL ? NULL : heads->scores_out + i_scores,
+        .mask = heads->mask.data == NULL ? NULL : heads->mask.data + i_sequence * heads->mask.sequence_step,
+        .mask_stride = heads->mask.row_step,
+    };
 }
 
 pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
@@ -177,60 +253,38 @@ pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml
         goto done;
     }
     const size_t *offsets = options->row_offsets;
-    const size_t n_columns = pml_tensor_columns(q), depth = n_columns / options->n_heads;
-    const sequences queries = describe(q, options->axis), keys = describe(k, options->axis);
-    const size_t n_sequences = offsets == NULL ? queries.n_sequences : options->n_sequences;
-    const size_t step = queries.n_inner * n_columns;
-    mask_view mask;
-    PML_TRY(view_mask(options->mask, n_sequences, queries.n_tokens, keys.n_tokens, &mask, error));
+    plain_heads heads = {.options = options,
+                         .queries = describe(q, options->axis),
+                         .keys = describe(k, options->axis),
+                         .q = pml_tensor_f32_const(q),
+                         .k = pml_tensor_f32_const(k),
+                         .v = pml_tensor_f32_const(v),
+                         .n_columns = pml_tensor_columns(q),
+                         .depth = pml_tensor_columns(q) / options->n_heads};
+    const size_t n_queries = heads.queries.n_tokens, n_keys = heads.keys.n_tokens;
+    const size_t n_sequences = offsets == NULL ? heads.queries.n_sequences : options->n_sequences;
+    heads.step = heads.queries.n_inner * heads.n_columns;
+    PML_TRY(view_mask(options->mask, n_sequences, n_queries, n_keys, &heads.mask, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, q->rank, y, error));
+    heads.y = pml_tensor_f32(y);
     pml_tensor scores_out = {0};
-    const float *scores_in = NULL;
     if (options->scores != NULL) {
-        PML_TRY(prepare_scores(context, options, n_sequences, queries.n_tokens, keys.n_tokens, &scores_in, &scores_out,
-                               error));
+        PML_TRY(prepare_scores(context, options, n_sequences, n_queries, n_keys, &heads.scores_in, &scores_out, error));
+        heads.scores_out = pml_tensor_f32(&scores_out);
     }
-    const size_t mark = pml_context_mark(context);
-    float *work;
-    PML_TRY(pml_context_scratch(context, pml_attention_work(keys.n_tokens, depth), &work, error));
-    const size_t n_scores = queries.n_tokens * keys.n_tokens;
     for (size_t i = 0; i < n_sequences; i++) {
-        const size_t q_row = offsets != NULL ? offsets[i] : first_row(&queries, i);
-        const size_t k_row = offsets != NULL ? offsets[i] : first_row(&keys, i);
         const size_t n_ragged = offsets != NULL ? offsets[i + 1] - offsets[i] : 0;
-        context->work.products += (uint64_t)2 * n_columns * (offsets != NULL ? n_ragged * n_ragged : n_scores);
-        for (size_t i_head = 0; i_head < options->n_heads; i_head++) {
-            const size_t i_scores = (i * options->n_heads + i_head) * n_scores;
-            context->kernels.attention_f32(&(pml_attention){
-                .n_queries = offsets != NULL ? n_ragged : queries.n_tokens,
-                .n_keys = offsets != NULL ? n_ragged : keys.n_tokens,
-                .depth = depth,
-                .q = pml_tensor_f32_const(q) + q_row * n_columns + i_head * depth,
-                .q_stride = step,
-                .k = pml_tensor_f32_const(k) + k_row * n_columns + i_head * depth,
-                .k_stride = step,
-                .v = pml_tensor_f32_const(v) + k_row * n_columns + i_head * depth,
-                .v_stride = step,
-                .y = pml_tensor_f32(y) + q_row * n_columns + i_head * depth,
-                .y_stride = step,
-                .scale = options->scale,
-                .causal = options->causal,
-                .scores_in = scores_in == NULL ? NULL : scores_in + i_scores,
-                .scores_out = options->scores == NULL ? NULL : pml_tensor_f32(&scores_out) + i_scores,
-                .mask = mask.data == NULL ? NULL : mask.data + i * mask.sequence_step,
-                .mask_stride = mask.row_step,
-                .work = work,
-            });
-        }
+        context->work.products +=
+            (uint64_t)2 * heads.n_columns * (offsets != NULL ? n_ragged * n_ragged : n_queries * n_keys);
     }
-    pml_context_release(context, mark, NULL);
+    PML_TRY(pml_split_attention(context, &(pml_heads){n_sequences, options->n_heads, plain_job, &heads}, n_keys,
+                                heads.depth, error));
     PML_TRY(pml_tape_record(
         context->tape, &op,
         &(pml_op_attributes){.real = (double)options->scale,
                              .integer = {(int64_t)options->n_heads, (int64_t)options->axis, options->causal}},
-        (const pml_tensor *const[]){q, k, v, options->mask,
-                                    options->scores != NULL && scores_in != NULL ? options->scores : NULL},
-        5, y, error));
+        (const pml_tensor *const[]){q, k, v, options->mask, heads.scores_in != NULL ? options->scores : NULL}, 5, y,
+        error));
     if (options->scores != NULL) {
         *options->scores = scores_out;
     }

@@ -29,7 +29,9 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
     size_t workspace_missed_bytes;                     /* what came from the arena because the slab was full */
     size_t step_capacity_bytes;
 
-    void *quantized; /* rows on their way into products with I8 matrices: 64-byte aligned, kept from step to step */
+    /* Rows on their way into products with I8 matrices, or what threads need of their own in an op: 64-byte aligned,
+     * kept from step to step. */
+    void *quantized;
     size_t quantized_bytes;
 
     size_t n_threads;      /* that work is split over; 0: not asked for yet (pml_context_threads) */

@@ -163,5 +163,121 @@ static void norms_do_not_depend_on_threads(void) {
     }
 }
 
+/* ---- attention ---- */
+/* Compares what a function computes, given a number of threads, with what it computed before. */
+static void check_same(const float *values, size_t count, bool is_first) {
+    static float *first;
+    if (is_first) {
+        pml_free(first);
+        first = allocate(count * sizeof *first);
+        memcpy(first, values, count * sizeof *first);
+    }
+    CU_ASSERT_EQUAL(memcmp(first, values, count * sizeof *first), 0);
+    if (thread_counts[sizeof thread_counts / sizeof *thread_counts - 1] == context.n_threads) {
+        pml_free(first);
+        first = NULL;
+    }
+}
+
+static void begin_with_threads(size_t i_count) {
+    begin_test(1 << 24);
+    PML_ASSERT_OK(pml_context_threads_set(&context, thread_counts[i_count], &error), &error);
+}
+
+static void attention_does_not_depend_on_threads(void) {
+    static const struct {
+        size_t n_batch, n_queries, n_keys, n_heads, depth;
+        bool causal, has_mask, has_scores;
+    } cases[] = {
+        {1, 300, 300, 2, 20, true, false, false},  {1, 300, 311, 1, 16, true, true, false},
+        {1, 211, 100, 3, 16, false, true, true},   {1, 150, 170, 2, 8, true, false, true},
+        {60, 42, 42, 4, 8, false, false, false},   {1, 500, 90, 1, 7, false, false, false},
+        {2, 257, 257, 3, 16, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            const size_t b = cases[i].n_batch, q_rows = cases[i].n_queries, k_rows = cases[i].n_keys;
+            const size_t d = cases[i].n_heads * cases[i].depth;
+            begin_with_threads(t);
+            const pml_tensor q = make_tensor(SHAPE(b, q_rows, d)), k = make_tensor(SHAPE(b, k_rows, d));
+            const pml_tensor v = make_tensor(SHAPE(b, k_rows, d)), mask = make_tensor(SHAPE(b, q_rows, k_rows));
+            pml_tensor scores = cases[i].has_scores ? make_tensor(SHAPE(b, cases[i].n_heads, q_rows, k_rows)) : q, y;
+            const pml_attention_options options = {.n_heads = cases[i].n_heads,
+                                                   .axis = 1,
+                                                   .scale = 0.3f,
+                                                   .causal = cases[i].causal,
+                                                   .mask = cases[i].has_mask ? &mask : NULL,
+                                                   .scores = cases[i].has_scores ? &scores : NULL};
+            PML_ASSERT_OK(pml_op_attention(&context, &q, &k, &v, &options, &y, &error), &error);
+            check_same(pml_tensor_f32(&y), pml_tensor_count(&y), t == 0);
+            CU_ASSERT_EQUAL(context.pool != NULL, t > 0);
+            end_test();
+        }
+        for (size_t t = 0; cases[i].has_scores && t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            const size_t d = cases[i].n_heads * cases[i].depth;
+            begin_with_threads(t);
+            const pml_tensor q = make_tensor(SHAPE(1, cases[i].n_queries, d));
+            const pml_tensor k = make_tensor(SHAPE(1, cases[i].n_keys, d)),
+                             v = make_tensor(SHAPE(1, cases[i].n_keys, d));
+            pml_tensor scores = {0}, y;
+            const pml_attention_options options = {
+                .n_heads = cases[i].n_heads, .axis = 1, .scale = 1, .causal = cases[i].causal, .scores = &scores};
+            PML_ASSERT_OK(pml_op_attention(&context, &q, &k, &v, &options, &y, &error), &error);
+            check_same(pml_tensor_f32(&scores), pml_tensor_count(&scores), t == 0);
+            end_test();
+        }
+    }
+}
+
+/* Sequences of very different lengths, some of them empty; then the same as the first tokens of a cache that grows. */
+static void ragged_attention_does_not_depend_on_threads(void) {
+    static const size_t offsets[] = {0, 3, 3, 260, 261, 400, 400}, shorter[] = {0, 1, 2, 34, 35, 36, 40};
+    enum { N = 6, HEADS = 3, D = 48, CAPACITY = 320 };
+    static _Alignas(64) float keys[N * CAPACITY * D], values[N * CAPACITY * D];
+    static const size_t sequences[N] = {0, 1, 2, 3, 4, 5};
+    for (unsigned causal = 0; causal < 2; causal++) {
+        for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            begin_with_threads(t);
+            const pml_tensor q = make_tensor(SHAPE(400, D)), k = make_tensor(SHAPE(400, D)),
+                             v = make_tensor(SHAPE(400, D));
+            pml_attention_options options = {
+                .n_heads = HEADS, .scale = 0.5f, .causal = causal == 1, .row_offsets = offsets, .n_sequences = N};
+            pml_tensor y;
+            PML_ASSERT_OK(pml_op_attention(&context, &q, &k, &v, &options, &y, &error), &error);
+            check_same(pml_tensor_f32(&y), pml_tensor_count(&y), t == 0);
+            end_test();
+        }
+    }
+    for (unsigned step = 0; step < 2; step++) {
+        const size_t *rows = step == 0 ? offsets : shorter;
+        for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            size_t lengths[N] = {0};
+            begin_with_threads(t);
+            for (unsigned i = 0; i <= step; i++) {
+                const size_t *now = i == 0 ? offsets : shorter;
+                const pml_tensor q = make_tensor(SHAPE(now[N], D)), k = make_tensor(SHAPE(now[N], D));
+                const pml_tensor v = make_tensor(SHAPE(now[N], D));
+                const pml_kv_cache cache = {CAPACITY, keys, values, CAPACITY * D, sequences, lengths};
+                const pml_attention_options options = {.n_heads = HEADS,
+                                                       .scale = 0.5f,
+                                                       .causal = true,
+                                                       .row_offsets = now,
+                                                       .n_sequences = N,
+                                                       .cache = &cache};
+                pml_tensor y;
+                PML_ASSERT_OK(pml_op_attention(&context, &q, &k, &v, &options, &y, &error), &error);
+                for (size_t s = 0; s < N; s++) {
+                    lengths[s] += now[s + 1] - now[s];
+                }
+                if (now == rows) {
+                    check_same(pml_tensor_f32(&y), pml_tensor_count(&y), t == 0);
+                }
+            }
+            end_test();
+        }
+    }
+}
+
 PML_TESTS("runtime/ops/split", PML_TEST(products_do_not_depend_on_threads), PML_TEST(plain_products_do_not_either),
-          PML_TEST(norms_do_not_depend_on_threads))
+          PML_TEST(norms_do_not_depend_on_threads), PML_TEST(attention_does_not_depend_on_threads),
+          PML_TEST(ragged_attention_does_not_depend_on_threads))

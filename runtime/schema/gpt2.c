@@ -74,7 +74,7 @@ static const pml_config_constraint constraints[] = {
     }
 
 static const pml_weight_spec weights[] = {
-    {"embedding.token.weight", PML_ROLE_TABLE, "vocab_size, d_model", NULL, "!is_tied"},
+    {"embedding.token.weight", PML_ROLE_EMBEDDING, "vocab_size, d_model", NULL, "!is_tied"},
     {"embedding.token.weight", PML_ROLE_MATRIX, "d_model, vocab_size", NULL, "is_tied"}, /* read both ways */
     {"embedding.position.weight", PML_ROLE_TABLE, "max_positions, d_model", NULL, NULL},
     LAYER_NORM("norm1"),

@@ -119,6 +119,28 @@ static void families_name_what_stays_in_groups(void) {
     CU_ASSERT_EQUAL(group_rows_of(path, value), 32);
 }
 
-PML_TESTS("convert/plan_types", PML_TEST(families_name_what_stays_in_groups),
-          PML_TEST(every_form_is_written_verified_and_compared), PML_TEST(rules_choose_single_weights),
-          PML_TEST(errors_have_a_bound))
+/* Token tables of GPT-2 shrink whether they are tied to the head or not; positions stay what they were. */
+static void token_tables_of_gpt2_are_in_8_bits(void) {
+    static const struct {
+        const char *name;
+        double least; /* how many times smaller; scales and sums weigh more in small models */
+    } cases[] = {{"gpt2/kjv", 3.7}, {"gpt2/hf-untied", 3.6}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *source = test_copy_case(cases[i].name, pml_test_path("tables%zu", i));
+        if (source == NULL) {
+            return;
+        }
+        const char *path = test_converted(source, pml_test_path("tables%zu.pml", i), "--dtype int8");
+        pml_file *file = NULL;
+        const pml_file_tensor *tokens = tensor_of(path, &file, "embedding.token.weight");
+        CU_ASSERT_TRUE_FATAL(tokens != NULL && tokens->dtype == PML_DTYPE_I8 && tokens->group_rows == 0);
+        const double bytes = (double)(tokens->size_bytes + tokens->scales.size_bytes + tokens->sums.size_bytes);
+        CU_ASSERT_TRUE(4.0 * (double)(tokens->shape[0] * tokens->shape[1]) / bytes >= cases[i].least);
+        CU_ASSERT_EQUAL(pml_file_tensor_find(file, "embedding.position.weight")->dtype, PML_DTYPE_F32);
+        pml_file_close(file);
+    }
+}
+
+PML_TESTS("convert/plan_types", PML_TEST(token_tables_of_gpt2_are_in_8_bits),
+          PML_TEST(families_name_what_stays_in_groups), PML_TEST(every_form_is_written_verified_and_compared),
+          PML_TEST(rules_choose_single_weights), PML_TEST(errors_have_a_bound))

@@ -8,11 +8,16 @@ import time
 
 from . import ours, rounds
 
-PROMPTS = {"minilm": ("embed", "the " * 126), "gpt2": ("generate", "a" * 128)}  # 128 tokens each
-LOADS = [(model, peer, dtype) for model in ("minilm", "gpt2")
-         for peer, dtype in (("ONNX Runtime", "f32-prepacked"), ("ONNX Runtime", "int8-prepacked"), ("ONNX Runtime", "int8"),
-                             ("CTranslate2", "int8"), ("llama.cpp", "f32"), ("llama.cpp", "int8"), ("OpenVINO", "int8"))
-         if (model, peer) != ("gpt2", "OpenVINO")]
+MODELS = ("minilm", "gpt2")
+FIRSTS = {  # case of the peers -> model, our command, a text of as many tokens, what the work is called
+    "minilm-1x16": ("minilm", "embed", "the " * 14, "minilm, 16 tokens"),
+    "minilm-1x128": ("minilm", "embed", "the " * 126, "minilm, 128 tokens"),
+    "gpt2-prompt": ("gpt2", "generate", "a" * 128, "gpt2, 128 tokens"),
+}
+PREPACKED, OTHERS = [("ONNX Runtime", "f32-prepacked"), ("ONNX Runtime", "int8-prepacked")], [
+    ("ONNX Runtime", "int8"), ("CTranslate2", "int8"), ("llama.cpp", "f32"), ("llama.cpp", "int8"), ("OpenVINO", "int8")]
+LOADS = [(case, *peer) for case, (model, *_) in FIRSTS.items() for peer in PREPACKED + (OTHERS if case != "minilm-1x16" else [])
+         if (model, peer[0]) != ("gpt2", "OpenVINO")]
 FILES = {("ONNX Runtime", "f32-prepacked"): "{}-prepacked.onnx", ("ONNX Runtime", "int8-prepacked"): "{}-int8-prepacked.onnx",
          ("ONNX Runtime", "int8"): "{}-int8.onnx", ("CTranslate2", "int8"): "{}-int8-ct2/model.bin", ("llama.cpp", "f32"): "{}.gguf",
          ("llama.cpp", "int8"): "{}-q8_0.gguf", ("OpenVINO", "int8"): "{}-int8.bin"}
@@ -39,33 +44,34 @@ def file_mb(path):
 
 def first_results(args, table, files):
     times, memory, versions = {}, {}, {}
-    for _ in range(max(3, args.rounds)):
-        for model, (command, text) in PROMPTS.items():
+    for i_round in range(max(3, args.rounds)):
+        for case, (model, command, text, _) in FIRSTS.items():
             for dtype in ("f32", "int8", "int8-g64"):
                 line = [files.tool("pml-run"), command, files.path(model, dtype), text] + (["-n", "1", "-q"] if model == "gpt2" else [])
                 env = dict(ours.environment(""), PML_THREADS="1")
                 for _ in range(3):
                     elapsed_ms, _, peak_mb = spend(line, env, rounds.affinity_of(1))
-                    times.setdefault((model, "pml", dtype), []).append(elapsed_ms)
-                    memory[model, "pml", dtype] = peak_mb
+                    times.setdefault((case, "pml", dtype), []).append(elapsed_ms)
+                    memory[case, "pml", dtype] = peak_mb
         for key in LOADS if args.python else []:
-            model, name, dtype = key
-            if key in versions and versions[key] is None:
+            case, name, dtype = key
+            if versions.get(key, "") is None or (i_round >= 3 and (name, dtype) not in PREPACKED):
                 continue
-            peer = rounds.Peer(args.python, args.work, model, name, dtype, 1, first=True)
+            peer = rounds.Peer(args.python, args.work, FIRSTS[case][0], name, dtype, 1, first=case)
             peer.end()
             versions[key] = None if "failed" in peer.ready else peer.version
             if versions[key] is None:
-                rounds.note(f"missing: {name} {dtype} for loading {model}: {peer.ready['failed']}")
+                rounds.note(f"missing: {name} {dtype} for the first result of {case}: {peer.ready['failed']}")
                 continue
             times.setdefault(key, []).append(peer.ready["first_ms"])
             memory[key] = peer.ready["peak_mb"]
-    for (model, name, dtype), values in times.items():
+    for (case, name, dtype), values in times.items():
+        model = FIRSTS[case][0]
         path = files.path(model, dtype) if name == "pml" else os.path.join(args.work, FILES[name, dtype].format(model))
-        table.add(f"first result, {model}", 1, name, dtype.replace("-prepacked", ""), "ms", values,
-                  version=versions.get((model, name, dtype), ""),
-                  note=("prepacked; " if "prepacked" in dtype else "") + f"file {file_mb(path):.1f} MB, peak {memory[model, name, dtype]:.0f} MB")
-    for model in PROMPTS:
+        note = ("prepacked; " if "prepacked" in dtype else "") + f"file {file_mb(path):.1f} MB, peak {memory[case, name, dtype]:.0f} MB"
+        table.add("first result, " + FIRSTS[case][3], 1, name, dtype.replace("-prepacked", ""), "ms", values,
+                  version=versions.get((case, name, dtype), ""), note=note)
+    for model in MODELS:
         for dtype in ours.DTYPES:
             table.add(f"file size, {model}", 1, "pml", dtype, "MB", [file_mb(files.path(model, dtype))])
         for (name, dtype), pattern in FILES.items():
@@ -109,7 +115,7 @@ def conversions(args, table, files):
     target = os.path.join(args.work, "converted")
     found, memory = {}, {}
     for _ in range(min(3, args.rounds)):
-        for model in PROMPTS:
+        for model in MODELS:
             for dtype in ("int8", "int8-g64"):
                 command = [files.tool("pml-convert"), os.path.join(args.work, model), "-o", target, "--dtype", dtype, "--force", "-q"]
                 _, cpu_s, peak_mb = spend(command, affinity=rounds.affinity_of(1))
@@ -133,7 +139,7 @@ def conversions(args, table, files):
     for (model, name, dtype), values in found.items():
         note = f"{notes[name]}; " if name in notes else "from safetensors; "
         table.add(f"conversion, {model}", 1, name, dtype, "CPU s", values, note=f"{note}peak {memory[model, name, dtype]:.0f} MB")
-    for model in PROMPTS:
+    for model in MODELS:
         table.add(f"conversion memory, {model}", 1, "pml", "int8", "private MB", [private_mb(files, args, model, target)])
         remove(target)
 

@@ -77,7 +77,7 @@ class Subject:
         self.files, self.case, self.dtype, self.isa, self.threads = files, case, dtype, isa, threads
         self.model, self.arguments = CASES[case]
         self.path, self.runs, self.note = files.path(self.model, dtype), None, ""
-        self.share = 0.0
+        self.share, self.read_gb_per_s = 0.0, 0.0
 
     def relative_rms(self):
         return self.files.relative_rms(self.case, self.dtype, self.isa)
@@ -93,6 +93,7 @@ class Subject:
         each_ms = result["min_ms"] * (inputs.GENERATED if self.case == "gpt2-generate" else 1)
         self.runs = max(3 if each_ms < 500 else 1, min(40, int(seconds * 1e3 / max(each_ms, 1e-3))))
         if self.case == "gpt2-generate":
+            self.read_gb_per_s = max(self.read_gb_per_s, result["read_gb_per_s"])
             self.share = max(self.share, result["gb_per_s"] / result["read_gb_per_s"])
             self.note = f"{1e3 / result['min_ms']:.0f} tokens/s; {100 * self.share:.0f} % of reading"
         return result["runs_ms"]

@@ -52,7 +52,7 @@ class Torch:
             mask = torch.ones_like(ids)
             run = lambda: model(input_ids=ids, attention_mask=mask).last_hidden_state  # noqa: E731
             return lambda: (run(), None)[1], lambda: run().float().numpy()
-        return {name: case(shape) for name, shape in inputs.MINILM_SHAPES.items()}
+        return {name: case(shape) for name, shape in inputs.wanted(inputs.MINILM_SHAPES).items()}
 
     @staticmethod
     def gpt2(torch, model):
@@ -101,7 +101,7 @@ class OnnxRuntime:
             feed = {"ids": ids, "types": np.zeros_like(ids), "mask": np.ones_like(ids)}
             run = lambda: session.run(None, feed)[0]  # noqa: E731
             return lambda: (run(), None)[1], run
-        return {name: case(shape) for name, shape in inputs.MINILM_SHAPES.items()}
+        return {name: case(shape) for name, shape in inputs.wanted(inputs.MINILM_SHAPES).items()}
 
     @staticmethod
     def gpt2(session):
@@ -155,7 +155,7 @@ class OpenVino:
                     for name, batch in inputs.PATCHTST_BATCHES.items()}
         path = existing(directory, "minilm-int8.xml" if dtype == "int8" else "minilm.xml")
         made = {}
-        for name, shape in inputs.MINILM_SHAPES.items():
+        for name, shape in inputs.wanted(inputs.MINILM_SHAPES).items():
             model, ids = core.read_model(path), inputs.minilm_ids(*shape)
             model.reshape({port.get_any_name(): list(shape) for port in model.inputs})
             arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
@@ -179,7 +179,7 @@ class CTranslate2:
                 ids = inputs.minilm_ids(*shape).tolist()
                 run = lambda: encoder.forward_batch(ids).last_hidden_state  # noqa: E731
                 return lambda: (np.array(run()), None)[1], lambda: np.array(run())
-            return {name: case(shape) for name, shape in inputs.MINILM_SHAPES.items()}
+            return {name: case(shape) for name, shape in inputs.wanted(inputs.MINILM_SHAPES).items()}
         import json
         with open(os.path.join(directory, "gpt2", "vocab.json"), encoding="utf-8") as f:
             words = list(json.load(f))
@@ -251,7 +251,7 @@ class LlamaCpp:
                 return np.stack([np.ctypeslib.as_array(api.llama_get_embeddings_ith(context, i), (384,)).copy()
                                  for i in range(shape[0] * shape[1])])
             return run, give
-        return {name: case(shape) for name, shape in inputs.MINILM_SHAPES.items()}
+        return {name: case(shape) for name, shape in inputs.wanted(inputs.MINILM_SHAPES).items()}
 
     @classmethod
     def gpt2(cls, path, threads):

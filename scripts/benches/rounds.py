@@ -32,12 +32,13 @@ def peer_environment(threads):
 class Peer:
     isa, note = "", ""
 
-    def __init__(self, python, directory, work, name, dtype, threads, first=False):
+    def __init__(self, python, directory, work, name, dtype, threads, first=""):
         self.name, self.dtype, self.threads = name.removesuffix(" product"), dtype, threads
         spec = dict(peer=name, work=work, dtype=dtype, threads=threads, directory=directory, first=first)
         self.log = open(os.path.join(directory, "peers.log"), "a", encoding="utf-8")
         self.process = subprocess.Popen([python, "-m", "benches.worker", json.dumps(spec)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True, env=peer_environment(threads),
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env=dict(peer_environment(threads), PML_BENCH_CASE=first),
                                         preexec_fn=affinity_of(threads))
         self.ready = self.hear(240)
         self.version = self.ready.get("version", "")
@@ -119,6 +120,10 @@ def compare(args, table, files, work):
                 error = subject.ready["cases"].get(case) if is_peer else subject.relative_rms()
                 text = f"{1e3 / min(values):.0f} tokens/s" if is_peer and values and case == "gpt2-generate" else subject.note
                 table.add(case, threads, subject.name, subject.dtype, "ms", values, subject.isa, subject.version, error, text)
+            for subject in [s for s in mine if s.read_gb_per_s and s.isa == ""]:
+                size_gb = os.path.getsize(subject.path) / 1e9
+                table.add(f"reading {subject.model}", threads, "pml", subject.dtype, "ms", [1e3 * size_gb / subject.read_gb_per_s],
+                          note=f"the fastest loop over the file: {subject.read_gb_per_s:.1f} GB/s")
             note(f"{case}, {threads} thread(s): done")
         for peer in found:
             peer.end()

@@ -1,9 +1,9 @@
 """One peer in a process of its own: loads, says what it can do and how exact it is, then works when told to.
 
-    python -m benches.worker '{"peer": .., "work": .., "dtype": .., "threads": .., "directory": .., "first": false}'
+    python -m benches.worker '{"peer": .., "work": .., "dtype": .., "threads": .., "directory": .., "first": ""}'
 
 Answers are JSON lines on stdout; what libraries print goes to stderr. Then each line of stdin {"case": .., "seconds": .., "least": ..,
-"most": ..} is one turn: a run that does not count, then runs whose milliseconds are the answer. With "first", the first case is run once
+"most": ..} is one turn: a run that does not count, then runs whose milliseconds are the answer. With "first", that case is run once
 right after loading, and the answer tells how long both took (imports apart) and what memory they needed.
 """
 import importlib
@@ -48,7 +48,7 @@ def main():
         base_mb, start = memory_mb("VmRSS"), time.perf_counter()
         cases = peer.cases(spec["work"], spec["dtype"], spec["threads"], spec["directory"])
         if spec["first"]:
-            next(run for name, (run, _) in cases.items() if name in ("minilm-1x128", "gpt2-prompt"))()
+            cases[spec["first"]][0]()
             say(version=version, first_ms=(time.perf_counter() - start) * 1e3, base_mb=base_mb, peak_mb=memory_mb("VmHWM"))
             return
         errors = {}

@@ -97,6 +97,18 @@ static inline vec vec_bf16_second(const uint16_t *p) {
  * elements i, i + 16, ...; the lanes then meet in halves. */
 enum { VEC_GROUP = 16 / VEC_LANES };
 
+/* One lane of 16 with op: lane i meets lane i + 8, then i + 4, i + 2 and i + 1. */
+#define VEC_REDUCE(name, op256, op128, op_ss)                                                                          \
+    static inline float name(const vec *group) {                                                                       \
+        const __m256 eight = op256(_mm512_castps512_ps256(*group), _mm512_extractf32x8_ps(*group, 1));                 \
+        const __m128 four = op128(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));                     \
+        const __m128 two = op128(four, _mm_movehl_ps(four, four));                                                     \
+        return _mm_cvtss_f32(op_ss(two, _mm_movehdup_ps(two)));                                                        \
+    }
+VEC_REDUCE(vec_lanes_sum, _mm256_add_ps, _mm_add_ps, _mm_add_ss)
+VEC_REDUCE(vec_lanes_max, _mm256_max_ps, _mm_max_ps, _mm_max_ss)
+#undef VEC_REDUCE
+
 /* Tiles of the matrix product, rows by panels: 24 accumulators leave 8 registers of 32 for weights and x. */
 #define MATMUL_TILES(X)                                                                                                \
     X(12, 2) X(8, 2) X(4, 2) X(2, 2) X(1, 2) X(12, 1) X(8, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 4) X(1, 4) X(1, 8)

@@ -115,6 +115,17 @@ static inline vec vec_bf16_second(const uint16_t *p) {
  * elements i, i + 16, ...; the lanes then meet in halves. */
 enum { VEC_GROUP = 16 / VEC_LANES };
 
+/* One lane of 16 with op: lane i meets lane i + 8, then i + 4, i + 2 and i + 1. */
+#define VEC_REDUCE(name, op)                                                                                           \
+    static inline float name(const vec *group) {                                                                       \
+        const vec four = op(op(group[0], group[2]), op(group[1], group[3]));                                           \
+        const vec two = op(four, vextq_f32(four, four, 2));                                                            \
+        return vgetq_lane_f32(op(two, vextq_f32(two, two, 1)), 0);                                                     \
+    }
+VEC_REDUCE(vec_lanes_sum, vec_add)
+VEC_REDUCE(vec_lanes_max, vec_max)
+#undef VEC_REDUCE
+
 /* Tiles of the matrix product, rows by panels: 24 accumulators leave 8 registers of 32 for weights and x. */
 #define MATMUL_TILES(X) X(6, 1) X(4, 1) X(2, 1) X(1, 1) X(2, 2) X(1, 2)
 #define MATMUL_ROW_STEPS                                                                                               \

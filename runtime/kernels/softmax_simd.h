@@ -6,32 +6,6 @@
 
 #include "runtime/kernels/activation_simd.h"
 
-static inline float lanes_sum(const vec *group) {
-    float lanes[16];
-    for (size_t g = 0; g < VEC_GROUP; g++) {
-        vec_store(lanes + g * VEC_LANES, group[g]);
-    }
-    for (size_t half = 8; half > 0; half /= 2) {
-        for (size_t i = 0; i < half; i++) {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
-
-static inline float lanes_max(const vec *group) {
-    float lanes[16];
-    for (size_t g = 0; g < VEC_GROUP; g++) {
-        vec_store(lanes + g * VEC_LANES, group[g]);
-    }
-    for (size_t half = 8; half > 0; half /= 2) {
-        for (size_t i = 0; i < half; i++) {
-            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
-
 /* x [n] in place. A NaN among them makes the sum NaN, and so all of them. */
 static inline void softmax_simd(float *x, size_t n) {
     const size_t whole = n / VEC_LANES * VEC_LANES;
@@ -45,7 +19,7 @@ static inline void softmax_simd(float *x, size_t n) {
     }
     vec *last = &group[whole / VEC_LANES % VEC_GROUP];
     *last = vec_max(vec_load_part_else(x + whole, n - whole, -INFINITY), *last);
-    const vec greatest = vec_set(lanes_max(group));
+    const vec greatest = vec_set(vec_lanes_max(group));
 
     for (size_t g = 0; g < VEC_GROUP; g++) {
         group[g] = vec_set(0.0f);
@@ -61,7 +35,7 @@ static inline void softmax_simd(float *x, size_t n) {
         vec_store_part(x + whole, e, n - whole);
         *last = vec_add(*last, vec_load_part(x + whole, n - whole));
     }
-    const vec scale = vec_set(1.0f / lanes_sum(group));
+    const vec scale = vec_set(1.0f / vec_lanes_sum(group));
     for (size_t i = 0; i < whole; i += VEC_LANES) {
         vec_store(x + i, vec_mul(vec_load(x + i), scale));
     }

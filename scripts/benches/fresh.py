@@ -114,7 +114,7 @@ def remove(path):
 def conversions(args, table, files):
     target = os.path.join(args.work, "converted")
     found, memory = {}, {}
-    for _ in range(min(3, args.rounds)):
+    for _ in range(min(2, args.rounds)):
         for model in MODELS:
             for dtype in ("int8", "int8-g64"):
                 command = [files.tool("pml-convert"), os.path.join(args.work, model), "-o", target, "--dtype", dtype, "--force", "-q"]

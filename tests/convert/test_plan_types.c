@@ -141,6 +141,21 @@ static void token_tables_of_gpt2_are_in_8_bits(void) {
     }
 }
 
-PML_TESTS("convert/plan_types", PML_TEST(token_tables_of_gpt2_are_in_8_bits),
+/* An embedding, which cannot be BF16, is F32 where 8 bits lose too much. */
+static void embeddings_fall_back_to_f32(void) {
+    const char *source = test_copy_case("bert/sentence-transformer", "fallback");
+    if (source == NULL) {
+        return;
+    }
+    const char *path = test_converted(source, "fallback.pml", "--dtype int8 --max-error 0.0025");
+    pml_file *file = NULL;
+    const pml_file_tensor *tokens = tensor_of(path, &file, "embedding.token.weight");
+    CU_ASSERT_TRUE(tokens != NULL && tokens->dtype == PML_DTYPE_F32 && tokens->layout == PML_LAYOUT_ROW);
+    CU_ASSERT_EQUAL(pml_file_tensor_find(file, "encoder.layer.0.attention.v.weight")->dtype, PML_DTYPE_BF16);
+    pml_file_close(file);
+    TEST_EXITS(0, "0 differences", "verify '%s' --source '%s'", path, source);
+}
+
+PML_TESTS("convert/plan_types", PML_TEST(embeddings_fall_back_to_f32), PML_TEST(token_tables_of_gpt2_are_in_8_bits),
           PML_TEST(families_name_what_stays_in_groups), PML_TEST(every_form_is_written_verified_and_compared),
           PML_TEST(rules_choose_single_weights), PML_TEST(errors_have_a_bound))

@@ -62,13 +62,7 @@ static const pml_config_rule official[] = {
 
 static const pml_config_rule library[] = {
     PML_FIXED("kind", "dlinear"),
-    {.key = "head",
-     .source = "task_name",
-     .words =
-         "long_term_forecast=prediction|short_term_forecast=prediction|imputation=reconstruction|anomaly_detection="
-         "reconstruction|classification=classification",
-     .must_ask = true,
-     .from_tensors = true},
+    {.key = "head", .source = "task_name", .words = PML_TASK_WORDS, .must_ask = true, .from_tensors = true},
     PML_ASKED("context_length", "seq_len"),
     {.key = "prediction_length",
      .source = "pred_len",

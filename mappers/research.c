@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/alloc.h"
+
 /* ---- detection ---- */
 /* The best fit of a dialect among the sets of witnesses. */
 static pml_status measure(const pml_research *family, const pml_map_source *source, const pml_mapper *mapper,
@@ -13,6 +15,7 @@ static pml_status measure(const pml_research *family, const pml_map_source *sour
         pml_fit fit;
         as.witnesses = *set;
         PML_TRY(pml_fit_measure(source, &as, dialect, &fit, error));
+        fit.score = fit.absent != NULL && strcmp(fit.absent, (*set)[0]) == 0 ? 0 : fit.score;
         *best = set == family->witnesses || fit.score > best->score ? fit : *best;
     }
 done:
@@ -68,6 +71,25 @@ const char *pml_research_choice(const pml_config_reader *reader, const char *key
 bool pml_research_holds(const pml_config_reader *reader, const char *expression) {
     int64_t value = 0;
     return pml_schema_eval(reader->schema, reader->config, expression, -1, &value, NULL) == PML_OK && value != 0;
+}
+
+pml_status pml_research_derive_flag(pml_config_reader *reader, const pml_config_rule *rule, const char *if_true,
+                                    const char *if_false, char **text, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_config_rule own = {.key = rule->key};
+    const pml_config_rule flag = {.key = rule->source, .source = rule->source, .is_number = true};
+    char *value = NULL;
+    PML_TRY(pml_config_get(reader, &own, PML_CONFIG_CHOICE, text, error));
+    if (*text == NULL) {
+        PML_TRY(pml_config_get(reader, &flag, PML_CONFIG_BOOL, &value, error));
+    }
+    if (value != NULL) {
+        const char *word = strcmp(value, "true") == 0 ? if_true : if_false;
+        PML_TRY(pml_string_copy(word, strlen(word), text, error));
+    }
+done:
+    pml_free(value);
+    return status;
 }
 
 pml_status pml_research_config(const pml_research *family, const pml_map_source *source, pml_detection *detection,

@@ -13,10 +13,11 @@
 #define PML_TSL "tsl" /* thuml/Time-Series-Library */
 
 typedef struct pml_research {
-    const char *const *models;           /* its names in the names of runs, NULL-terminated */
-    const char *const *class_names;      /* neuralforecast's, NULL-terminated; NULL: it has no such model */
-    const char *const *const *witnesses; /* sets of them, of which one must be whole; NULL-terminated */
-    const char *const *other_keys;       /* further keys that --set may name; NULL: none */
+    const char *const *models;      /* its names in the names of runs, NULL-terminated */
+    const char *const *class_names; /* neuralforecast's, NULL-terminated; NULL: it has no such model */
+    /* Sets of them, of which one must be whole; NULL-terminated. Without the first of a set its names prove nothing. */
+    const char *const *const *witnesses;
+    const char *const *other_keys; /* further keys that --set may name; NULL: none */
     /* What the tensors say, each key a fixed number of times. */
     void (*examine)(const pml_facts *facts, const char *dialect, pml_evidence *said);
     /* Optional: after the keys are read, before they are checked together. */
@@ -37,6 +38,15 @@ const char *pml_research_choice(const pml_config_reader *reader, const char *key
 /* Whether an expression over the configuration holds; false where it cannot be told. */
 bool pml_research_holds(const pml_config_reader *reader, const char *expression);
 
+/* For `derive` of a CHOICE key whose argument is a flag, written true or 1: one of two words. The key itself may be
+ * set, too. */
+pml_status pml_research_derive_flag(pml_config_reader *reader, const pml_config_rule *rule, const char *if_true,
+                                    const char *if_false, char **text, pml_error *error) PML_WARN_UNUSED;
+
+/* Words of Time-Series-Library's task_name for a key `head`. */
+#define PML_TASK_WORDS                                                                                                 \
+    "long_term_forecast=prediction|short_term_forecast=prediction|imputation=reconstruction|anomaly_detection="        \
+    "reconstruction|classification=classification"
 /* Words of a `freq` argument for the key frequency. */
 #define PML_FREQUENCY_WORDS                                                                                            \
     "h=h|H=h|s=s|S=s|t=t|T=t|min=t|5min=t|10min=t|15min=t|30min=t|d=d|D=d|b=b|B=b|w=w|W=w|m=m|M=m|ME=m|q=q|Q=q|QE=q|"  \

@@ -115,8 +115,14 @@ pml_add_parity(dlinear
     nlinear-individual
     shared
     tsl-shared)
+pml_add_parity(itransformer
+    official-marks
+    official-nomarks
+    official-nonorm
+    tsl)
 pml_add_parity(ett
     dlinear-etth1-96
+    itransformer-etth1-96
     patchtst-hf-cd-etth1-96
     patchtst-hf-etth1-96
     patchtst-official-etth1-96)
@@ -135,6 +141,7 @@ foreach(container
         autoformer/official-timef/checkpoint.pth
         dlinear/shared/checkpoint.pth
         ett/dlinear-etth1-96/checkpoint.pth
+        ett/itransformer-etth1-96/checkpoint.pth
         ett/patchtst-official-etth1-96/checkpoint.pth
         patchtst/off-42like/checkpoint.pth
         patchtst/off-42like/checkpoint-legacy.pth

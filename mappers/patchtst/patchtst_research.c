@@ -6,11 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mappers/evidence.h"
-#include "mappers/neuralforecast.h"
 #include "mappers/patchtst/patchtst_arguments.h"
 #include "mappers/patchtst/patchtst_config.h"
-#include "mappers/setting.h"
+#include "mappers/research.h"
 #include "runtime/base/alloc.h"
 
 #define MAX_RULES 48u
@@ -129,21 +127,7 @@ static void examine_head(const pml_facts *facts, const char *dialect, evidence *
 /* ---- arguments that take more than a word ---- */
 pml_status pml_patchtst_derive_scaling(pml_config_reader *r, const pml_config_rule *rule, char **text,
                                        pml_error *error) {
-    pml_status status = PML_OK;
-    static const pml_config_rule canonical = {.key = "scaling", .words = "std=std|none=none"};
-    const pml_config_rule flag = {.key = rule->source, .source = rule->source, .is_number = true};
-    char *value = NULL;
-    PML_TRY(pml_config_get(r, &canonical, PML_CONFIG_CHOICE, text, error));
-    if (*text == NULL) {
-        PML_TRY(pml_config_get(r, &flag, PML_CONFIG_BOOL, &value, error));
-    }
-    if (value != NULL) {
-        const char *scaling = strcmp(value, "true") == 0 ? "std" : "none";
-        PML_TRY(pml_string_copy(scaling, strlen(scaling), text, error));
-    }
-done:
-    pml_free(value);
-    return status;
+    return pml_research_derive_flag(r, rule, "std", "none", text, error);
 }
 
 /* A flag that says nothing where windows are not scaled. As long as scaling is still to be asked for, it may. */

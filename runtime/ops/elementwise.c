@@ -4,6 +4,7 @@
 #include "runtime/ops/op.h"
 
 static const pml_op op_affine = {.name = "affine"};
+static const pml_op op_activate = {.name = "activate"};
 static const pml_op op_squareplus = {.name = "squareplus"};
 
 pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double factor, double shift, pml_tensor *y,
@@ -18,6 +19,20 @@ pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double facto
     }
     /* The shift has no influence on a gradient, so that one number is enough. */
     PML_TRY(pml_tape_record(context->tape, &op_affine, &(pml_op_attributes){.real = factor},
+                            (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_activate(pml_context *context, const pml_tensor *x, pml_activation activation, pml_tensor *y,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    PML_OP_REQUIRE(pml_op_is(x, PML_DTYPE_F32), "activate: x must be F32");
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
+    memcpy(pml_tensor_f32(y), pml_tensor_f32_const(x), pml_tensor_count(x) * sizeof(float));
+    context->kernels.activate_f32(activation, pml_tensor_f32(y), pml_tensor_count(x));
+    PML_TRY(pml_tape_record(context->tape, &op_activate, &(pml_op_attributes){.integer = {(int64_t)activation}},
                             (const pml_tensor *const[]){x}, 1, y, error));
 
 done:

@@ -103,6 +103,10 @@ pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tenso
 pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first, size_t count, pml_tensor *y,
                         pml_error *error) PML_WARN_UNUSED;
 
+/* y [..., m + k, n] = a [..., m, n], then b [..., k, n] along axis rank-2. */
+pml_status pml_op_append(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                         pml_error *error) PML_WARN_UNUSED;
+
 /* y [..., n, m, rest...] = x [..., m, n, rest...] with axes `axis` and axis+1 exchanged; at least one axis follows
  * them. Attributes: integer[0] = axis. */
 pml_status pml_op_swap_axes(pml_context *context, const pml_tensor *x, unsigned axis, pml_tensor *y,
@@ -119,6 +123,10 @@ pml_status pml_op_unscale_columns(pml_context *context, const pml_tensor *x, con
 /* y = x * factor + shift, in double, rounded once. Attributes: real = factor. */
 pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double factor, double shift, pml_tensor *y,
                          pml_error *error) PML_WARN_UNUSED;
+
+/* y = activation(x). Attributes: integer[0] = activation. */
+pml_status pml_op_activate(pml_context *context, const pml_tensor *x, pml_activation activation, pml_tensor *y,
+                           pml_error *error) PML_WARN_UNUSED;
 
 /* y = max(shift + (x + sqrt(x^2 + 4)) / 2, least), in double: keeps distribution arguments positive. Attributes:
  * real = least. */

@@ -3,6 +3,7 @@
 
 static const pml_op op_transpose = {.name = "transpose"};
 static const pml_op op_slice = {.name = "slice"};
+static const pml_op op_append = {.name = "append"};
 
 #define TILE 16u
 
@@ -51,6 +52,34 @@ pml_status pml_op_slice(pml_context *context, const pml_tensor *x, size_t first,
     }
     PML_TRY(pml_tape_record(context->tape, &op_slice, &(pml_op_attributes){.integer = {(int64_t)first, (int64_t)count}},
                             (const pml_tensor *const[]){x}, 1, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_op_append(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
+                         pml_error *error) {
+    pml_status status = PML_OK;
+    bool fits = pml_op_is(a, PML_DTYPE_F32) && pml_op_is(b, PML_DTYPE_F32) && a->rank >= 2 && b->rank == a->rank;
+    for (unsigned axis = 0; fits && axis < a->rank; axis++) {
+        fits = axis == a->rank - 2 || a->shape[axis] == b->shape[axis];
+    }
+    PML_OP_REQUIRE(fits, "append: a and b must be F32 and differ in axis rank-2 alone");
+    const size_t m = a->shape[a->rank - 2], k = b->shape[a->rank - 2], n = a->shape[a->rank - 1];
+    size_t shape[PML_MAX_RANK], n_matrices = 1;
+    memcpy(shape, a->shape, sizeof shape);
+    PML_OP_REQUIRE(k <= SIZE_MAX - m, "append: %zu and %zu rows are too many", m, k);
+    shape[a->rank - 2] = m + k;
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, a->rank, y, error));
+    for (unsigned axis = 0; axis + 2 < a->rank; axis++) {
+        n_matrices *= a->shape[axis];
+    }
+    for (size_t i = 0; i < n_matrices && n > 0; i++) {
+        float *to = pml_tensor_f32(y) + i * (m + k) * n;
+        memcpy(to, pml_tensor_f32_const(a) + i * m * n, m * n * sizeof *to);
+        memcpy(to + m * n, pml_tensor_f32_const(b) + i * k * n, k * n * sizeof *to);
+    }
+    PML_TRY(pml_tape_record(context->tape, &op_append, NULL, (const pml_tensor *const[]){a, b}, 2, y, error));
 
 done:
     return status;

@@ -26,4 +26,18 @@ static void squareplus_stays_positive_far_out(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/elementwise", PML_TEST(affine_rounds_once), PML_TEST(squareplus_stays_positive_far_out))
+static void activations_leave_their_operand(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(3, 7)), y;
+    const float first = pml_tensor_f32(&x)[0];
+    PML_ASSERT_OK(pml_op_activate(&context, &x, PML_ACTIVATION_GELU, &y, &error), &error);
+    for (size_t i = 0; i < 21; i++) {
+        const double value = (double)pml_tensor_f32(&x)[i];
+        CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], 0.5 * value * (1 + erf(value / sqrt(2))), 1e-6));
+    }
+    CU_ASSERT_EQUAL(pml_tensor_f32(&x)[0], first);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/elementwise", PML_TEST(affine_rounds_once), PML_TEST(squareplus_stays_positive_far_out),
+          PML_TEST(activations_leave_their_operand))

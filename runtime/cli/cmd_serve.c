@@ -154,7 +154,6 @@ static void on_served(void *user, const pml_served *s) {
     const serve_options *o = user;
     if (o->common.json) {
         log_served_json(s);
-        return;
     }
     pml_log(PML_LOG_INFO, "%s %s %s %u %.1f ms, waited %.1f ms, %llu texts, %llu tokens read, %llu generated", s->id,
             s->method, s->route, s->http_status, s->seconds * 1e3, s->wait_seconds * 1e3, (unsigned long long)s->texts,

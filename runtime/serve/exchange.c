@@ -371,7 +371,8 @@ static void check_head(exchange *x, const char *path, const char *method) {
     }
 }
 
-/* A body that is larger than is read at all is refused at once; its connection ends then. */
+/* A body that is larger than is read at all is refused at once, and so is one that its client asks about before sending
+ * it; the connection ends then. */
 static enum MHD_Result take_head(exchange *x, const char *path, const char *method) {
     const char *length = header_of(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
     const unsigned long long size_bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
@@ -380,7 +381,8 @@ static enum MHD_Result take_head(exchange *x, const char *path, const char *meth
     if (size_bytes > x->server->settings.max_body_bytes) {
         set_fault(x, 413, INVALID, NULL, "body_too_large", "the body of the request is too large");
     }
-    return size_bytes > MOST_UNREAD_BYTES ? send_fault(x) : MHD_YES;
+    const bool asks = x->fault.http_status != 0 && header_of(x, MHD_HTTP_HEADER_EXPECT) != NULL;
+    return asks || size_bytes > MOST_UNREAD_BYTES ? send_fault(x) : MHD_YES;
 }
 
 static enum MHD_Result take_body(exchange *x, const char *bytes, size_t n_bytes) {

@@ -56,23 +56,6 @@ static pml_job *pop(pml_job_queue *queue) {
     return job;
 }
 
-pml_status pml_job_queue_put(pml_job_queue *queue, pml_job *job, pml_error *error) {
-    pml_status status = PML_OK;
-    (void)pthread_mutex_lock(&queue->lock);
-    if (queue->is_closed) {
-        PML_TRY(PML_FAIL(error, PML_E_INTERRUPTED, "the server ends"));
-    }
-    if (queue->count >= queue->limits.jobs) {
-        PML_TRY(PML_FAIL(error, PML_E_BUSY, "%zu requests wait already", queue->count));
-    }
-    pml_job_hold(job);
-    push(queue, job);
-    (void)pthread_cond_signal(&queue->changed);
-done:
-    (void)pthread_mutex_unlock(&queue->lock);
-    return status;
-}
-
 /* Ends a job that nobody wants, or that the end of the server overtakes. */
 static bool is_dropped(const pml_job_queue *queue, pml_job *job) {
     if (queue->drops) {
@@ -84,6 +67,38 @@ static bool is_dropped(const pml_job_queue *queue, pml_job *job) {
         return true;
     }
     return false;
+}
+
+/* Ends what waits for nobody, so that it takes no room from others. */
+static void sweep(pml_job_queue *queue) {
+    for (size_t left = queue->count; left > 0; left--) {
+        pml_job *job = pop(queue);
+        if (is_dropped(queue, job)) {
+            pml_job_release(job);
+        } else {
+            push(queue, job);
+        }
+    }
+}
+
+pml_status pml_job_queue_put(pml_job_queue *queue, pml_job *job, pml_error *error) {
+    pml_status status = PML_OK;
+    (void)pthread_mutex_lock(&queue->lock);
+    if (queue->is_closed) {
+        PML_TRY(PML_FAIL(error, PML_E_INTERRUPTED, "the server ends"));
+    }
+    if (queue->count >= queue->limits.jobs) {
+        sweep(queue);
+    }
+    if (queue->count >= queue->limits.jobs) {
+        PML_TRY(PML_FAIL(error, PML_E_BUSY, "%zu requests wait already", queue->count));
+    }
+    pml_job_hold(job);
+    push(queue, job);
+    (void)pthread_cond_signal(&queue->changed);
+done:
+    (void)pthread_mutex_unlock(&queue->lock);
+    return status;
 }
 
 /* Moves as many texts of the job as fit into the batch; *is_left: there are more. False when none fitted. */

@@ -27,7 +27,8 @@ pml_status pml_job_queue_create(const pml_job_limits *limits, pml_job_queue **qu
 /* Releases what still waits. NULL is allowed. */
 void pml_job_queue_destroy(pml_job_queue *queue);
 
-/* On success the queue holds the job, too. Errors: BUSY (full), INTERRUPTED (closed), MEMORY. */
+/* On success the queue holds the job, too. Where there is no room, jobs that nobody wants end first. Errors: BUSY
+ * (full), INTERRUPTED (closed). */
 pml_status pml_job_queue_put(pml_job_queue *queue, pml_job *job, pml_error *error) PML_WARN_UNUSED;
 /* Waits for jobs and moves some into *batch, which was released. False once the queue is closed and empty. Jobs that
  * nobody wants end here. Errors leave their job failed and are not reported otherwise. */

@@ -156,6 +156,7 @@ pml_status pml_server_create(const pml_server_settings *settings, pml_serve_mode
     *server = NULL;
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->settings = *s;
+    made->quiet_fd = -1;
     made->model = model;
     made->started = (uint64_t)time(NULL);
     (void)pthread_mutex_init(&made->lock, NULL);
@@ -186,7 +187,8 @@ int pml_server_done_fd(const pml_server *server) {
 void pml_server_close(pml_server *server) {
     const MHD_socket fd = MHD_quiesce_daemon(server->daemon);
     if (fd != MHD_INVALID_SOCKET) {
-        (void)close(fd);
+        server->quiet_fd = fd; /* its number may still be in use by the other thread: it is closed at the end */
+        (void)shutdown(fd, SHUT_RDWR);
     }
     pml_job_queue_close(server->queue, false);
     (void)pthread_mutex_lock(&server->lock);
@@ -210,6 +212,9 @@ void pml_server_destroy(pml_server *server) {
     }
     if (server->daemon != NULL) {
         MHD_stop_daemon(server->daemon);
+    }
+    if (server->quiet_fd >= 0) {
+        (void)close(server->quiet_fd);
     }
     pml_job_queue_destroy(server->queue);
     pml_connections_destroy(server->connections);

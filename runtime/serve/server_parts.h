@@ -22,6 +22,7 @@ struct pml_server {
     bool has_worker;
     uint16_t port;
     int done_fd;
+    int quiet_fd;     /* the listening socket, once it takes no more connections; otherwise -1 */
     uint64_t started; /* seconds since 1970 */
 
     pthread_mutex_t lock;

@@ -45,7 +45,6 @@ static pml_status take(void *user, const char *text, size_t size_bytes, pml_erro
                                   (double)(pml_serve_now_ns() - c->job->queued_ns) * 1e-9);
     }
     if (pml_job_queue_drops(c->worker->queue)) {
-        pml_job_finish(c->job, PML_JOB_CLOSING, PML_E_INTERRUPTED, NULL);
         PML_TRY(PML_FAIL(error, PML_E_INTERRUPTED, "the server ends"));
     }
     if (c->choices == NULL) {
@@ -187,12 +186,11 @@ void pml_worker_complete(const pml_worker *worker, pml_job *job) {
     completing c = {.worker = worker, .job = job};
     pml_error error = {0};
     const pml_status status = run_all(&c, &error);
+    pml_job_end end = status == PML_OK ? PML_JOB_DONE : PML_JOB_FAILED;
     if (status == PML_E_INTERRUPTED) {
         pml_serve_metrics_count(worker->metrics, PML_COUNTER_CANCELLED, 1);
+        end = pml_job_queue_drops(worker->queue) ? PML_JOB_CLOSING : PML_JOB_LATE;
     }
-    pml_job_finish(job,
-                   status == PML_OK              ? PML_JOB_DONE
-                   : status == PML_E_INTERRUPTED ? PML_JOB_LATE
-                                                 : PML_JOB_FAILED,
-                   status, &error);
+    /* The last that the worker does with it: from its end on the job is its owner's. */
+    pml_job_finish(job, end, status, &error);
 }

@@ -2,21 +2,28 @@
 #ifndef PML_TESTS_RUNTIME_SERVE_SERVE_MODELS_H
 #define PML_TESTS_RUNTIME_SERVE_SERVE_MODELS_H
 
+#include <unistd.h>
+
 #include "runtime/file/reader.h"
 #include "tests/runtime/models/gpt2_file.h"
 #include "tests/runtime/text/byte_level_fixture.h"
 
-/* A small model of sentences, converted from a reference case of this repository. */
-static inline const char *serve_sentences(void) {
-    static const char *path;
-    if (path == NULL) {
-        const char *golden = pml_test_golden("bert/sentence-transformer");
-        CU_ASSERT_PTR_NOT_NULL_FATAL(golden);
-        path = pml_test_path("%s/sentences.pml", pml_test_temporary_dir());
-        CU_ASSERT_EQUAL_FATAL(
-            pml_test_command(NULL, "'%s/pml-convert' '%s' -o '%s' -q", pml_test_binary_dir(), golden, path), 0);
+/* A small model of sentences, converted from a reference case of this repository, its weights stored as `dtype`. */
+static inline const char *serve_sentences_as(const char *dtype) {
+    const char *golden = pml_test_golden("bert/sentence-transformer");
+    const char *path = pml_test_path("%s/%s/sentences.pml", pml_test_temporary_dir(), dtype);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(golden);
+    if (access(path, F_OK) != 0) {
+        CU_ASSERT_EQUAL_FATAL(pml_test_command(NULL, "mkdir -p '%s/%s' && '%s/pml-convert' '%s' -o '%s' -q --dtype %s",
+                                               pml_test_temporary_dir(), dtype, pml_test_binary_dir(), golden, path,
+                                               dtype),
+                              0);
     }
     return path;
+}
+
+static inline const char *serve_sentences(void) {
+    return serve_sentences_as("f32");
 }
 
 /* A language model of random weights over bytes. */

@@ -131,6 +131,32 @@ static void unwanted_jobs_end(void) {
     pml_job_release(last);
 }
 
+/* A queue that is full of jobs of clients that went away takes others in. */
+static void unwanted_jobs_make_room(void) {
+    pml_job_queue *queue = make_queue(3, 4, 100);
+    pml_job *jobs[5];
+    pml_error error;
+    for (size_t i = 0; i < 5; i++) {
+        jobs[i] = make(PML_JOB_EMBED, 1, 1);
+    }
+    put(queue, jobs[0]);
+    put(queue, jobs[1]);
+    put(queue, jobs[2]);
+    pml_job_cancel(jobs[1]);
+    put(queue, jobs[3]);
+    CU_ASSERT_EQUAL(jobs[1]->end, PML_JOB_LATE);
+    PML_ASSERT_FAILS(pml_job_queue_put(queue, jobs[4], &error), PML_E_BUSY, &error, "3 requests wait");
+    pml_job_batch batch = {0};
+    CU_ASSERT_TRUE(pml_job_queue_take(queue, &batch));
+    CU_ASSERT_TRUE(has_slice(&batch, 0, jobs[0], 0, 1) && has_slice(&batch, 1, jobs[2], 0, 1) &&
+                   has_slice(&batch, 2, jobs[3], 0, 1));
+    pml_job_batch_deinit(&batch);
+    pml_job_queue_destroy(queue);
+    for (size_t i = 0; i < 5; i++) {
+        pml_job_release(jobs[i]);
+    }
+}
+
 static void only_the_first_end_counts(void) {
     pml_job *job = make(PML_JOB_EMBED, 1, 1);
     pml_error error = {.message = "cause"};
@@ -259,5 +285,5 @@ static void every_client_gets_its_answer(void) {
 }
 
 PML_TESTS("runtime/serve/job_queue", PML_TEST(is_bounded), PML_TEST(batches_fill), PML_TEST(completions_run_alone),
-          PML_TEST(unwanted_jobs_end), PML_TEST(only_the_first_end_counts), PML_TEST(unread_streams_end),
-          PML_TEST(every_client_gets_its_answer))
+          PML_TEST(unwanted_jobs_end), PML_TEST(unwanted_jobs_make_room), PML_TEST(only_the_first_end_counts),
+          PML_TEST(unread_streams_end), PML_TEST(every_client_gets_its_answer))

@@ -83,12 +83,12 @@ static const char *vector_of(const served_process *s, const char *before, const 
     return vector;
 }
 
-static void companions_change_nothing(void) {
-    const served_process s = serve_start(serve_sentences(), "--batch-texts=5");
+static void check_companions(const char *file) {
+    const served_process s = serve_start(file, "--batch-texts=5");
     const char *alone = vector_of(&s, "", "\"a cat\"", "");
     CU_ASSERT_STRING_EQUAL(vector_of(&s, "", "\"a cat\"", ",\"the wolf also shall dwell\""), alone);
     CU_ASSERT_STRING_EQUAL(vector_of(&s, "\"b\",\"c d e f g\",\"h i\",", "\"a cat\"", ",\"x\",\"y z\",\"w\""), alone);
-    const char *ids = run_output(pml_test_path("tokenize '%s' --ids 'a cat'", serve_sentences()));
+    const char *ids = run_output(pml_test_path("tokenize '%s' --ids 'a cat'", file));
     char *list = strdup(ids);
     for (char *c = list; *c != '\0'; c++) {
         *c = *c == ' ' ? ',' : *c == '\n' ? ' ' : *c;
@@ -118,6 +118,13 @@ static void companions_change_nothing(void) {
         (void)close(fds[i]);
     }
     serve_stop(&s);
+}
+
+static void companions_change_nothing(void) {
+    static const char *const dtypes[] = {"f32", "bf16", "int8", "int8-g32"};
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        check_companions(serve_sentences_as(dtypes[i]));
+    }
 }
 
 static void refuses_what_it_cannot_do(void) {

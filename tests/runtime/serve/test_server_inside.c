@@ -120,6 +120,11 @@ static void says_when_it_is_done(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "data: [DONE]"));
     free(text);
     (void)close(fd);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(i.client.port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL(connect(late, (const struct sockaddr *)(const void *)&address, sizeof address), -1);
+    (void)close(late);
     struct pollfd one = {.fd = pml_server_done_fd(i.server), .events = POLLIN};
     CU_ASSERT_EQUAL(poll(&one, 1, 60000), 1);
     close_inside(&i);

@@ -141,6 +141,13 @@ static void chunked_bodies_are_read(void) {
     CU_ASSERT_TRUE(serve_send(fd, "0\r\n\r\n", 5));
     SERVE_EXPECT(serve_read(fd), 413, "body_too_large");
     (void)close(fd);
+    /* One that its client asks about first. */
+    static const char asks[] =
+        "POST /v1/embeddings HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" SERVE_JSON "Content-Length: 101\r\n\r\n";
+    fd = serve_connect(&s);
+    CU_ASSERT_TRUE(serve_send(fd, asks, sizeof asks - 1));
+    SERVE_EXPECT(serve_read(fd), 413, "body_too_large");
+    (void)close(fd);
     /* One that is larger than anybody waits for. */
     SERVE_EXPECT(serve_ask_bytes(&s, "POST", "/v1/embeddings", SERVE_JSON "Content-Length: 99999999999\r\n", NULL, 0),
                  413, "body_too_large");

@@ -194,7 +194,7 @@ static void a_shared_encoder_is_no_family(void) {
         (void)synthetic_add(&s, pml_test_path("%s.weight", name), i < 6 ? 2 : 1, 4, 4);
         (void)synthetic_add(&s, pml_test_path("%s.bias", name), 1, 4, 0);
     }
-    (void)synthetic_add(&s, "enc_embedding.value_embedding.tokenConv.weight", 2, 4, 4);
+    (void)synthetic_add(&s, "enc_embedding.patch_embedding.weight", 2, 4, 4);
     synthetic_expect(&s, NULL, PML_E_UNSUPPORTED, "the tensors are not those of");
     synthetic_expect(&s, "{\"model\":\"PatchTST\"}", PML_E_CONFIG, "do not fit family patchtst");
 }

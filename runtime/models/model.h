@@ -121,7 +121,7 @@ bool pml_model_has_weight(const pml_model *model, const char *name);
 /* ---- for `plan` --------------------------------------------------------------------------------------------- */
 /* Samples per forward of a batch where one takes `one_bytes`: as many as stay within the second-level cache of current
  * CPUs, in blocks of nearly equal size, at least 1. */
-size_t pml_model_block(size_t batch, size_t one_bytes);
+size_t pml_model_block(const pml_model *model, size_t batch, size_t one_bytes);
 
 /* ---- for `begin` and `forward` ------------------------------------------------------------------------------ */
 /* The tensor of that port; NULL for an absent optional input and for a port that the configured model does not have. */

@@ -15,8 +15,8 @@ struct pml_model {
     size_t n_inputs, n_outputs;
     pml_model_port inputs[PML_MODEL_MAX_PORTS], outputs[PML_MODEL_MAX_PORTS];
 
-    size_t n_tokens;                      /* of the present run */
-    size_t planned_batch, planned_tokens; /* that `plan` is for; batch 0: none */
+    size_t n_tokens;                                       /* of the present run */
+    size_t planned_batch, planned_tokens, planned_threads; /* that `plan` is for; batch 0: none */
     pml_model_plan plan;
 
     /* Of the last run. Data pointers are NULL unless it succeeded, and for an optional output that is not finite. */

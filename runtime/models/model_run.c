@@ -147,8 +147,11 @@ static void output_shape(const pml_model *model, const pml_model_port *port, siz
 /* Room for the workspace, for `begin` and for all outputs of `batch` samples. */
 static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *error) {
     pml_status status = PML_OK;
-    if (model->planned_batch != batch || model->planned_tokens != model->n_tokens) {
+    const size_t n_threads = pml_context_threads(&model->context);
+    if (model->planned_batch != batch || model->planned_tokens != model->n_tokens ||
+        model->planned_threads != n_threads) {
         model->planned_batch = 0;
+        model->planned_threads = n_threads;
         PML_TRY(model->family->plan(model, batch, &model->plan, error));
         model->planned_batch = batch;
         model->planned_tokens = model->n_tokens;
@@ -272,8 +275,8 @@ pml_status pml_model_point_forecast(const pml_model *model, const pml_array **fo
 /* ---- what families see of a plan and a step ---- */
 #define BLOCK_BYTES 1048576u
 
-size_t pml_model_block(size_t batch, size_t one_bytes) {
-    size_t block = BLOCK_BYTES / (one_bytes == 0 ? 1 : one_bytes);
+size_t pml_model_block(const pml_model *model, size_t batch, size_t one_bytes) {
+    size_t block = BLOCK_BYTES * model->planned_threads / (one_bytes == 0 ? 1 : one_bytes);
     block = block < 1 ? 1 : block > batch ? batch : block;
     const size_t n_blocks = batch / block + (batch % block != 0);
     return batch / n_blocks + (batch % n_blocks != 0);

@@ -21,7 +21,7 @@ static size_t forward_bytes(const patchtst *net, size_t n_samples) {
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
     (void)error;
     const patchtst *net = pml_model_data(model);
-    result->block = pml_model_block(batch, forward_bytes(net, 1));
+    result->block = pml_model_block(model, batch, forward_bytes(net, 1));
     result->workspace_bytes = forward_bytes(net, result->block);
     /* Statistics of the batch, or of both parts of every block. */
     const size_t n_blocks = batch / result->block + (batch % result->block != 0);

@@ -36,6 +36,7 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
 
     size_t n_threads;      /* that work is split over; 0: not asked for yet (pml_context_threads) */
     pml_thread_pool *pool; /* NULL: none needed yet */
+    double share_cost;     /* of the least share of work; 0: PML_COST_LEAST (runtime/ops/parallel.h). For tests */
     bool batch_wide;       /* what a model chooses by looking at samples is chosen once for all samples of a run */
     struct {               /* what ops did since the caller set it to 0, for benches: matrix products and attention */
         uint64_t products; /* multiplications */

@@ -29,7 +29,7 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
         };
         pml_split_layer_norm(context, &job);
     } else {
-        context->kernels.batch_norm_f32(&(pml_batch_norm){
+        const pml_batch_norm job = {
             .n_rows = n_rows,
             .n_columns = n_columns,
             .x = pml_tensor_f32_const(x),
@@ -39,7 +39,8 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
             .weight = pml_tensor_f32_const(&norm->weight),
             .bias = pml_tensor_f32_const(&norm->bias),
             .eps = norm->eps,
-        });
+        };
+        pml_split_batch_norm(context, &job);
     }
     bool is_batch = norm->kind == PML_NORM_BATCH;
     PML_TRY(

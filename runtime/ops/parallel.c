@@ -3,11 +3,12 @@
 #include <math.h>
 
 size_t pml_context_shares(pml_context *context, double cost) {
-    if (!(cost >= 2 * PML_COST_LEAST)) {
+    const double least = context->share_cost > 0 ? context->share_cost : PML_COST_LEAST;
+    if (!(cost >= 2 * least)) {
         return 1;
     }
     const size_t n_threads = pml_context_threads(context);
-    const double most = cost / PML_COST_LEAST;
+    const double most = cost / least;
     return most < (double)n_threads ? (size_t)most : n_threads;
 }
 

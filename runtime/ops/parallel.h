@@ -13,7 +13,7 @@
 #define PML_COST_DOT(count) ((double)(count) / 256.0)     /* those of bytes */
 #define PML_COST_BYTES(count) ((double)(count) / 16.0)    /* bytes that come from far away, such as weights */
 #define PML_COST_VALUES(count) ((double)(count) / 2.0)    /* values that something is computed for, one by one */
-#define PML_COST_LEAST 8000.0                             /* of a share: handing it over costs about a tenth of that */
+#define PML_COST_LEAST 4000.0 /* of a share: less is sooner done by the caller than handed over */
 
 /* How many shares work of that cost falls into: at most one per thread, and 1 where it is small. */
 size_t pml_context_shares(pml_context *context, double cost);

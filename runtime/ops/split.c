@@ -131,7 +131,7 @@ void pml_split_quantize(pml_context *context, const pml_quantize *job) {
     pml_context_ranges(context, job->m, 1, cost, quantize_rows, &(rows){&context->kernels, job});
 }
 
-static void norm_rows(void *user, size_t begin, size_t end) {
+static void layer_norm_rows(void *user, size_t begin, size_t end) {
     const rows *r = user;
     pml_layer_norm job = *(const pml_layer_norm *)r->job;
     job.n_rows = end - begin;
@@ -142,5 +142,19 @@ static void norm_rows(void *user, size_t begin, size_t end) {
 
 void pml_split_layer_norm(pml_context *context, const pml_layer_norm *job) {
     const double cost = PML_COST_VALUES((double)job->n_rows * (double)job->n_columns);
-    pml_context_ranges(context, job->n_rows, 1, cost, norm_rows, &(rows){&context->kernels, job});
+    pml_context_ranges(context, job->n_rows, 1, cost, layer_norm_rows, &(rows){&context->kernels, job});
+}
+
+static void batch_norm_rows(void *user, size_t begin, size_t end) {
+    const rows *r = user;
+    pml_batch_norm job = *(const pml_batch_norm *)r->job;
+    job.n_rows = end - begin;
+    job.x += begin * job.n_columns;
+    job.y += begin * job.n_columns;
+    r->kernels->batch_norm_f32(&job);
+}
+
+void pml_split_batch_norm(pml_context *context, const pml_batch_norm *job) {
+    const double cost = PML_COST_VALUES((double)job->n_rows * (double)job->n_columns);
+    pml_context_ranges(context, job->n_rows, 1, cost, batch_norm_rows, &(rows){&context->kernels, job});
 }

@@ -10,6 +10,7 @@ void pml_split_matmul_i8(pml_context *context, pml_matmul_i8_fn *matmul, const p
 /* By rows, with the context's kernels. */
 void pml_split_quantize(pml_context *context, const pml_quantize *job);
 void pml_split_layer_norm(pml_context *context, const pml_layer_norm *job);
+void pml_split_batch_norm(pml_context *context, const pml_batch_norm *job);
 
 /* Attention of several sequences with as many heads each. Heads of a sequence differ in where they lie only. */
 typedef struct pml_heads {

@@ -30,7 +30,7 @@ static double pairs_before(const pml_attention *job, size_t t) {
 
 /* In nanoseconds: products, softmax, and packing. */
 static double head_cost(const pml_attention *job) {
-    const double each = PML_COST_MULTIPLY(2 * job->depth) + 0.5;
+    const double each = 2 * PML_COST_MULTIPLY(2 * job->depth) + 1;
     const double packing = job->k_panels != NULL ? 0 : PML_COST_VALUES(job->n_keys * job->depth) / 4;
     return (double)job->n_queries + pairs_before(job, job->n_queries) * each + packing;
 }

@@ -73,6 +73,8 @@ static void small_work_stays_in_one_piece(void) {
     CU_ASSERT_EQUAL(pml_context_shares(&context, 3.1 * PML_COST_LEAST), 3);
     CU_ASSERT_EQUAL(pml_context_shares(&context, 1e30), 4);
     CU_ASSERT_EQUAL(pml_context_shares(&context, (double)NAN), 1);
+    context.share_cost = 10;
+    CU_ASSERT_EQUAL(pml_context_shares(&context, 31), 3);
     CU_ASSERT_PTR_NULL(context.pool);
     end_test();
 }

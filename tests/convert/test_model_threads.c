@@ -165,7 +165,7 @@ static void gpt2(void) {
 }
 
 static void gpt2_of_random_weights(void) {
-    gpt2_opened opened = gpt2_open(&(gpt2_build){.head = "lm"});
+    gpt2_opened opened = gpt2_open(&(gpt2_build){.head = "language_model"});
     first = malloc(MOST_VALUES * sizeof *first);
     check_runs(opened.model);
     check_session(opened.model);

@@ -204,7 +204,7 @@ done:
 const pml_command pml_cmd_run_evaluate = {
     .name = "evaluate",
     .operands = "[FILE]",
-    .summary = "Mean squared and absolute error over all windows of a part of a CSV series, on standardised values",
+    .summary = "MSE and MAE over all windows of a part of a standardised series",
     .examples = "pml-run evaluate model.pml --csv ETTh1.csv --split ett-hour\n"
                 "pml-run evaluate m.pml --csv s.csv --split 0.7,0.1,0.2 --baseline repeat-last",
     .options = option_table,

@@ -1,10 +1,9 @@
 /* pml-run forecast: the steps after a row of a CSV file, in its own units. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json_writer.h"
-#include "runtime/base/publish.h"
+#include "runtime/cli/publish_text.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
 #include "runtime/models/series_metadata.h"
@@ -36,7 +35,15 @@ static const pml_option option_table[] = {
     PML_MODEL_OPTION_ROWS(forecast_options),
     PML_OPTION_ROWS_END};
 
-static void write_csv(FILE *stream, const pml_series *series, const pml_series_forecast *forecast) {
+typedef struct printed {
+    const pml_series *series;
+    const pml_series_forecast *forecast;
+} printed;
+
+static void write_csv(FILE *stream, const void *user) {
+    const printed *p = user;
+    const pml_series *series = p->series;
+    const pml_series_forecast *forecast = p->forecast;
     char text[PML_STAMP_TEXT_BYTES];
     if (forecast->stamps_us != NULL) {
         pml_csv_write_field(stream, series->date_column);
@@ -91,32 +98,6 @@ static pml_status print_json(const pml_series *series, const pml_series_forecast
     return pml_json_finish(&w, error);
 }
 
-static pml_status publish_csv(const char *path, const pml_series *series, const pml_series_forecast *forecast,
-                              pml_error *error) {
-    pml_status status = PML_OK;
-    pml_publish *publish = NULL;
-    char *text = NULL;
-    size_t size_bytes = 0;
-    FILE *stream = open_memstream(&text, &size_bytes);
-    if (stream == NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "not enough memory for the forecast's text"));
-    }
-    write_csv(stream, series, forecast);
-    bool failed = ferror(stream) != 0;
-    failed = fclose(stream) != 0 || failed;
-    if (failed) {
-        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "not enough memory for the forecast's text"));
-    }
-    PML_TRY(pml_publish_begin(path, size_bytes, true, &publish, error));
-    PML_TRY(pml_publish_write(publish, 0, text, size_bytes, error));
-    status = pml_publish_commit(publish, error);
-    publish = NULL;
-done:
-    pml_publish_abort(publish);
-    free(text); /* open_memstream's own */
-    return status;
-}
-
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     const forecast_options *o = options;
     pml_status status = PML_OK;
@@ -139,15 +120,16 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     const pml_series_forecast_options how = {
         .start_row = o->at.is_set ? o->at.value : series->n_rows, .scaled = o->scaled, .without_marks = o->no_dates};
     PML_TRY(pml_series_forecast_run(loaded.model, series, o->csv, &how, &forecast, error));
+    const printed p = {series, &forecast};
     if (out != NULL) {
-        PML_TRY(publish_csv(out, series, &forecast, error));
+        PML_TRY(pml_cli_publish_text(out, write_csv, &p, error));
     }
     if (o->common.json) {
         PML_TRY(print_json(series, &forecast, error));
     } else if (out != NULL) {
         (void)printf("%s\n", out);
     } else {
-        write_csv(stdout, series, &forecast);
+        write_csv(stdout, &p);
     }
 done:
     pml_series_forecast_deinit(&forecast);

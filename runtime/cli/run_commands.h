@@ -8,6 +8,7 @@
 extern const pml_command pml_cmd_run_info;
 extern const pml_command pml_cmd_run_forecast;
 extern const pml_command pml_cmd_run_evaluate;
+extern const pml_command pml_cmd_run_backtest;
 extern const pml_command pml_cmd_run_embed;
 extern const pml_command pml_cmd_run_fill_mask;
 extern const pml_command pml_cmd_run_classify;

@@ -15,6 +15,7 @@ int main(int argc, char **argv) {
     static const pml_command *const commands[] = {&pml_cmd_run_info,
                                                   &pml_cmd_run_forecast,
                                                   &pml_cmd_run_evaluate,
+                                                  &pml_cmd_run_backtest,
                                                   &pml_cmd_run_embed,
                                                   &pml_cmd_run_fill_mask,
                                                   &pml_cmd_run_classify,

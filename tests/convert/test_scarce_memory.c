@@ -15,13 +15,8 @@ static const pml_command *const convert_commands[] = {
     &pml_cmd_models,  &pml_cmd_formats, &pml_cmd_selftest, NULL,
 };
 static const pml_command *const run_commands[] = {
-    &pml_cmd_run_info,
-    &pml_cmd_run_forecast,
-    &pml_cmd_run_evaluate,
-    &pml_cmd_run_selftest,
-    &pml_cmd_run_bench,
-    &pml_cmd_run_backends,
-    NULL,
+    &pml_cmd_run_info,     &pml_cmd_run_forecast, &pml_cmd_run_evaluate, &pml_cmd_run_backtest,
+    &pml_cmd_run_selftest, &pml_cmd_run_bench,    &pml_cmd_run_backends, NULL,
 };
 
 /* Sanitizers see the same code fail at every third place, in a third of the time. */
@@ -104,9 +99,10 @@ typedef enum leaves { /* what is found in the output folder after a failure */
 
 /* Runs the line for every failing allocation, until there are not that many. `output` (NULL: none) is what it
  * publishes. libcsv asks for less when it does not get what it wants, so a line that reads a series may get over one
- * failure; evaluate does without its line of progress. */
+ * failure; evaluate and backtest do without their line of progress. */
 static void survives(const char *line, const char *output, leaves after) {
-    const bool reads_series = strstr(line, "--csv") != NULL, evaluates = strstr(line, "evaluate") != NULL;
+    const bool reads_series = strstr(line, "--csv") != NULL,
+               evaluates = strstr(line, "evaluate") != NULL || strstr(line, "backtest") != NULL;
     for (int persistently = 0; persistently < 2; persistently++) {
         unsigned long n = 0, n_bad = 0;
         do {
@@ -226,6 +222,7 @@ static void runs(void) {
     survives(pml_test_path("pml-run forecast %s --csv %s -o %s", model, series, out), out, NOTHING);
     survives(pml_test_path("pml-run forecast %s --csv %s --json --verify", model, series), NULL, NOTHING);
     survives(pml_test_path("pml-run evaluate %s --csv %s --split 0.6,0.1,0.3 --json", model, series), NULL, NOTHING);
+    survives(pml_test_path("pml-run backtest %s --csv %s --json", model, series), NULL, NOTHING);
     survives(pml_test_path("pml-run evaluate %s --csv %s --split 0.6,0.1,0.3 --baseline repeat-last", model, series),
              NULL, NOTHING);
     survives(pml_test_path("pml-run selftest %s", model), NULL, NOTHING);

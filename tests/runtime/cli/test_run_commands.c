@@ -112,7 +112,8 @@ static void check_json(const char *text) {
 }
 
 static void help_fits_one_screen(void) {
-    static const char *const commands[] = {"", "info", "forecast", "evaluate", "selftest", "bench", "backends"};
+    static const char *const commands[] = {"",         "info",     "forecast", "evaluate",
+                                           "backtest", "selftest", "bench",    "backends"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         outcome o = expect(0, pml_test_path("%s --help", commands[i]), NULL);
         size_t n_lines = 0;
@@ -133,6 +134,7 @@ static void usage_errors(void) {
         {"info a b", "unexpected operand 'b'"},
         {"forecast x.pml", "forecast needs --csv FILE"},
         {"forecast x.pml --at -3 --csv y", "--at takes a whole number, not '-3'"},
+        {"backtest x.pml", "backtest needs --csv"},
         {"evaluate x.pml --csv y", "evaluate needs --split"},
         {"evaluate x.pml --split ett-hour", "evaluate needs --csv"},
         {"evaluate --csv x --split ett-hour", "missing operand"},

@@ -100,7 +100,7 @@ static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *res
     (void)error;
     const itransformer *net = pml_model_data(model);
     const size_t channels = n_channels(model);
-    result->block = pml_model_block(batch, forward_bytes(net, 1, channels));
+    result->block = pml_model_block(model, batch, forward_bytes(net, 1, channels));
     result->workspace_bytes = forward_bytes(net, result->block, channels);
     result->step_bytes = net->is_scaled ? pml_instance_bytes(batch, channels) : 0;
     return PML_OK;

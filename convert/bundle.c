@@ -211,6 +211,9 @@ pml_status pml_bundle_open(const char *path, const pml_bundle_options *options, 
     pml_source_pair_complex(opened->tensors);
     PML_TRY(load_configuration(opened, options->config_path, error));
     PML_TRY(pml_mapper_files_load(pml_source_folder(opened->tensors), &opened->mapper_files, error));
+    if (options->modes_index_path != NULL) {
+        PML_TRY(pml_mapper_files_add(&opened->mapper_files, "modes-index", options->modes_index_path, error));
+    }
     PML_TRY(describe_origin(opened, path, error));
     opened->map.tensors = opened->tensors;
     opened->map.config_name = opened->config_file.name != NULL ? opened->config_file.name : "config.json";

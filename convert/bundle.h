@@ -16,6 +16,7 @@ typedef struct pml_bundle_options {
     const char *config_path; /* instead of config.json beside the tensors; NULL: that one, if it exists, else what some
                               * family calls it (pml_mapper.config_files), else what the container holds
                               * (pml_mapper.config_attribute) */
+    const char *modes_index_path; /* which frequencies FEDformer's blocks keep; NULL: nothing says so */
 } pml_bundle_options;
 
 typedef struct pml_bundle { /* read-only for callers; pointers are owned by the bundle */

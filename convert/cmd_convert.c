@@ -25,7 +25,7 @@ typedef struct convert_options {
     pml_option_list settings;
     const char *map_path;
     const char *arch;
-    const char *config_path;
+    const char *config_path, *modes_index_path;
     const char *selftest_path;
     const char *calibrate_path;
     bool print_models;
@@ -73,7 +73,8 @@ static pml_status read_options(const convert_options *given, const char *source,
                                                 .n_settings = given->settings.count,
                                                 .arch = given->arch,
                                                 .map_path = given->map_path,
-                                                .config_path = given->config_path},
+                                                .config_path = given->config_path,
+                                                .modes_index_path = given->modes_index_path},
                                      .layout = PML_LAYOUT_PANEL,
                                      .replace = given->force,
                                      .allow_nonfinite = given->allow_nonfinite,
@@ -189,6 +190,8 @@ static const pml_option options[] = {
      offsetof(convert_options, arch)},
     {"config", 0, PML_OPTION_TEXT, "FILE", NULL, "read this file instead of config.json beside the tensors",
      offsetof(convert_options, config_path)},
+    {"modes-index", 0, PML_OPTION_TEXT, "FILE", NULL, "the frequencies that a FEDformer's blocks keep, as JSON",
+     offsetof(convert_options, modes_index_path)},
     {"dry-run", 'n', PML_OPTION_FLAG, NULL, NULL, "print what would be written, and write nothing",
      offsetof(convert_options, dry_run)},
     {"force", 'f', PML_OPTION_FLAG, NULL, NULL, "replace an existing output", offsetof(convert_options, force)},

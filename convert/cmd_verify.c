@@ -16,7 +16,7 @@ typedef struct verify_options {
     pml_common_options common;
     pml_hub_command hub;
     const char *source;
-    const char *config_path;
+    const char *config_path, *modes_index_path;
     const char *map_path;
     const char *key_path;
 } verify_options;
@@ -86,6 +86,7 @@ static pml_status compare_with_source(const pml_file *file, const verify_options
     PML_TRY(pml_progress_create(&given->common, "verify", pml_file_size(file), &progress, error));
     pml_verify_options options = {.source = source,
                                   .config_path = given->config_path,
+                                  .modes_index_path = given->modes_index_path,
                                   .map_path = given->map_path,
                                   .progress = on_progress,
                                   .user = progress};
@@ -157,6 +158,8 @@ static const pml_option options[] = {
      offsetof(verify_options, source)},
     {"config", 0, PML_OPTION_TEXT, "FILE", NULL, "with --source: the config, if the conversion was given --config",
      offsetof(verify_options, config_path)},
+    {"modes-index", 0, PML_OPTION_TEXT, "FILE", NULL, "with --source: the same, of --modes-index",
+     offsetof(verify_options, modes_index_path)},
     {"map", 0, PML_OPTION_TEXT, "FILE", NULL, "with --source: the rules, if the conversion was given --map",
      offsetof(verify_options, map_path)},
     {"key", 0, PML_OPTION_TEXT, "PUBLIC", NULL,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convert/side_file.h"
 #include "formats/file_map.h"
 #include "formats/json_document.h"
 #include "runtime/base/alloc.h"
@@ -71,6 +72,31 @@ pml_status pml_mapper_files_load(const pml_folder *folder, pml_mapper_files *fil
     result = (pml_mapper_files){0};
 done:
     pml_mapper_files_deinit(&result);
+    return status;
+}
+
+pml_status pml_mapper_files_add(pml_mapper_files *files, const char *name, const char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_side_file file = {.path = NULL};
+    pml_mapper_file added = {.name = name};
+    pml_map_side *sides = NULL;
+    size_t capacity = files->count;
+    PML_TRY(pml_side_file_read(path, PML_MAX_CONFIG_BYTES, &file, error));
+    PML_TRY(pml_json_document_parse(file.text, file.size_bytes, path, &added.root, error));
+    (void)snprintf(added.sha256, sizeof added.sha256, "%s", file.sha256);
+    PML_TRY(pml_grow(&files->items, &capacity, files->count + 1, sizeof *files->items, MAX_FILES, "files of mappers",
+                     error));
+    PML_TRY(pml_alloc(files->count + 1, sizeof *sides, &sides, error));
+    files->items[files->count++] = added;
+    added.root = NULL;
+    for (size_t i = 0; i < files->count; i++) {
+        sides[i] = (pml_map_side){files->items[i].name, files->items[i].root};
+    }
+    pml_free(files->sides);
+    files->sides = sides;
+done:
+    cJSON_Delete(added.root);
+    pml_side_file_deinit(&file);
     return status;
 }
 

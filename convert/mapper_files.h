@@ -21,6 +21,9 @@ typedef struct pml_mapper_files { /* zeroed: none; those that exist, in the orde
  * folder of it; symbolic links are followed only where a hub cache has them. Errors: FORMAT (no JSON, too large, a
  * link that leaves the directory), IO, MEMORY. */
 pml_status pml_mapper_files_load(const pml_folder *folder, pml_mapper_files *files, pml_error *error) PML_WARN_UNUSED;
+/* Adds one that the user names: mappers see it as `name` (static), whatever its path. Errors: as above; NOT_FOUND. */
+pml_status pml_mapper_files_add(pml_mapper_files *files, const char *name, const char *path,
+                                pml_error *error) PML_WARN_UNUSED;
 void pml_mapper_files_deinit(pml_mapper_files *files);
 
 #endif

@@ -101,8 +101,9 @@ static pml_status check_sources(const pml_plan *plan, pml_error *error) {
                        plan->bundle->mapper_files.items[i].name);
         PML_TRY(check_not(plan->output, path, error));
     }
-    const char *const named[] = {options->source, plan->bundle->config_file.path, options->bundle.config_path,
-                                 options->bundle.map_path, options->selftest_path};
+    const char *const named[] = {
+        options->source,          plan->bundle->config_file.path,   options->bundle.config_path,
+        options->bundle.map_path, options->bundle.modes_index_path, options->selftest_path};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         if (named[i] != NULL) {
             PML_TRY(check_not(plan->output, named[i], error));

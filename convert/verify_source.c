@@ -373,6 +373,7 @@ pml_status pml_verify_source(const pml_file *file, const pml_verify_options *opt
     PML_TRY(pml_repeat_read(file, &repeat, error));
     repeat.options.source = options->source;
     repeat.options.bundle.config_path = options->config_path;
+    repeat.options.bundle.modes_index_path = options->modes_index_path;
     repeat.options.bundle.map_path = options->map_path;
     repeat.options.writes_nothing = true;
     if (options->export_dialect != NULL) {

@@ -8,6 +8,7 @@
 typedef struct pml_verify_options {
     const char *source;      /* directory or file, as given to the conversion */
     const char *config_path; /* where the conversion was told to read the config, if it was; NULL: beside the tensors */
+    const char *modes_index_path; /* the same of --modes-index; NULL: it was given none */
     const char *map_path;    /* the rules of the conversion, if it had any: files do not record where they lay */
     /* With them, `source` is an export of the file: it says everything again, whatever options the conversion had, in
      * this dialect of this family, and neither its files nor its transforms need be those of the conversion. NULL: it

@@ -59,6 +59,7 @@ typedef struct pml_map_dialect { /* a list ends with a NULL name */
     const char *optional_when;      /* patterns are written with their [optional] parts where it holds; NULL: without */
     const pml_map_text *gaps;       /* what stands for {*}; NULL: no pattern has one */
     const char *config_file;        /* "config.json" */
+    const char *unwritten;          /* why models are not written in it again; NULL: they are */
     bool has_labels;                /* text.labels as id2label and label2id */
 } pml_map_dialect;
 

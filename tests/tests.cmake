@@ -4,13 +4,19 @@
 # pml_add_parity(<folder under goldens/> <case>...): the case is converted in every stored form and judged on the CPU backends; exported
 # again, it is what it was.
 # A case that lies neither in tests/goldens nor under $PML_GOLDENS is skipped.
-function(pml_add_parity folder)
+# pml_add_parity_only(<folder> <case>...): the same of families that are not exported.
+function(pml_add_parity_only folder)
     foreach(case IN LISTS ARGN)
         set(name parity/${folder}/${case})
         add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_case.sh
             ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
         set_tests_properties(${name} PROPERTIES
             LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+    endforeach()
+endfunction()
+function(pml_add_parity folder)
+    pml_add_parity_only(${folder} ${ARGN})
+    foreach(case IN LISTS ARGN)
         add_test(NAME export/${folder}/${case} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_export.sh
             ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
         set_tests_properties(export/${folder}/${case} PROPERTIES
@@ -82,6 +88,11 @@ pml_add_parity(bert
     seq-cls
     sharded
     token-cls)
+foreach(case official-fourier-low official-fourier-random official-multikernel official-wavelets official-wavelets-softmax
+        tsl-fourier tsl-fourier-short-label)
+    pml_add_parity_only(fedformer ${case})
+    set_property(TEST parity/fedformer/${case} APPEND PROPERTY ENVIRONMENT "PML_PARITY_OPTIONS=--set fed.seed=2021")
+endforeach()
 pml_add_parity(gpt2
     bf16
     hf-inner

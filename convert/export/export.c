@@ -73,6 +73,10 @@ static pml_status find_dialect(exporting *e, const pml_file *file, pml_error *er
         name = recorded->value.string;
     }
     e->subject.dialect = pml_map_dialect_find(e->mapper, name);
+    if (e->subject.dialect != NULL && e->subject.dialect->unwritten != NULL) {
+        return PML_FAIL(error, PML_E_UNSUPPORTED, "family %s is not exported: %s", e->mapper->name,
+                        e->subject.dialect->unwritten);
+    }
     return e->subject.dialect != NULL
                ? PML_OK
                : PML_FAIL(error, PML_E_ARGUMENT, "family %s is not written in a dialect %s (it is in: %s)",

@@ -25,6 +25,18 @@ pml_status pml_op_center(pml_context *context, const pml_tensor *x, pml_tensor *
 pml_status pml_op_continue(pml_context *context, const pml_tensor *x, size_t count, const pml_tensor *level,
                            size_t n_more, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
+/* y [B, n_steps, C]: x [B, T, C], and behind its end its first steps again; T <= n_steps <= 2 T. */
+pml_status pml_op_wrap(pml_context *context, const pml_tensor *x, size_t n_steps, pml_tensor *y,
+                       pml_error *error) PML_WARN_UNUSED;
+
+/* Runs of `width` values of a and b in turns: a's first, b's first, a's second, … y [..., 2 n, m] of a, b [..., n, m]
+ * by steps, or [..., n, 2 m] by columns. Attributes: integer = width, by columns. */
+pml_status pml_op_zip(pml_context *context, const pml_tensor *a, const pml_tensor *b, size_t width, bool by_columns,
+                      pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+/* Steps first, first + 2, first + 4, … of x [B, T, C], T even: y [B, T / 2, C]. Attributes: integer[0] = first. */
+pml_status pml_op_alternate(pml_context *context, const pml_tensor *x, size_t first, pml_tensor *y,
+                            pml_error *error) PML_WARN_UNUSED;
+
 #define PML_WEIGH_MAX_PARTS 5u
 /* y [...] = sum over k of softmax(scores)[..., k] * parts[k][...]: for every value its own mixture of n_parts tensors
  * of one shape; scores [count of y, n_parts]. */

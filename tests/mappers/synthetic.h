@@ -16,7 +16,7 @@ typedef struct synthetic_tensor {
     char name[160];
     const char *dtype; /* "F32" … */
     unsigned rank;
-    uint64_t shape[4];
+    uint64_t shape[5];
 } synthetic_tensor;
 
 typedef struct synthetic {

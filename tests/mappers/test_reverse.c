@@ -163,8 +163,8 @@ static const pml_map_foreign *described(const pml_map_dialect *dialect, const ch
     return NULL;
 }
 
-/* Every dialect that converts is one that is written. A rule that reshapes needs its tensor's shape, unless it is a
- * stand-in: those come after the rule that is written. */
+/* Every dialect that converts is one that is written, or says why not. A rule that reshapes needs its tensor's shape,
+ * unless it is a stand-in: those come after the rule that is written. */
 static void every_dialect_is_written(void) {
     for (const pml_mapper *const *m = pml_mappers; *m != NULL; m++) {
         CU_ASSERT_PTR_NOT_NULL((*m)->dialects);
@@ -174,7 +174,7 @@ static void every_dialect_is_written(void) {
             const bool reshapes =
                 rule->target != NULL && rule->reason == NULL && rule->transform != NULL &&
                 (strstr(rule->transform, "reshape") != NULL || strstr(rule->transform, "narrow") != NULL);
-            if (reshapes && described(dialect, rule->pattern) == NULL) {
+            if (reshapes && dialect->unwritten == NULL && described(dialect, rule->pattern) == NULL) {
                 CU_FAIL("a shape is missing");
                 (void)printf("\n    %s, %s: %s\n", (*m)->name, dialect->name, rule->pattern);
             }

@@ -3,6 +3,7 @@
 # CASE is "<family>/<case>", looked up in tests/goldens and then in $PML_GOLDENS. Exit 77: the case is not there.
 # PML_PARITY_DTYPES: what it is judged in, "f32 bf16" unless set.
 # PML_PARITY_QUANTIZED: the same of what exists in panels only, "int8 int8-g64 int8-g32" unless set.
+# PML_PARITY_OPTIONS: further options of the conversion, separated by spaces.
 set -euo pipefail
 build_dir=$1 source_dir=$2 case=$3
 
@@ -28,7 +29,8 @@ has_numpy=true
 judge() { # <dtype> <layout> <backend>
     local file=$work/$1-$2.pml
     echo "== $case: $1 $2 on $3"
-    "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" -q >/dev/null
+    # shellcheck disable=SC2086
+    "$convert" "$model" -o "$file" --dtype "$1" --layout "$2" ${PML_PARITY_OPTIONS:-} -q >/dev/null
     "$convert" verify "$file" --source "$model"
     "$convert" selftest "$file" --io "$io" --backend "$3"
     if $has_numpy; then

@@ -1,0 +1,159 @@
+#include "runtime/ops/fourier.h"
+
+#include <complex.h>
+
+#include "tests/runtime/ops/op_test.h"
+
+enum { B = 2, L = 10, D = 6, H = 2, E = D / H, M = 3, N = 4 };
+
+static const double pi = 3.14159265358979323846;
+
+static pml_tensor view_of(float *values, size_t n_rows, size_t n_columns, pml_buffer *buffer) {
+    const size_t shape[] = {n_rows, n_columns};
+    return pml_context_view(values, PML_DTYPE_F32, shape, 2, buffer);
+}
+
+static double complex number(const pml_tensor *x, size_t b, size_t m, size_t d) {
+    const size_t n_modes = x->shape[1] / 2;
+    const float *values = pml_tensor_f32_const(x) + b * x->shape[1] * x->shape[2];
+    return (double)values[m * x->shape[2] + d] + (double)values[(n_modes + m) * x->shape[2] + d] * I;
+}
+
+static bool is_number(const pml_tensor *x, size_t b, size_t m, size_t d, double complex expected) {
+    const double complex value = number(x, b, m, d);
+    return is_near(creal(value), creal(expected), 2e-6) && is_near(cimag(value), cimag(expected), 2e-6);
+}
+
+/* The transform and the way back, whole, are the identity; for even and odd lengths. */
+static void transforms_are_undone(void) {
+    static const int64_t modes[] = {0, 1, 2, 3, 4, 5};
+    for (size_t n_steps = 9; n_steps <= L; n_steps++) {
+        begin_test(1 << 16);
+        const size_t n_modes = n_steps / 2 + 1;
+        float table[2 * 6 * L], inverse[2 * 6 * L];
+        pml_buffer buffers[2];
+        pml_fourier_table(modes, n_modes, n_steps, table);
+        pml_fourier_inverse_table(modes, n_modes, n_steps, 2, inverse);
+        pml_tensor x = make_tensor(SHAPE(B, n_steps, D)), spectrum, moved, left;
+        const pml_tensor forth = view_of(table, 2 * n_modes, n_steps, &buffers[0]);
+        const pml_tensor back = view_of(inverse, 2 * n_modes, n_steps, &buffers[1]);
+        PML_ASSERT_OK(pml_op_mix_steps(&context, &forth, &x, &spectrum, &error), &error);
+        CU_ASSERT_TRUE_FATAL(has_shape(&spectrum, SHAPE(B, 2 * n_modes, D)));
+        for (size_t m = 0; m < n_modes; m++) {
+            double complex expected = 0;
+            for (size_t t = 0; t < n_steps; t++) {
+                expected +=
+                    (double)pml_tensor_f32(&x)[t * D + 1] * cexp(-2 * pi * I * (double)(m * t) / (double)n_steps);
+            }
+            CU_ASSERT_TRUE(is_number(&spectrum, 0, m, 1, expected));
+        }
+        PML_ASSERT_OK(pml_op_unmix_steps(&context, &spectrum, &back, true, &moved, &error), &error);
+        PML_ASSERT_OK(pml_op_unmix_steps(&context, &spectrum, &back, false, &left, &error), &error);
+        CU_ASSERT_TRUE_FATAL(has_shape(&moved, SHAPE(B, n_steps, D)) && has_shape(&left, SHAPE(B, n_steps, D)));
+        for (size_t i = 0; i < B * n_steps * D; i++) {
+            const size_t b = i / (n_steps * D), t = i / D % n_steps, d = i % D;
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&moved)[i], 2 * (double)pml_tensor_f32(&x)[i], 2e-6));
+            /* left where it was computed, column by column */
+            CU_ASSERT_EQUAL(pml_tensor_f32(&left)[b * n_steps * D + d * n_steps + t], pml_tensor_f32(&moved)[i]);
+        }
+        end_test();
+    }
+}
+
+/* Modes that a series of this length does not have are zeros, and dropped on the way back. */
+static void absent_modes_are_zero(void) {
+    static const int64_t modes[] = {1, 6}, bins[] = {6, 0};
+    float table[2 * 2 * L], inverse[2 * 2 * L];
+    pml_fourier_table(modes, 2, L, table);
+    pml_fourier_inverse_table(bins, 2, L, 1, inverse);
+    for (size_t t = 0; t < L; t++) {
+        CU_ASSERT_EQUAL(table[L + t], 0);
+        CU_ASSERT_EQUAL(table[3 * L + t], 0);
+        CU_ASSERT_EQUAL(inverse[t], 0);
+        CU_ASSERT_EQUAL(inverse[2 * L + t], 0);
+        CU_ASSERT_TRUE(is_near((double)inverse[L + t], 1.0 / L, 1e-7));
+        CU_ASSERT_EQUAL(inverse[3 * L + t], 0); /* the imaginary part of bin 0 */
+    }
+}
+
+static void every_mode_has_its_matrix(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(B, 2 * M, D)), y, odd = make_tensor(SHAPE(B, 3, D));
+    pml_tensor real = make_tensor(SHAPE(H * M, E, E)), imaginary = make_tensor(SHAPE(H * M, E, E));
+    PML_ASSERT_OK(pml_op_mix_modes(&context, &x, H, &real, &imaginary, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(B, 2 * M, D)));
+    for (size_t i = 0; i < B * M * D; i++) {
+        const size_t b = i / (M * D), m = i / D % M, h = i % D / E, out = i % E;
+        double complex expected = 0;
+        for (size_t e = 0; e < E; e++) {
+            const size_t at = ((h * M + m) * E + e) * E + out;
+            expected += number(&x, b, m, h * E + e) *
+                        ((double)pml_tensor_f32(&real)[at] + (double)pml_tensor_f32(&imaginary)[at] * I);
+        }
+        CU_ASSERT_TRUE(is_number(&y, b, m, h * E + out, expected));
+    }
+    CU_ASSERT_TRUE(context.workspace_peak_bytes <= pml_mix_modes_bytes(B, M, D));
+    PML_ASSERT_FAILS(pml_op_mix_modes(&context, &odd, H, &real, &imaginary, &y, &error), PML_E_ARGUMENT, &error,
+                     "spectrum");
+    end_test();
+}
+
+static double complex activated(pml_fourier_activation activation, double complex value, double total) {
+    return activation == PML_FOURIER_TANH            ? ctanh(value)
+           : activation == PML_FOURIER_TANH_SEPARATE ? tanh(creal(value)) + tanh(cimag(value)) * I
+                                                     : exp(cabs(value)) / total;
+}
+
+static void check_attention(pml_fourier_activation activation) {
+    begin_test(1 << 16);
+    pml_tensor q = make_tensor(SHAPE(B, 2 * M, D)), k = make_tensor(SHAPE(B, 2 * N, D)), y;
+    PML_ASSERT_OK(pml_op_fourier_attention(&context, &q, &k, H, activation, &y, &error), &error);
+    CU_ASSERT_TRUE_FATAL(has_shape(&y, SHAPE(B, 2 * M, D)));
+    for (size_t i = 0; i < B * M * H; i++) {
+        const size_t b = i / (M * H), m = i / H % M, h = i % H;
+        double complex score[N];
+        double total = 0;
+        for (size_t n = 0; n < N; n++) {
+            score[n] = 0;
+            for (size_t e = 0; e < E; e++) {
+                score[n] += number(&q, b, m, h * E + e) * number(&k, b, n, h * E + e);
+            }
+            total += exp(cabs(score[n]));
+        }
+        for (size_t e = 0; e < E; e++) {
+            double complex expected = 0;
+            for (size_t n = 0; n < N; n++) {
+                expected += activated(activation, score[n], total) * number(&k, b, n, h * E + e);
+            }
+            CU_ASSERT_TRUE(is_number(&y, b, m, h * E + e, expected));
+        }
+    }
+    CU_ASSERT_TRUE(context.workspace_peak_bytes <= pml_fourier_attention_bytes(B, M, N, D, H));
+    end_test();
+}
+
+static void frequencies_attend(void) {
+    check_attention(PML_FOURIER_TANH);
+    check_attention(PML_FOURIER_TANH_SEPARATE);
+    check_attention(PML_FOURIER_SOFTMAX);
+}
+
+/* sinh and cosh of such numbers are no floats, and no doubles. */
+static void large_numbers_do_not_overflow(void) {
+    static const float factors[] = {3e2F, -3e2F, 3e18F};
+    for (size_t i = 0; i < 3; i++) {
+        begin_test(1 << 16);
+        pml_tensor q = make_tensor(SHAPE(1, 2, 1)), k = make_tensor(SHAPE(1, 2, 1)), y;
+        pml_tensor_f32(&q)[0] = factors[i];
+        pml_tensor_f32(&q)[1] = 0;
+        pml_tensor_f32(&k)[0] = 2;
+        pml_tensor_f32(&k)[1] = 0;
+        PML_ASSERT_OK(pml_op_fourier_attention(&context, &q, &k, 1, PML_FOURIER_TANH, &y, &error), &error);
+        CU_ASSERT_EQUAL(pml_tensor_f32(&y)[0], factors[i] > 0 ? 2 : -2);
+        CU_ASSERT_EQUAL(pml_tensor_f32(&y)[1], 0);
+        end_test();
+    }
+}
+
+PML_TESTS("runtime/ops/fourier", PML_TEST(transforms_are_undone), PML_TEST(absent_modes_are_zero),
+          PML_TEST(every_mode_has_its_matrix), PML_TEST(frequencies_attend), PML_TEST(large_numbers_do_not_overflow))

@@ -115,9 +115,10 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_file *file = NULL;
     pml_verify_report report = {0};
     char *source = NULL;
-    if (given->source == NULL && (given->config_path != NULL || given->map_path != NULL)) {
-        PML_TRY(
-            PML_FAIL(error, PML_E_ARGUMENT, "--config and --map say how the source is read: they go with --source"));
+    if (given->source == NULL &&
+        (given->config_path != NULL || given->modes_index_path != NULL || given->map_path != NULL)) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
+                         "--config, --modes-index and --map say how the source is read: they go with --source"));
     }
     if (given->key_path != NULL) {
         PML_TRY(pml_receipt_check(operands[0], given->key_path, error));

@@ -3,9 +3,6 @@
 
 #include "runtime/models/seasonal.h"
 
-/* A forward of this much storage stays within the second-level cache of current CPUs. */
-#define BLOCK_BYTES 1048576u
-
 typedef struct autoformer {
     pml_seasonal net;
     size_t correlation_factor;
@@ -80,9 +77,8 @@ done:
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
     (void)error;
     const pml_seasonal *net = &((const autoformer *)pml_model_data(model))->net;
-    size_t block = BLOCK_BYTES / pml_seasonal_bytes(model, net, 1);
-    block = block < 1 ? 1 : block > batch ? batch : block;
-    block = pml_model_is_batch_wide(model) ? batch : block;
+    const size_t block =
+        pml_model_is_batch_wide(model) ? batch : pml_model_block(model, batch, pml_seasonal_bytes(model, net, 1));
     *result = (pml_model_plan){.block = block, .workspace_bytes = pml_seasonal_bytes(model, net, block)};
     return PML_OK;
 }

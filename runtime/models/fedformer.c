@@ -82,7 +82,7 @@ done:
 static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *result, pml_error *error) {
     (void)error;
     const pml_seasonal *net = &((const fedformer *)pml_model_data(model))->net;
-    const size_t block = pml_model_block(batch, pml_seasonal_bytes(model, net, 1));
+    const size_t block = pml_model_block(model, batch, pml_seasonal_bytes(model, net, 1));
     *result = (pml_model_plan){.block = block, .workspace_bytes = pml_seasonal_bytes(model, net, block)};
     return PML_OK;
 }

@@ -49,28 +49,25 @@ static void every_argument_has_its_name(void) {
 }
 
 static void knows_the_forms_of_other_repositories(void) {
-    cJSON *a =
-        read_setting("x_TimesNet_FEDformer_random_modes64_custom_ftS_sl96_ll48_pl96_dm512_nh8_el2_dl1_df2048_fc3_"
-                     "ebfixed_dtTrue_Exp_0",
-                     fedformer);
+    cJSON *a = read_setting("x_TimesNet_FEDformer_random_modes64_custom_ftS_sl96_ll48_pl96_dm512_nh8_el2_dl1_df2048_fc3_"
+                    "ebfixed_dtTrue_Exp_0",
+                    fedformer);
     CU_ASSERT_TRUE(is_text(a, "mode_select", "random"));
     CU_ASSERT_TRUE(is_number(a, "modes", 64));
     CU_ASSERT_TRUE(is_text(a, "data", "custom"));
     CU_ASSERT_TRUE(is_text(a, "embed", "fixed"));
     cJSON_Delete(a);
-    a = read_setting(
-        "long_term_forecast_x_DLinear_ETTm1_ftM_sl336_ll48_pl96_dm512_nh8_el2_dl1_df2048_expand2_dc4_fc1_ebtimeF_"
-        "dtTrue_Exp_0",
-        linears);
+    a = read_setting("long_term_forecast_x_DLinear_ETTm1_ftM_sl336_ll48_pl96_dm512_nh8_el2_dl1_df2048_expand2_dc4_fc1_ebtimeF_"
+             "dtTrue_Exp_0",
+             linears);
     CU_ASSERT_TRUE(is_number(a, "expand", 2));
     CU_ASSERT_TRUE(is_number(a, "factor", 1));
     CU_ASSERT_TRUE(is_text(a, "model", "DLinear"));
     cJSON_Delete(a);
     /* One argument too many: each value stands behind its neighbour's letters. */
-    a = read_setting(
-        "ETTh1_96_192_iTransformer_ETTh1_M_ft96_sl48_ll192_pl256_dm8_nh2_el1_dl512_df1_fctimeF_ebTrue_dtExp_"
-        "projection_0",
-        inverted);
+    a = read_setting("ETTh1_96_192_iTransformer_ETTh1_M_ft96_sl48_ll192_pl256_dm8_nh2_el1_dl512_df1_fctimeF_ebTrue_dtExp_"
+             "projection_0",
+             inverted);
     CU_ASSERT_TRUE(is_text(a, "data", "ETTh1"));
     CU_ASSERT_TRUE(is_text(a, "features", "M"));
     CU_ASSERT_TRUE(is_number(a, "seq_len", 96));

@@ -202,7 +202,7 @@ const pml_command pml_cmd_run_backtest = {
     .operands = "FILE",
     .summary = "Errors along a CSV series, by step of the horizon and column",
     .examples = "pml-run backtest model.pml --csv series.csv --stride 24\n"
-                "pml-run backtest model.pml --csv series.csv --from 11520 --scaled -o errors.csv",
+                "pml-run backtest model.pml --csv series.csv --scaled -o errors.csv",
     .options = option_table,
     .options_bytes = sizeof(backtest_options),
     .least_operands = 1,

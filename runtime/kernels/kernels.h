@@ -23,7 +23,11 @@ typedef enum pml_activation {
 
 /* y [m][n] = activation(x [m][k] . W [k][n] + bias [n]) + residual [m][n], in FP32.
  * Sums run over k in ascending order in blocks of PML_MATMUL_DEPTH, whose sums are added in ascending order: the same
- * for any m, and closer to the exact sum than one long chain. */
+ * for any m, and closer to the exact sum than one long chain.
+ * matmul_panel_bf16_avx512bf16 first rounds x to BF16 (nearest even; denormals of both factors count as 0) and sums in
+ * blocks of 256: it agrees with the other variants over an x that is rounded already, to the rounding of sums. Where k
+ * is at most PML_MATMUL_BF16_EXACT_DEPTH it does as they do: such products are the first ones over raw data, whose
+ * errors do not average out, and cost little. */
 typedef struct pml_matmul {
     size_t m, k, n;
     const float *x; /* does not overlap y */
@@ -36,6 +40,7 @@ typedef struct pml_matmul {
     size_t residual_stride;
     pml_activation activation;
 } pml_matmul;
+#define PML_MATMUL_BF16_EXACT_DEPTH 32u
 typedef void pml_matmul_fn(const pml_matmul *job);
 #define PML_MATMUL_DEPTH 64u /* half the error of 256 at k = 256, for one percent of the time */
 

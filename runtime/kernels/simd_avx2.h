@@ -124,6 +124,7 @@ VEC_REDUCE(vec_lanes_max, _mm256_max_ps, _mm_max_ps, _mm_max_ss)
     { 6, 4, 2, 1 }
 /* Panels side by side for m rows: few rows need more of them to have enough independent sums. */
 #define MATMUL_PANELS(m) ((m) >= 4 ? 1u : (m) >= 2 ? 2u : 4u)
+#define MATMUL_MOST_ROWS 6u
 #define MATMUL_TILE_FLOATS (6 * 16)
 
 #endif

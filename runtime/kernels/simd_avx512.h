@@ -116,6 +116,7 @@ VEC_REDUCE(vec_lanes_max, _mm256_max_ps, _mm_max_ps, _mm_max_ss)
     { 12, 8, 4, 2, 1 }
 /* Panels side by side for m rows: few rows need more of them to have enough independent sums. */
 #define MATMUL_PANELS(m) ((m) >= 4 ? 2u : (m) >= 2 ? 4u : 8u)
+#define MATMUL_MOST_ROWS 12u
 #define MATMUL_TILE_FLOATS (12 * 2 * 16)
 
 #endif

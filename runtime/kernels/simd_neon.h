@@ -132,6 +132,7 @@ VEC_REDUCE(vec_lanes_max, vec_max)
     { 6, 4, 2, 1 }
 /* Panels side by side for m rows: few rows need more of them to have enough independent sums. */
 #define MATMUL_PANELS(m) ((m) >= 4 ? 1u : 2u)
+#define MATMUL_MOST_ROWS 6u
 #define MATMUL_TILE_FLOATS (6 * 16)
 
 #endif

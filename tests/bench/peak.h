@@ -20,33 +20,27 @@ static inline double now_s(void) {
 
 enum { PEAK_TURNS = 20000, PEAK_CHAINS = 12 };
 
-/* A loop of PEAK_CHAINS independent chains of `instruction` on registers of one width; the assembler text keeps
+/* A loop of PEAK_CHAINS independent chains of `instructions` on registers of one width; the assembler text keeps
  * compilers from moving or merging any of it. */
 #define PEAK_CHAIN_LOOP(name, type, zero, instructions)                                                                \
     static __attribute__((target(PEAK_TARGET))) void name(void) {                                                      \
-        type a[PEAK_CHAINS], x = zero, y = zero;                                                                       \
-        for (size_t c = 0; c < PEAK_CHAINS; c++) {                                                                     \
-            a[c] = zero;                                                                                               \
-        }                                                                                                              \
-        for (size_t i = 0; i < PEAK_TURNS; i++) {                                                                      \
-            PEAK_STEP(instructions, 0)                                                                                 \
-            PEAK_STEP(instructions, 1)                                                                                 \
-            PEAK_STEP(instructions, 2)                                                                                 \
-            PEAK_STEP(instructions, 3)                                                                                 \
-            PEAK_STEP(instructions, 4)                                                                                 \
-            PEAK_STEP(instructions, 5)                                                                                 \
-            PEAK_STEP(instructions, 6)                                                                                 \
-            PEAK_STEP(instructions, 7)                                                                                 \
-            PEAK_STEP(instructions, 8)                                                                                 \
-            PEAK_STEP(instructions, 9)                                                                                 \
-            PEAK_STEP(instructions, 10)                                                                                \
-            PEAK_STEP(instructions, 11)                                                                                \
-        }                                                                                                              \
-        for (size_t c = 0; c < PEAK_CHAINS; c++) {                                                                     \
-            __asm__ volatile("" : : "v"(a[c]));                                                                        \
+        type a = zero, b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, x = a, y = a;      \
+        for (size_t turn = 0; turn < PEAK_TURNS; turn++) {                                                             \
+            PEAK_STEP(instructions, a)                                                                                 \
+            PEAK_STEP(instructions, b)                                                                                 \
+            PEAK_STEP(instructions, c)                                                                                 \
+            PEAK_STEP(instructions, d)                                                                                 \
+            PEAK_STEP(instructions, e)                                                                                 \
+            PEAK_STEP(instructions, f)                                                                                 \
+            PEAK_STEP(instructions, g)                                                                                 \
+            PEAK_STEP(instructions, h)                                                                                 \
+            PEAK_STEP(instructions, i)                                                                                 \
+            PEAK_STEP(instructions, j)                                                                                 \
+            PEAK_STEP(instructions, k)                                                                                 \
+            PEAK_STEP(instructions, l)                                                                                 \
         }                                                                                                              \
     }
-#define PEAK_STEP(instructions, c) __asm__ volatile(instructions : "+v"(a[c]) : "v"(x), "v"(y) : "xmm15");
+#define PEAK_STEP(instructions, sum) __asm__ volatile(instructions : "+v"(sum) : "v"(x), "v"(y) : "xmm15");
 
 #if defined(__x86_64__)
 #define PEAK_TARGET "avx2,fma"

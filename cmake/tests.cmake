@@ -104,6 +104,7 @@ pml_add_fuzz(serve_request floor_serve)
 pml_add_fuzz(batch_manifest room_convert)
 pml_add_fuzz(models_page room_convert)
 pml_add_fuzz(hub_json room_convert)
+pml_add_fuzz(setting room_mappers)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

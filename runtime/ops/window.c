@@ -54,6 +54,35 @@ static void average_channels(const float *x, ptrdiff_t n_steps, size_t n_channel
     }
 }
 
+/* The same in few additions: a window is the end of one run of `kernel` steps and the beginning of the next, both
+ * summed from where they meet, so that it still holds nothing but its own steps. */
+#define MOST_BLOCK_STEPS 64u
+static void average_blocks(const float *x, ptrdiff_t n_steps, size_t n_channels, ptrdiff_t kernel, size_t n, float *y) {
+    double ends[MOST_BLOCK_STEPS][LANES], sum[LANES];
+    for (ptrdiff_t first = 0; first < n_steps; first += kernel) {
+        const ptrdiff_t begin = first - kernel / 2; /* of the window of step `first` */
+        memset(sum, 0, sizeof sum);
+        for (ptrdiff_t i = kernel; i-- > 0;) {
+            const ptrdiff_t t = begin + i < 0 ? 0 : begin + i >= n_steps ? n_steps - 1 : begin + i;
+            for (size_t c = 0; c < n; c++) {
+                sum[c] += (double)x[(size_t)t * n_channels + c];
+                ends[i][c] = sum[c];
+            }
+        }
+        memset(sum, 0, sizeof sum);
+        for (ptrdiff_t i = 0; i < kernel && first + i < n_steps; i++) {
+            for (size_t c = 0; c < n; c++) {
+                y[(size_t)(first + i) * n_channels + c] = (float)((ends[i][c] + sum[c]) / (double)kernel);
+            }
+            const ptrdiff_t next = begin + kernel + i;
+            const ptrdiff_t t = next < 0 ? 0 : next >= n_steps ? n_steps - 1 : next;
+            for (size_t c = 0; c < n; c++) {
+                sum[c] += (double)x[(size_t)t * n_channels + c];
+            }
+        }
+    }
+}
+
 pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size_t kernel, pml_tensor *y,
                                  pml_error *error) {
     pml_status status = PML_OK;
@@ -67,7 +96,11 @@ pml_status pml_op_moving_average(pml_context *context, const pml_tensor *x, size
         float *to = pml_tensor_f32(y) + b * n_steps * n_channels;
         for (size_t c = 0; c < n_channels; c += LANES) {
             const size_t n = n_channels - c < LANES ? n_channels - c : LANES;
-            average_channels(from + c, (ptrdiff_t)n_steps, n_channels, kernel, n, to + c);
+            if (kernel <= MOST_BLOCK_STEPS) {
+                average_blocks(from + c, (ptrdiff_t)n_steps, n_channels, (ptrdiff_t)kernel, n, to + c);
+            } else {
+                average_channels(from + c, (ptrdiff_t)n_steps, n_channels, kernel, n, to + c);
+            }
         }
     }
     PML_TRY(pml_tape_record(context->tape, &op_moving_average, &(pml_op_attributes){.integer = {(int64_t)kernel}},

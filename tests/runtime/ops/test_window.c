@@ -39,9 +39,9 @@ static void averages_repeat_the_ends(void) {
 /* Windows longer than the series, several samples and channels, against the plain definition. */
 static void averages_follow_the_definition(void) {
     begin_test(1 << 16);
-    static const size_t kernels[] = {2, 3, 7, 24, 25};
+    static const size_t kernels[] = {2, 3, 7, 24, 25, 64, 65};
     pml_tensor x = make_tensor(SHAPE(2, 9, 11)), y;
-    for (size_t k = 0; k < 5; k++) {
+    for (size_t k = 0; k < 7; k++) {
         const long before = (long)kernels[k] / 2, after = ((long)kernels[k] - 1) / 2;
         PML_ASSERT_OK(pml_op_moving_average(&context, &x, kernels[k], &y, &error), &error);
         for (size_t i = 0; i < 198; i++) {
@@ -53,6 +53,22 @@ static void averages_follow_the_definition(void) {
             }
             CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], sum / (double)kernels[k], 1e-7));
         }
+    }
+    end_test();
+}
+
+/* A value that has left the window leaves no trace. */
+static void sums_carry_nothing(void) {
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(1, 40, 1)), y;
+    pml_tensor_f32(&x)[3] = 1e30F;
+    PML_ASSERT_OK(pml_op_moving_average(&context, &x, 5, &y, &error), &error);
+    for (size_t t = 6; t < 38; t++) {
+        double sum = 0;
+        for (size_t i = t - 2; i <= t + 2; i++) {
+            sum += (double)pml_tensor_f32(&x)[i < 40 ? i : 39];
+        }
+        CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[t], sum / 5, 1e-7));
     }
     end_test();
 }
@@ -70,4 +86,4 @@ static void parts_add_up(void) {
 }
 
 PML_TESTS("runtime/ops/window", PML_TEST(the_last_step_is_repeated), PML_TEST(averages_repeat_the_ends),
-          PML_TEST(averages_follow_the_definition), PML_TEST(parts_add_up))
+          PML_TEST(averages_follow_the_definition), PML_TEST(sums_carry_nothing), PML_TEST(parts_add_up))

@@ -97,7 +97,10 @@ static pml_status divide_settings(pml_bundle *bundle, const pml_bundle_options *
         }
         const size_t n_key = (size_t)(equals - setting);
 #define IS_KEY(text) (n_key == strlen(text) && strncmp(setting, (text), n_key) == 0)
-        if (IS_KEY("frequency") || IS_KEY("freq") || IS_KEY("series.frequency")) {
+        if (IS_KEY("frequency") || IS_KEY("freq")) { /* of the series, and of networks that are told dates */
+            bundle->frequency = equals + 1;
+            bundle->mapper_settings[n_mapper++] = setting;
+        } else if (IS_KEY("series.frequency")) {
             bundle->frequency = equals + 1;
         } else if (IS_KEY("series.columns")) {
             bundle->columns = equals + 1;

@@ -8,7 +8,7 @@
 #include "mappers/mapper.h"
 
 typedef struct pml_bundle_options {
-    /* "key=value"; "frequency=" and "series.columns=" concern the series, the rest the mapper. */
+    /* "key=value"; "series.columns=" concerns the series, "frequency=" it and the mapper, the rest the mapper. */
     const char *const *settings;
     size_t n_settings;
     const char *arch;        /* consider only this family; NULL: all */

@@ -517,7 +517,8 @@ static bool is_key_of(const pml_config_rule *rules, const char *const *others, c
 static pml_status check_settings(const pml_config_reader *r, const pml_config_rule *rules, pml_error *error) {
     for (size_t i = 0; i < r->source->options->n_settings; i++) {
         const char *setting = r->source->options->settings[i];
-        bool is_of_series = strncmp(setting, "series.", 7) == 0 || strncmp(setting, "frequency", 9) == 0;
+        bool is_of_series = strncmp(setting, "series.", 7) == 0 || strncmp(setting, "frequency=", 10) == 0 ||
+                            strncmp(setting, "freq=", 5) == 0;
         if (!is_of_series && !is_key_of(rules, r->other_keys, setting)) {
             return PML_FAIL(error, PML_E_CONFIG, "--set %.*s: family %s has no such key", (int)strcspn(setting, "="),
                             setting, r->schema->name);

@@ -30,6 +30,34 @@ static inline ivec ivec_dot(ivec sums, ivec x, ivec w) {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
+/* The same for several rows, with less work for each. What depends on w alone is made once: |w|, and bits that take the
+ * 128 off x and complement it where w is negative. The complement of x is -x - 1, so sums miss |w| there; a row of
+ * zeros (bytes 128) that comes along misses as much, and is subtracted. Pairs stay below 127 * 128 * 2 < 2^15. */
+#define DOT_FLIPS 1
+typedef struct ivec_flipped {
+    ivec magnitudes, flips;
+} ivec_flipped;
+static inline ivec_flipped ivec_flip(ivec w) {
+    const __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), w);
+    return (ivec_flipped){_mm256_abs_epi8(w), _mm256_xor_si256(negative, _mm256_set1_epi8((char)-128))};
+}
+/* Four bytes of a row as they are, in every lane. */
+static inline ivec ivec_spread_bytes(const uint8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+static inline ivec ivec_dot_flipped(ivec sums, ivec x, ivec_flipped w) {
+    const __m256i pairs = _mm256_maddubs_epi16(w.magnitudes, _mm256_xor_si256(x, w.flips));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+/* What the row of zeros adds. */
+static inline ivec ivec_dot_flipped_zeros(ivec sums, ivec_flipped w) {
+    return ivec_dot_flipped(sums, _mm256_set1_epi8((char)-128), w);
+}
+static inline ivec ivec_sub(ivec a, ivec b) {
+    return _mm256_sub_epi32(a, b);
+}
 static inline vec ivec_to_vec(ivec a) {
     return _mm256_cvtepi32_ps(a);
 }

@@ -36,10 +36,46 @@ VEC_INLINE void prefetch_next(const int8_t *line, size_t panel_bytes, size_t n_p
     }
 }
 
+#ifdef DOT_FLIPS
+/* As add_lines, for rows enough to share what it costs. */
+VEC_INLINE void add_lines_flipped(ivec *sums, const uint8_t *const *x, size_t x_stride, const int8_t *lines,
+                                  size_t panel_bytes, size_t n_lines, size_t n_rows, size_t n_vecs) {
+    ivec zeros[I8_VECS * 2];
+    VEC_UNROLL
+    for (size_t v = 0; v < n_vecs; v++) {
+        zeros[v] = ivec_zero();
+    }
+    for (size_t i = 0; i < n_lines; i++) {
+        prefetch_next(lines + i * I8_LINE, panel_bytes, n_vecs / I8_VECS);
+        VEC_UNROLL
+        for (size_t v = 0; v < n_vecs; v++) {
+            const ivec_flipped w = ivec_flip(
+                ivec_load(lines + i * I8_LINE + v / I8_VECS * panel_bytes + v % I8_VECS * VEC_LANES * I8_DEPTH));
+            zeros[v] = ivec_dot_flipped_zeros(zeros[v], w);
+            VEC_UNROLL
+            for (size_t r = 0; r < n_rows; r++) {
+                const ivec four = ivec_spread_bytes(x[r / 3] + i * I8_DEPTH + r % 3 * x_stride);
+                sums[r * n_vecs + v] = ivec_dot_flipped(sums[r * n_vecs + v], four, w);
+            }
+        }
+    }
+    VEC_UNROLL
+    for (size_t s = 0; s < n_rows * n_vecs; s++) {
+        sums[s] = ivec_sub(sums[s], zeros[s % n_vecs]);
+    }
+}
+#endif
+
 /* Adds the products of n_lines lines to sums [n_rows][n_vecs]. Rows are reached from one pointer in three, so that
  * their addresses fit into the general registers. */
 VEC_INLINE void add_lines(ivec *sums, const uint8_t *const *x, size_t x_stride, const int8_t *lines, size_t panel_bytes,
                           size_t n_lines, size_t n_rows, size_t n_vecs) {
+#ifdef DOT_FLIPS
+    if (n_rows >= 4) {
+        add_lines_flipped(sums, x, x_stride, lines, panel_bytes, n_lines, n_rows, n_vecs);
+        return;
+    }
+#endif
     for (size_t i = 0; i < n_lines; i++) {
         ivec w[8];
         prefetch_next(lines + i * I8_LINE, panel_bytes, n_vecs / I8_VECS);

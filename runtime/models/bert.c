@@ -144,8 +144,9 @@ static pml_status attend(pml_context *context, const bert *net, const bert_pack 
         options.n_sequences = pack->count;
     }
     pml_tensor q, k, v, y, result;
-    const pml_linear *const linears[] = {&layer->k, &layer->v, &layer->q};
-    pml_tensor *const projected[] = {&k, &v, &q};
+    /* Where one differs from the others in type it is v: those alike share their bytes. */
+    const pml_linear *const linears[] = {&layer->v, &layer->k, &layer->q};
+    pml_tensor *const projected[] = {&v, &k, &q};
     PML_TRY(pml_linears_run(context, linears, pack->n_hidden == 0 ? 3 : 2, &seen, projected, error));
     if (pack->n_hidden > 0) {
         PML_TRY(pml_linear_run(context, &layer->q, h, PML_ACTIVATION_IDENTITY, NULL, &q, error));

@@ -17,7 +17,7 @@ import tempfile
 
 # The floors of runtime/, lowest first; those of one tuple do not know each other.
 FLOORS = [("base",), ("file",), ("schema",), ("tensor",), ("kernels",), ("backends",), ("ops",), ("models",),
-          ("train", "tune", "text", "series"), ("serve",), ("cli",)]
+          ("train", "tune", "text", "series"), ("serve", "plot"), ("cli",)]
 ROOMS = {  # room -> what it may include beside itself
     "formats": ["runtime/base/", "runtime/file/"],
     "mappers": ["formats/", "runtime/base/", "runtime/file/", "runtime/schema/"],
@@ -33,6 +33,7 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "protobuf-c/": ["formats/"],
     "hdf5.h": ["formats/"],
     "microhttpd.h": ["runtime/serve/"],
+    "cairo": ["runtime/plot/"],
     "csv.h": ["runtime/series/"],
     "xxhash.h": ["runtime/", "convert/ship/"],
     "dlfcn.h": ["runtime/backends/"],
@@ -42,6 +43,7 @@ LINKS_LEAN = r"libc|libm|libmvec|ld-linux-[a-z0-9-]+|libpthread"
 LINKS_ALLOWED = {  # program -> libraries that it may link
     "pml-run": LINKS_LEAN + "|libutf8proc|libpcre2-8|libcsv|libkissfft-float",
     "pml-serve": LINKS_LEAN + "|libmicrohttpd",
+    "pml-plot": LINKS_LEAN + "|libcairo|libcsv",
 }
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|system|tmpnam|mktemp|alloca)\s*\(")
 LIBRARY_BANNED = re.compile(r"\b(exit|_exit|abort|printf|puts|perror|malloc|calloc|realloc)\s*\(")

@@ -1,8 +1,12 @@
 /* pml-run forecast: the steps after a row of a CSV file, in its own units. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "runtime/base/json_writer.h"
+#include "runtime/cli/command_program.h"
 #include "runtime/cli/publish_text.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
@@ -15,6 +19,7 @@ typedef struct forecast_options {
     pml_model_options model;
     const char *csv;
     const char *out;
+    const char *plot;
     pml_option_u64 at;
     bool no_dates, scaled;
 } forecast_options;
@@ -32,6 +37,8 @@ static const pml_option option_table[] = {
      offsetof(forecast_options, no_dates)},
     {"scaled", 0, PML_OPTION_FLAG, NULL, NULL, "leave the forecast on the scale of the file's scaler",
      offsetof(forecast_options, scaled)},
+    {"plot", 0, PML_OPTION_TEXT, "FILE", NULL, "draw it over its history, too: .png, .svg or .pdf",
+     offsetof(forecast_options, plot)},
     PML_MODEL_OPTION_ROWS(forecast_options),
     PML_OPTION_ROWS_END};
 
@@ -65,10 +72,11 @@ static void write_csv(FILE *stream, const void *user) {
     }
 }
 
-static pml_status print_json(const pml_series *series, const pml_series_forecast *forecast, pml_error *error) {
+static pml_status write_json(FILE *stream, const pml_series *series, const pml_series_forecast *forecast,
+                             pml_error *error) {
     pml_json_writer w;
     char text[PML_STAMP_TEXT_BYTES];
-    pml_json_writer_init(&w, stdout, false);
+    pml_json_writer_init(&w, stream, false);
     pml_json_begin_object(&w, NULL);
     pml_json_u64(&w, "start_row", forecast->start_row);
     pml_json_begin_array(&w, "columns");
@@ -98,6 +106,47 @@ static pml_status print_json(const pml_series *series, const pml_series_forecast
     return pml_json_finish(&w, error);
 }
 
+static const pml_command plot_program = {.name = "forecast --plot", .program = "pml-plot"};
+
+/* What would fail after the work. */
+static pml_status check_plot(const forecast_options *o, const char *model, const char *out, pml_error *error) {
+    pml_status status = PML_OK;
+    if (o->scaled) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--plot draws in the series' units: it goes without --scaled"));
+    }
+    if (out != NULL && strcmp(out, o->plot) == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--plot and --out both name %s", out));
+    }
+    if (!pml_program_is_there(&plot_program)) {
+        PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "--plot needs the program %s, which is not installed beside this one",
+                         plot_program.program));
+    }
+    PML_TRY(pml_cli_check_output("plot", o->plot, (const char *const[3]){o->csv, model, out}, 3, error));
+done:
+    return status;
+}
+
+/* The forecast goes to pml-plot as a file without a name. */
+static pml_status draw(const forecast_options *o, const pml_series *series, const pml_series_forecast *forecast,
+                       pml_error *error) {
+    pml_status status = PML_OK;
+    FILE *stream = NULL;
+    const int fd = memfd_create("forecast", MFD_CLOEXEC);
+    if (fd < 0 || (stream = fdopen(fd, "w")) == NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "--plot: %s", strerror(errno)));
+    }
+    PML_TRY(write_json(stream, series, forecast, error));
+    const char *const arguments[] = {"/dev/stdin", "--csv", o->csv, "--out", o->plot, "--force", NULL};
+    PML_TRY(pml_program_run(&plot_program, arguments, fd, error));
+done:
+    if (stream != NULL) {
+        (void)fclose(stream);
+    } else if (fd >= 0) {
+        (void)close(fd);
+    }
+    return status;
+}
+
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     const forecast_options *o = options;
     pml_status status = PML_OK;
@@ -113,6 +162,9 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (out != NULL) {
         PML_TRY(pml_cli_check_output("out", out, (const char *const[2]){o->csv, operands[0]}, 2, error));
     }
+    if (o->plot != NULL) {
+        PML_TRY(check_plot(o, operands[0], out, error));
+    }
     PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
     PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
     const pml_series_request request = {state.columns, state.n_columns, o->no_dates};
@@ -125,11 +177,14 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         PML_TRY(pml_cli_publish_text(out, write_csv, &p, error));
     }
     if (o->common.json) {
-        PML_TRY(print_json(series, &forecast, error));
+        PML_TRY(write_json(stdout, series, &forecast, error));
     } else if (out != NULL) {
         (void)printf("%s\n", out);
     } else {
         write_csv(stdout, &p);
+    }
+    if (o->plot != NULL) {
+        PML_TRY(draw(o, series, &forecast, error));
     }
 done:
     pml_series_forecast_deinit(&forecast);

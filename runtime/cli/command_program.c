@@ -1,9 +1,12 @@
 #include "runtime/cli/command_program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
@@ -29,6 +32,12 @@ bool pml_program_is_there(const pml_command *command) {
     return find(command, path, NULL) == PML_OK && access(path, X_OK) == 0;
 }
 
+/* What execv and posix_spawn report. */
+static pml_status cannot_start(const pml_command *command, const char *path, int code, pml_error *error) {
+    return PML_FAIL(error, code == ENOENT ? PML_E_NOT_FOUND : PML_E_IO, "'%s' needs the program %s: %s", command->name,
+                    path, code == ENOENT ? "it is not installed beside this one" : strerror(code));
+}
+
 pml_status pml_program_execute(const pml_command *command, int argc, char **argv, pml_error *error) {
     pml_status status = PML_OK;
     char path[PATH_MAX];
@@ -41,10 +50,55 @@ pml_status pml_program_execute(const pml_command *command, int argc, char **argv
         arguments[n++] = argv[i];
     }
     (void)execv(path, arguments);
-    const bool is_missing = errno == ENOENT;
-    PML_TRY(PML_FAIL(error, is_missing ? PML_E_NOT_FOUND : PML_E_IO, "'%s' needs the program %s: %s", command->name,
-                     path, is_missing ? "it is not installed beside this one" : strerror(errno)));
+    PML_TRY(cannot_start(command, path, errno, error));
 done:
     pml_free(arguments);
     return status;
+}
+
+/* A failure with the exit code that another program of ours ended with. */
+static pml_status ended(const pml_command *command, int wait_status, pml_error *error) {
+    static const pml_status codes[] = {PML_E_ARGUMENT, PML_E_FORMAT, PML_E_NOT_FOUND, PML_E_IO,
+                                       PML_E_CONFIG,   PML_E_BUSY,   PML_E_DENIED};
+    if (!WIFEXITED(wait_status)) {
+        return PML_FAIL(error, PML_E_IO, "%s was ended by signal %d", command->program, WTERMSIG(wait_status));
+    }
+    const int code = WEXITSTATUS(wait_status);
+    pml_status status = PML_E_MISMATCH;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        status = pml_cli_exit_code(codes[i]) == code ? codes[i] : status;
+    }
+    return code == 0 ? PML_OK : PML_FAIL(error, status, "%s failed with exit code %d", command->program, code);
+}
+
+pml_status pml_program_run(const pml_command *command, const char *const *arguments, int stdin_fd, pml_error *error) {
+    enum { MOST_ARGUMENTS = 32 };
+    char path[PATH_MAX];
+    char *list[MOST_ARGUMENTS] = {path};
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    int wait_status = 0;
+    pml_status status = find(command, path, error);
+    if (status != PML_OK) {
+        return status;
+    }
+    for (size_t i = 0; i + 2 < MOST_ARGUMENTS && arguments[i] != NULL; i++) {
+        list[i + 1] = (char *)(uintptr_t)arguments[i]; /* posix_spawn leaves them alone */
+    }
+    int code = posix_spawn_file_actions_init(&actions);
+    if (code == 0) {
+        code = posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
+        code = code != 0 ? code : posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        code = code != 0 ? code : posix_spawn(&pid, path, &actions, NULL, list, environ);
+        (void)posix_spawn_file_actions_destroy(&actions);
+    }
+    if (code != 0) {
+        return cannot_start(command, path, code, error);
+    }
+    while (waitpid(pid, &wait_status, 0) < 0) {
+        if (errno != EINTR) {
+            return PML_FAIL(error, PML_E_IO, "cannot wait for %s: %s", path, strerror(errno));
+        }
+    }
+    return ended(command, wait_status, error);
 }

@@ -7,6 +7,11 @@
 /* Becomes the program of the command, found in the folder of the running one and nowhere else; argv[0] is the command's
  * name. Comes back only with an error: NOT_FOUND (it is not installed), IO. */
 pml_status pml_program_execute(const pml_command *command, int argc, char **argv, pml_error *error) PML_WARN_UNUSED;
+/* Runs the program of the command with `arguments` (NULL behind the last; the program's name is not among them), reads
+ * `stdin_fd` as its standard input, and drops its standard output. Errors: NOT_FOUND, IO, and for each exit code but 0
+ * a status that has that code, the program having told the cause on stderr. */
+pml_status pml_program_run(const pml_command *command, const char *const *arguments, int stdin_fd,
+                           pml_error *error) PML_WARN_UNUSED;
 /* Whether it is there. */
 bool pml_program_is_there(const pml_command *command);
 

@@ -126,6 +126,30 @@ static void help_fits_one_screen(void) {
     }
 }
 
+static void forecast_draws(void) {
+    const char *model = model_path();
+    if (model == NULL) {
+        return;
+    }
+    const char *picture = temporary("forecast.svg");
+    const char *line = pml_test_path("forecast '%s' --csv '%s' --plot '%s'", model, series_path(), picture);
+    if (access(pml_test_path("%s/pml-plot", pml_test_binary_dir()), X_OK) != 0) {
+        (void)expect(66, line, "--plot needs the program pml-plot");
+        return;
+    }
+    outcome o = expect(0, line, NULL);
+    CU_ASSERT_EQUAL(strncmp(o.out, "date,alpha,beta,gamma\n", 22), 0); /* and nothing of the picture's path */
+    CU_ASSERT_PTR_NULL(strstr(o.out, "svg"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kept_file(picture), ">gamma</text>"));
+    (void)expect(0, line, NULL);
+    (void)expect(2, pml_test_path("%s --scaled", line), "it goes without --scaled");
+    (void)expect(2, pml_test_path("%s -o '%s'", line, picture), "--plot and --out both name");
+    (void)expect(2, pml_test_path("forecast '%s' --csv '%s' --plot '%s'", model, series_path(), series_path()),
+                 "would overwrite the input");
+    (void)expect(2, pml_test_path("forecast '%s' --csv '%s' --plot '%s'", model, series_path(), temporary("p.gif")),
+                 "ends in .png, .svg or .pdf");
+}
+
 static void usage_errors(void) {
     static const char *const lines[][2] = {
         {"", "nothing to do"},
@@ -533,7 +557,7 @@ static void a_model_cut_short_while_it_runs_is_exit_74(void) {
     free(output);
 }
 
-PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(usage_errors),
+PML_TESTS("runtime/cli/run_commands", PML_TEST(help_fits_one_screen), PML_TEST(usage_errors), PML_TEST(forecast_draws),
           PML_TEST(files_that_cannot_be_used), PML_TEST(backends_are_listed), PML_TEST(info_tells_what_is_in_the_file),
           PML_TEST(forecast_answers_in_the_series_own_units_and_dates), PML_TEST(forecast_refuses_what_it_cannot_do),
           PML_TEST(missing_values_reach_the_model_as_a_mask), PML_TEST(out_is_published_whole_or_not_at_all),

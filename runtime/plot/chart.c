@@ -25,38 +25,17 @@ typedef struct plan { /* of a whole chart */
     double left, right, top, panel_height; /* a panel with its heading */
 } plan;
 
-static bool range_of(const pml_chart_curve *curve, double *low, double *high) {
-    bool any = false;
-    for (size_t i = 0; i < curve->n_points; i++) {
-        const double y = curve->y[i * curve->stride];
-        if (isfinite(y)) {
-            *low = fmin(*low, y);
-            *high = fmax(*high, y);
-            any = true;
-        }
-    }
-    return any;
-}
-
 static void vertical_axis(const pml_chart_panel *panel, double height, pml_axis *axis) {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < panel->n_curves; i++) {
-        (void)range_of(&panel->curves[i], &low, &high);
-    }
-    if (panel->begins_at_zero && low > 0) {
-        low = 0;
+        const pml_chart_curve *curve = &panel->curves[i];
+        for (size_t k = 0; k < curve->n_points; k++) {
+            const double y = curve->y[k * curve->stride];
+            low = isfinite(y) ? fmin(low, y) : low;
+            high = isfinite(y) ? fmax(high, y) : high;
+        }
     }
     pml_axis_of_values(low, high, (unsigned)fmin(height / 28, 8), axis);
-    if (panel->begins_at_zero && low == 0) {
-        axis->low = 0;
-        size_t n = 0;
-        for (size_t i = 0; i < axis->n_ticks; i++) {
-            if (axis->ticks[i].at >= 0) {
-                axis->ticks[n++] = axis->ticks[i];
-            }
-        }
-        axis->n_ticks = n;
-    }
 }
 
 static void horizontal_axis(plan *p) {

@@ -28,7 +28,6 @@ typedef struct pml_chart_panel {
     const char *name;
     pml_chart_curve curves[PML_MAX_CHART_STYLES];
     size_t n_curves;
-    bool begins_at_zero; /* the vertical axis */
 } pml_chart_panel;
 
 typedef struct pml_chart { /* everything borrowed */

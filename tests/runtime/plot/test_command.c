@@ -4,11 +4,15 @@
 
 #include "tests/harness.h"
 
+/* With the temporary inputs; and fontconfig keeps its tables until the end, which is no leak of ours. */
 static const char *folder(void) {
     static const char *path;
     if (path == NULL) {
         path = pml_test_fresh_dir("plots");
         static const char history[] = "date,a,b\n2020-01-01,1,5\n2020-01-02,2,5\n2020-01-03,,5\n2020-01-04,3,5\n";
+        static const char kept[] = "leak:libfontconfig\n";
+        pml_test_write_file(pml_test_path("%s/kept", path), kept, sizeof kept - 1);
+        (void)setenv("LSAN_OPTIONS", pml_test_path("suppressions=%s/kept:print_suppressions=0", path), 1);
         static const char next[] = "date,a,b\n2020-01-04,2.5,5\n2020-01-05,4,5\n";
         static const char rows[] = "{\"start_row\": 4, \"columns\": [\"b\", \"a\"], \"dates\": null,"
                                    " \"forecast\": [[5, 3], [5, null]]}";

@@ -87,7 +87,7 @@ PML_API void pml_file_close(pml_file *file); /* NULL is allowed */
 
 /* ---- models ------------------------------------------------------------------------------------------------- */
 typedef struct pml_model pml_model;
-/* Prepares the model in `file` to run on `backend` (NULL or "auto": the best CPU backend; see pml_backend_at).
+/* Prepares the model in `file` to run on `backend` (NULL: that of pml_backend_set, else "auto"; see pml_backend_at).
  * Its weights are views into the map: `file` must stay open until pml_model_destroy.
  * Errors: UNSUPPORTED, CONFIG, FORMAT, NUMERIC (a weight that must be finite), NOT_FOUND (backend), ARGUMENT (PML_ISA,
  * PML_THREADS), MEMORY. */
@@ -183,6 +183,13 @@ PML_API pml_status pml_model_forecast_with(pml_model *model, const double *conte
 /* ---- backends ----------------------------------------------------------------------------------------------- */
 /* The i-th registered backend's name, or NULL past the last. */
 PML_API const char *pml_backend_at(size_t i_backend);
+/* The best one that computes on the CPU: pml's own kernels with the best instructions of this machine. */
+PML_API const char *pml_backend_best_cpu(void);
+/* What "auto" means on this machine. */
+PML_API const char *pml_backend_auto(void);
+/* The backend of models that are created without one from now on, by any thread; NULL or "auto": pml_backend_auto
+ * again. Models that exist keep theirs. Errors: NOT_FOUND, or why it does not work here: then nothing changes. */
+PML_API pml_status pml_backend_set(const char *name, pml_error *error);
 /* PML_OK when that backend works on this machine; otherwise the reason. */
 PML_API pml_status pml_backend_check(const char *name, pml_error *error);
 

@@ -1,5 +1,6 @@
 #include "runtime/backends/backend.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 const pml_backend *const pml_backends[] = {
@@ -10,9 +11,37 @@ const pml_backend *const pml_backends[] = {
 
 static const size_t n_backends = sizeof pml_backends / sizeof pml_backends[0] - 1;
 
+/* Of pml_backend_set; NULL: none, what "auto" means. */
+static _Atomic(const pml_backend *) chosen;
+
+const char *pml_backend_best_cpu(void) {
+    return pml_backend_cpu.name;
+}
+
+const char *pml_backend_auto(void) {
+    return pml_backend_best_cpu();
+}
+
+pml_status pml_backend_set(const char *name, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_backend *backend = NULL;
+    if (name != NULL && strcmp(name, "auto") != 0) {
+        PML_TRY(pml_backend_check(name, error));
+        PML_TRY(pml_backend_find(name, &backend, error));
+    }
+    atomic_store(&chosen, backend);
+done:
+    return status;
+}
+
 pml_status pml_backend_find(const char *name, const pml_backend **backend, pml_error *error) {
+    const pml_backend *standing = atomic_load(&chosen);
+    if (name == NULL && standing != NULL) {
+        *backend = standing;
+        return PML_OK;
+    }
     if (name == NULL || strcmp(name, "auto") == 0) {
-        name = "cpu";
+        name = pml_backend_auto();
     }
     for (size_t i = 0; i < n_backends; i++) {
         if (strcmp(pml_backends[i]->name, name) == 0) {

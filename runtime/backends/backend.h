@@ -32,7 +32,8 @@ typedef struct pml_backend {
 /* NULL-terminated. */
 extern const pml_backend *const pml_backends[];
 
-/* The backend of that name; NULL and "auto" mean "cpu". Errors: NOT_FOUND. */
+/* The backend of that name. NULL: that of pml_backend_set or, without one, "auto", which is pml_backend_auto. Errors:
+ * NOT_FOUND. */
 pml_status pml_backend_find(const char *name, const pml_backend **backend, pml_error *error) PML_WARN_UNUSED;
 
 /* What backends pinned to one bundle share: check it, and fill the table with nothing better than it. */

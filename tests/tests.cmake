@@ -131,6 +131,10 @@ pml_add_parity(itransformer
     official-nomarks
     official-nonorm
     tsl)
+pml_add_parity(timesnet
+    tsl-fixed-embed
+    tsl-forecast
+    tsl-imputation)
 pml_add_parity(ett
     dlinear-etth1-96
     itransformer-etth1-96

@@ -1,0 +1,81 @@
+#include "tests/runtime/models/series_model.h"
+
+/* What the goldens (parity/timesnet) cannot show: independence of samples, choices for a whole batch, heads without
+ * goldens, storage. */
+enum { T = 24, S = 8, C = 2, B = 3, N_MARKS = 4, N_CLASSES = 3 };
+#define BASE                                                                                                           \
+    "num_input_channels=2", "context_length=24", "num_hidden_layers=2", "d_model=8", "ffn_dim=6", "num_kernels=3",     \
+        "num_periods=3", "scaling=std", "frequency=h"
+
+static float x[B * T * C], marks[B * T * N_MARKS], mask[B * T], kept[B * T * C];
+
+static void fill_inputs(void) {
+    random_state = 3;
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
+        x[i] = next_value() + sinf((float)i * (float)(1 + i / (T * C)));
+    }
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        marks[i] = 0.5F * next_value();
+    }
+}
+
+static const float *run(const series_model *m, size_t first, size_t count, bool has_marks, bool has_mask,
+                        const char *output) {
+    pml_array inputs[3] = {
+        {.name = "x", .data = x + first * T * C, .rank = 3, .shape = {count, T, C}},
+    };
+    size_t n = 1;
+    if (has_marks) {
+        inputs[n++] =
+            (pml_array){.name = "x_mark", .data = marks + first * T * N_MARKS, .rank = 3, .shape = {count, T, N_MARKS}};
+    }
+    if (has_mask) {
+        inputs[n++] = (pml_array){.name = "x_mark_enc", .data = mask + first * T, .rank = 2, .shape = {count, T}};
+    }
+    PML_ASSERT_OK(pml_model_run(m->model, inputs, n, &error), &error);
+    CU_ASSERT_EQUAL(pml_model_context(m->model)->workspace_missed_bytes, 0);
+    const pml_array *y = pml_model_output(m->model, output);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(y);
+    return y->data;
+}
+
+static void samples_choose_for_themselves(void) {
+    const size_t each = S * C;
+    series_model m = series_open("timesnet", (const char *const[]){"head=prediction", "prediction_length=8", BASE,
+                                                                   "time_embedding=timeF", NULL});
+    fill_inputs();
+    memcpy(kept, run(&m, 0, B, true, false, "prediction_outputs"), B * each * sizeof(float));
+    for (size_t b = 0; b < B; b++) {
+        CU_ASSERT_EQUAL(memcmp(run(&m, b, 1, true, false, "prediction_outputs"), kept + b * each, each * sizeof(float)),
+                        0);
+    }
+    pml_model_batch_wide_set(m.model, true);
+    CU_ASSERT_NOT_EQUAL(memcmp(run(&m, 0, B, true, false, "prediction_outputs"), kept, B * each * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(memcmp(run(&m, 0, 1, true, false, "prediction_outputs"), kept, each * sizeof(float)), 0);
+    series_close(&m);
+}
+
+static void other_heads(void) {
+    series_model m =
+        series_open("timesnet", (const char *const[]){"head=reconstruction", BASE, "time_embedding=none", NULL});
+    fill_inputs();
+    const float *y = run(&m, 0, B, false, false, "reconstruction");
+    for (size_t i = 0; i < (size_t)B * T * C; i++) {
+        CU_ASSERT_TRUE_FATAL(isfinite(y[i]));
+    }
+    series_close(&m);
+    m = series_open("timesnet",
+                    (const char *const[]){"head=classification", "num_targets=3", BASE, "time_embedding=none", NULL});
+    for (size_t i = 0; i < sizeof mask / sizeof mask[0]; i++) {
+        mask[i] = 1;
+    }
+    memcpy(kept, run(&m, 0, B, false, false, "prediction_logits"), B * N_CLASSES * sizeof(float));
+    CU_ASSERT_EQUAL(memcmp(run(&m, 0, B, false, true, "prediction_logits"), kept, B * N_CLASSES * sizeof(float)), 0);
+    mask[T - 1] = 0; /* the first sample ends a step earlier */
+    y = run(&m, 0, B, false, true, "prediction_logits");
+    CU_ASSERT_NOT_EQUAL(memcmp(y, kept, N_CLASSES * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(memcmp(y + N_CLASSES, kept + N_CLASSES, (B - 1) * N_CLASSES * sizeof(float)), 0);
+    series_close(&m);
+}
+
+PML_TESTS("runtime/models/timesnet", PML_TEST(samples_choose_for_themselves), PML_TEST(other_heads))

@@ -18,7 +18,7 @@ typedef struct evaluate_options {
     const char *part;
     const char *baseline;
     pml_option_u64 horizon, context, batch_size;
-    bool drop_last, no_dates;
+    bool batch_periods, drop_last, no_dates;
 } evaluate_options;
 
 static const pml_option option_table[] = {
@@ -36,6 +36,8 @@ static const pml_option option_table[] = {
      offsetof(evaluate_options, context)},
     {"batch-size", 0, PML_OPTION_U64, "N", NULL, "windows per run (default: 32)",
      offsetof(evaluate_options, batch_size)},
+    {"batch-periods", 0, PML_OPTION_FLAG, NULL, NULL,
+     "windows of a run share what a TimesNet chooses, as its paper has it", offsetof(evaluate_options, batch_periods)},
     {"drop-last", 0, PML_OPTION_FLAG, NULL, NULL, "leave out windows that do not fill a batch",
      offsetof(evaluate_options, drop_last)},
     {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "a model that can is not told the dates",
@@ -168,6 +170,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     if (n_operands == 1) {
         PML_TRY(pml_loaded_open(operands[0], &o->model, &loaded, error));
         PML_TRY(pml_series_state_get(pml_file_metadata(loaded.file), &state, error));
+        pml_model_batch_wide_set(loaded.model, o->batch_periods);
     }
     size_t n_marks = 0;
     if (loaded.model != NULL && o->baseline == NULL) {

@@ -12,11 +12,8 @@ static pml_status add_row(pml_context *context, const pml_tensor *wide, const pm
     pml_status status = PML_OK;
     const size_t height = y->shape[1], width = y->shape[2], n_in = w->shape[1], n_out = w->shape[2];
     const size_t reach = w->shape[0] / 2, above = dy < reach ? reach - dy : 0, below = dy > reach ? dy - reach : 0;
-    if (above + below >= height) {
-        return PML_OK;
-    }
     const size_t first = (b * height + above) * width, source = (b * height + below) * width;
-    const size_t n_rows = (height - above - below) * width, block = pml_product_rows(w);
+    const size_t n_rows = (above + below < height ? height - above - below : 0) * width, block = pml_product_rows(w);
     for (size_t i = 0; i < n_rows; i += block < n_rows - i ? block : n_rows - i) {
         pml_product_bytes bytes = {0};
         float *to = pml_tensor_f32(y) + (first + i) * n_out;

@@ -37,10 +37,11 @@ def dtypes(directory):
 
 def is_equal(ours, theirs, steps):
     rows = re.search(r"narrow\(0,0,(\d+)\)", steps)
-    if rows and ours.shape == theirs.shape:  # a table of which the model uses the first rows; the others are made again
+    if rows and ours.shape[-1] == theirs.shape[-1]:  # a table of which the model uses the first rows; the others are made again
         n = int(rows.group(1))
         first, others = ours.reshape(-1, ours.shape[-1]), theirs.reshape(-1, theirs.shape[-1])
-        return first[:n].tobytes() == others[:n].tobytes() and np.abs(first - others).max() < 1e-6
+        n_both = min(len(first), len(others))  # cases may be cut to the rows that fit a small file
+        return n <= n_both and first[:n].tobytes() == others[:n].tobytes() and np.abs(first[:n_both] - others[:n_both]).max() < 1e-6
     return ours.shape == theirs.shape and ours.tobytes() == theirs.tobytes()
 
 

@@ -117,9 +117,11 @@ static void divides_settings(void) {
     PML_ASSERT_OK(pml_bundle_open(source, &options, &bundle, &error), &error);
     CU_ASSERT_STRING_EQUAL(bundle->frequency, "h");
     CU_ASSERT_STRING_EQUAL(bundle->columns, "a,b");
-    CU_ASSERT_EQUAL_FATAL(bundle->map.options->n_settings, 2);
+    CU_ASSERT_EQUAL_FATAL(bundle->map.options->n_settings, 3);
     CU_ASSERT_STRING_EQUAL(bundle->map.options->settings[0], "num_attention_heads=4");
-    CU_ASSERT_STRING_EQUAL(bundle->map.options->settings[1], "x=");
+    CU_ASSERT_STRING_EQUAL(bundle->map.options->settings[1],
+                           "frequency=h"); /* networks that are told dates ask for it */
+    CU_ASSERT_STRING_EQUAL(bundle->map.options->settings[2], "x=");
     CU_ASSERT_STRING_EQUAL(bundle->map.options->arch, "patchtst");
     pml_bundle_close(bundle);
     static const char *const wrong[] = {"frequency", "=h", ""};

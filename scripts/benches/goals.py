@@ -1,6 +1,8 @@
 """What pml sets out to reach: ratios within one run, one thread, the smaller the better."""
 
-ORT, OPENVINO, LLAMA = "ONNX Runtime", "OpenVINO", "llama.cpp"
+from . import series
+
+ORT, OPENVINO, LLAMA, TORCH = "ONNX Runtime", "OpenVINO", "llama.cpp", "PyTorch"
 
 
 def ratio(table, work, dtype, peer, peer_dtype, metric="ms"):
@@ -83,6 +85,9 @@ GOALS = [
     ("products of 128 rows int8 ÷ peak, worst shape", missing_peak(128, "int8", "avx512vnni"), 1 / 0.85),
     ("products of 128 rows f32 ÷ peak, worst shape", missing_peak(128, "f32", "avx512"), 1 / 0.85),
     *[(f"PatchTST/42 batch {b} f32 ÷ OpenVINO", against(f"patchtst42-b{b}", "f32", OPENVINO, "f32"), 0.8) for b in (1, 32, 128)],
+    *[(f"{case} f32 ÷ {peer}", against(case, "f32", peer, "f32"), bound) for case, (_, batch) in series.CASES.items() if batch == 1
+      for peer, bound in ((TORCH, 0.3), (ORT, 0.6))],
+    *[(f"relative RMS error of {case}", error(case, "f32"), 1e-3 if "fedformer" in case else 1e-5) for case in series.CASES],
     *[(f"first result, {what} int8 ÷ ONNX Runtime prepacked", prepacked(what, "int8"), 0.2)
       for what in ("minilm, 16 tokens", "minilm, 128 tokens", "gpt2, 128 tokens")],
     *[(f"conversion of {m} to int8 ÷ llama.cpp's quantization", against("conversion, " + m, "int8", LLAMA, "int8", "CPU s"), 1.0)

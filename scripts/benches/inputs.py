@@ -26,11 +26,18 @@ def gpt2_ids(tokens):
     return np.arange(tokens, dtype=np.int64)[None] * 7919 % GPT2_VOCABULARY
 
 
-def series(batch):
-    """[batch, 336, 7]: waves of different periods and phases, with a trend from sample to sample."""
-    time, sample, channel = np.ogrid[:336, :batch, :7]
+def series(batch, steps=336):
+    """[batch, steps, 7]: waves of different periods and phases, with a trend from sample to sample."""
+    time, sample, channel = np.ogrid[:steps, :batch, :7]
     wave = np.sin(0.26 * time + 0.4 * channel + sample) + 0.3 * np.cos((0.031 + 0.01 * channel) * time)
     return np.ascontiguousarray((wave + 0.1 * sample).transpose(1, 0, 2), dtype=np.float32)
+
+
+def marks(batch, first, steps):
+    """[batch, steps, 4]: of hours from `first` on, what the official code tells of dates; the first sample begins a year."""
+    hour = np.arange(first, first + steps)[None] + 24 * np.arange(batch)[:, None]
+    parts = [hour % 24 / 23, hour // 24 % 7 / 6, hour // 24 % 30 / 30, hour // 24 % 365 / 365]
+    return np.stack(parts, -1).astype(np.float32) - np.float32(0.5)
 
 
 def relative_rms(values, truth):

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from . import inputs, tensors
+from . import inputs, series, tensors
 
 DTYPES = ["f32", "bf16", "int8", "int8-g64", "int8-g32"]
 ISAS = {"": None, "avx512": "avx512", "avx2": "avx2", "scalar": "scalar"}  # "": all that this CPU has
@@ -16,7 +16,13 @@ CASES = {  # case -> model, arguments of pml-run bench
     "gpt2-prompt": ("gpt2", ["-p", str(inputs.PROMPT), "-n", "0"]),
     "gpt2-generate": ("gpt2", ["-p", "0", "-n", str(inputs.GENERATED), "-d", str(inputs.PROMPT)]),
     **{name: ("patchtst42", ["-b", str(batch)]) for name, batch in inputs.PATCHTST_BATCHES.items()},
+    **{name: (family, ["-b", str(batch), *(["-p", "7"] if family in series.FREE_CHANNELS else [])])
+       for name, (family, batch) in series.CASES.items()},
 }
+
+
+def reference_of(work, case):
+    return series.reference(work, case) if case in series.CASES else os.path.join(work, "reference", case + ".npy")
 
 
 def environment(isa):
@@ -35,14 +41,16 @@ class Files:
         """Converted by this build, once per run of the bench."""
         path = os.path.join(self.work, f"{model}-{dtype}.pml")
         if (model, dtype) not in self.errors:
-            subprocess.run([self.tool("pml-convert"), os.path.join(self.work, model), "-o", path, "--dtype", dtype, "--force", "-q"],
+            subprocess.run([self.tool("pml-convert"), os.path.join(self.work, model), "-o", path, "--dtype", dtype, "--force", "-q", *series.CONVERTED_WITH.get(model, [])],
                            check=True, stdout=subprocess.DEVNULL)
             self.errors[model, dtype] = {}
         return path
 
     def recorded_inputs(self, case, model):
         path = os.path.join(self.work, f"inputs-{case}.safetensors")
-        if model == "patchtst42":
+        if model in series.ARGUMENTS:
+            arrays = {"in." + name: array for name, array in series.arrays(case).items()}
+        elif model == "patchtst42":
             arrays = {"in.past_values": inputs.series(inputs.PATCHTST_BATCHES[case])}
         else:
             ids = inputs.minilm_ids(*inputs.MINILM_SHAPES[case]) if model == "minilm" else inputs.gpt2_ids(inputs.PROMPT)
@@ -54,7 +62,7 @@ class Files:
         """Against the float64 reference; None where there is none, as without PyTorch."""
         model = CASES[case][0]
         measured = "gpt2-prompt" if model == "gpt2" else case
-        reference = os.path.join(self.work, "reference", measured + ".npy")
+        reference = reference_of(self.work, measured)
         known = self.errors[model, dtype]
         if not os.path.exists(reference):
             return None
@@ -63,7 +71,7 @@ class Files:
             subprocess.run([self.tool("pml-convert"), "selftest", self.path(model, dtype), "--io",
                             self.recorded_inputs(measured, model), "--out", out, "-q"], check=True, env=environment(isa),
                            stdout=subprocess.DEVNULL)
-            name = {"minilm": "last_hidden_state", "gpt2": "logits", "patchtst42": "prediction_outputs"}[model]
+            name = {"minilm": "last_hidden_state", "gpt2": "logits"}.get(model, "prediction_outputs")
             values = tensors.read(out)["out." + name]
             known[measured, isa] = inputs.relative_rms(values[0, -1] if model == "gpt2" else values, np.load(reference))
         return known[measured, isa]

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from . import inputs, tensors
+from . import inputs, series, tensors
 
 
 def here(work, *names):
@@ -127,6 +127,10 @@ def steps(work):
             yield f"{model}{dtype}-ct2", lambda t, m=model, d=dtype: ct2_convert(here(work, m), t, d[1:] or None)
         yield f"{model}.gguf", partial(gguf_file, model)
         yield f"{model}-q8_0.gguf", partial(gguf_quantize, model)
+    for family in series.ARGUMENTS:
+        yield family, partial(series.make_checkpoint, family)
+    for case in series.CASES:
+        yield case + ".onnx", partial(series.export, work, case)
     for case, batch in inputs.PATCHTST_BATCHES.items():
         yield f"{case}.onnx", lambda target, b=batch: export_patchtst(work, target, b)
     yield "minilm.xml", partial(write_openvino, work)

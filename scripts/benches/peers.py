@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from . import inputs
+from . import inputs, series
 
 
 def existing(directory, *names):
@@ -41,6 +41,8 @@ class Torch:
         from .peer_files import torch_model
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
+        if work in series.ARGUMENTS:
+            return series.torch_cases(torch, directory, work)
         model = torch_model(directory, work)
         model = model.to(torch.bfloat16) if dtype == "bf16" else model
         return getattr(Torch, work)(torch, model)
@@ -91,6 +93,8 @@ class OnnxRuntime:
         name = work + suffix(dtype.removeprefix("f32-")) + ".onnx"
         if work == "patchtst42":
             return cls.patchtst42(threads, directory)
+        if work in series.ARGUMENTS:
+            return series.onnx_cases(lambda path: cls.session(existing(*os.path.split(path)), threads), directory, work)
         path = existing(directory, name, *([name + ".data"] if prepacked else []))
         return getattr(cls, work)(cls.session(path, threads))
 
@@ -282,4 +286,5 @@ SUBJECTS = {  # work -> peer, dtype
     "gpt2": [("PyTorch", "f32"), ("PyTorch", "bf16"), ("ONNX Runtime", "f32"), ("ONNX Runtime", "int8"), ("CTranslate2", "f32"),
              ("CTranslate2", "int8"), ("llama.cpp", "f32"), ("llama.cpp", "int8")],
     "patchtst42": [("PyTorch", "f32"), ("ONNX Runtime", "f32"), ("OpenVINO", "f32")],
+    **{family: [("PyTorch", "f32"), ("ONNX Runtime", "f32")] for family in series.ARGUMENTS},
 }

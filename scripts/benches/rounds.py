@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 
-from . import ours, peers, products
+from . import ours, peers, products, series
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -88,7 +88,7 @@ def start_peers(args, work, subjects, threads):
 
 def variants(args, files, case, threads):
     model = ours.CASES[case][0]
-    for dtype in ["f32"] if model == "patchtst42" else ours.DTYPES:
+    for dtype in ["f32"] if model == "patchtst42" or model in series.ARGUMENTS else ours.DTYPES:
         for isa in ours.ISAS:
             if args.isa and isa not in args.isa:
                 continue
@@ -127,6 +127,13 @@ def compare(args, table, files, work):
             note(f"{case}, {threads} thread(s): done")
         for peer in found:
             peer.end()
+
+
+def compare_series(args, table, files, family):
+    if os.path.exists(os.path.join(args.work, family, "checkpoint.pth")):
+        compare(args, table, files, family)
+    else:
+        args.missing.append(f"{family}: its checkpoint is made with PyTorch")
 
 
 def compare_products(args, table, files):

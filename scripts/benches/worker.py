@@ -41,7 +41,7 @@ def main():
     warnings.filterwarnings("ignore")
     try:
         import numpy as np
-        from . import inputs, peers, products
+        from . import inputs, ours, peers, products
         peer = {**peers.PEERS, **products.PEERS}[spec["peer"]]
         module = importlib.import_module(peer.package)
         version = getattr(module, "__version__", "")
@@ -53,7 +53,7 @@ def main():
             return
         errors = {}
         for name, (_, give) in cases.items():
-            reference = os.path.join(spec["directory"], "reference", name + ".npy")
+            reference = ours.reference_of(spec["directory"], name)
             if give is not None and os.path.exists(reference):
                 errors[name] = inputs.relative_rms(give(), np.load(reference))
             else:

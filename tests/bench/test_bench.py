@@ -21,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SCRIPTS = os.path.join(ROOT, "scripts")
 sys.path.insert(0, SCRIPTS)
 sys.dont_write_bytecode = True
-from benches import goals, inputs, table, tensors  # noqa: E402
+from benches import goals, inputs, ours, series, table, tensors  # noqa: E402
 
 
 def load(name):
@@ -76,6 +76,22 @@ class Inputs(unittest.TestCase):
         self.assertLess(inputs.gpt2_ids(128).max(), inputs.GPT2_VOCABULARY)
         self.assertEqual(inputs.series(3).shape, (3, 336, 7))
         self.assertAlmostEqual(inputs.relative_rms([1, 1], [1, 2]), (1 / 5) ** 0.5)
+
+    def test_forecasting_families(self):
+        for case, (family, batch) in series.CASES.items():
+            arguments, found = series.ARGUMENTS[family], series.arrays(case)
+            self.assertEqual(found["past_values"].shape, (batch, arguments["seq_len"], arguments["enc_in"]))
+            steps = {"past_marks": arguments["seq_len"], "decoder_marks": arguments["label_len"] + arguments["pred_len"]}
+            for name in set(found) - {"past_values"}:
+                self.assertEqual(found[name].shape, (batch, steps[name], 4))
+                self.assertLessEqual(np.abs(found[name]).max(), 0.5)
+            self.assertEqual(ours.CASES[case][0], family)
+        hours = inputs.marks(2, 47, 2)
+        self.assertEqual([round(float(v), 4) for v in hours[0, :, 0]], [0.5, -0.5])  # 23 o'clock, midnight
+        self.assertAlmostEqual(float(hours[1, 1, 1]), 3 / 6 - 0.5)                   # the fourth day of the week
+        text = goals.markdown(table.Table())
+        self.assertIn("| autoformer-b1 f32 ÷ PyTorch | 0.3 |", text)
+        self.assertNotIn("autoformer-b32 f32", text)
 
     def test_safetensors_there_and_back(self):
         arrays = {"in.x": inputs.series(1), "in.ids": inputs.gpt2_ids(3)}

@@ -270,13 +270,23 @@ static const pml_port_alias aliases[] = {
     {"y", "regression_outputs"}, {"patches", "patch_input"},  {"raw", "scaled_outputs"},  {NULL, NULL}};
 
 static const char *const forecast_outputs[] = {"prediction_outputs", "forecast", NULL};
+/* A learned scale per channel (scaling_affine) would come between the distribution and the window's units. */
+static const pml_distribution_spec distribution = {
+    .key = "distribution",
+    .when = "head == 'prediction' && distribution != 'none' && !scaling_affine",
+    .df = "df",
+    .location = "dist_loc",
+    .scale = "dist_scale",
+    .window_location = "loc",
+    .window_scale = "scale"};
 static const pml_forecast_spec forecast = {.input = "past_values",
                                            .observed_mask = "past_observed_mask",
                                            .outputs = forecast_outputs,
                                            .context_length = "context_length",
                                            .horizon = "prediction_length",
                                            .n_channels = "num_input_channels",
-                                           .when = "head == 'prediction'"};
+                                           .when = "head == 'prediction'",
+                                           .distribution = &distribution};
 
 extern const pml_schema pml_schema_patchtst;
 const pml_schema pml_schema_patchtst = {

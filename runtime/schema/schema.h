@@ -80,6 +80,14 @@ typedef struct pml_grouped_spec {
     const char *when;   /* expression over config and l; NULL: always */
 } pml_grouped_spec;
 
+/* Of heads that foretell a distribution: output ports, all [B, S, C] but the window's, which are [B, 1, C]. */
+typedef struct pml_distribution_spec {
+    const char *key;  /* config key: "student_t", "normal" or "negative_binomial" */
+    const char *when; /* expression over config: there is a distribution, and quantiles follow from these ports */
+    const char *df, *location, *scale; /* of student_t alone; negative binomial: total count and logits */
+    const char *window_location, *window_scale;
+} pml_distribution_spec;
+
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
     const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
@@ -89,7 +97,8 @@ typedef struct pml_forecast_spec { /* how a family forecasts, by names of the li
     /* Time marks: input ports [B, T, n_marks], of the look-back, and [B, label_length + S, n_marks], of its last
      * label_length steps and the horizon; NULL: not taken. A port that is optional is filled where there are dates. */
     const char *marks, *decoder_marks;
-    const char *n_marks, *label_length; /* expressions over config, 0: none; NULL: 0 */
+    const char *n_marks, *label_length;        /* expressions over config, 0: none; NULL: 0 */
+    const pml_distribution_spec *distribution; /* NULL: points only */
 } pml_forecast_spec;
 
 /* Another code base's name for a port, accepted wherever inputs and outputs are looked up. One alias may stand for

@@ -7,6 +7,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/quote.h"
 #include "runtime/models/model.h"
+#include "runtime/models/quantiles.h"
 
 static pml_status check_range(const pml_series *series, const char *name, size_t start_row,
                               const pml_forecast_shape *shape, pml_error *error) {
@@ -145,6 +146,9 @@ pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, c
     float *marks = NULL;
     uint64_t n_values = 0;
     PML_TRY(pml_model_forecast_shape(model, &shape, error));
+    if (options->n_levels > 0) {
+        PML_TRY(pml_model_check_quantiles(model, error));
+    }
     PML_TRY(check_range(series, series_name, start_row, &shape, error));
     size_t first_row = start_row - shape.context_length;
     made.n_steps = shape.horizon;
@@ -160,6 +164,11 @@ pml_status pml_series_forecast_run(pml_model *model, const pml_series *series, c
     const pml_forecast_options call = {.marks = marks, .scaled = options->scaled};
     PML_TRY(pml_model_forecast_with(model, series->values + first_row * series->n_columns, shape.context_length,
                                     series->n_columns, &call, made.values, error));
+    if (options->n_levels > 0) {
+        PML_TRY(pml_alloc(n_values, options->n_levels * sizeof *made.quantiles, &made.quantiles, error));
+        PML_TRY(pml_model_quantiles(model, options->levels, options->n_levels, series->n_columns, options->scaled,
+                                    made.quantiles, error));
+    }
     *forecast = made;
     made = (pml_series_forecast){0};
 done:
@@ -170,6 +179,7 @@ done:
 
 void pml_series_forecast_deinit(pml_series_forecast *forecast) {
     pml_free(forecast->values);
+    pml_free(forecast->quantiles);
     pml_free(forecast->stamps_us);
     *forecast = (pml_series_forecast){0};
 }

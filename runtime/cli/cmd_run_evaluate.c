@@ -208,8 +208,7 @@ const pml_command pml_cmd_run_evaluate = {
     .name = "evaluate",
     .operands = "[FILE]",
     .summary = "MSE and MAE over all windows of a part of a standardised series",
-    .examples = "pml-run evaluate model.pml --csv ETTh1.csv --split ett-hour\n"
-                "pml-run evaluate m.pml --csv s.csv --split 0.7,0.1,0.2 --baseline repeat-last",
+    .examples = "pml-run evaluate model.pml --csv ETTh1.csv --split ett-hour",
     .options = option_table,
     .options_bytes = sizeof(evaluate_options),
     .least_operands = 0,

@@ -21,7 +21,8 @@
 #define PML_MAX_PICKLE_BYTES 100000000u
 #define PML_MAX_PICKLE_VALUES 16000000u
 #define PML_MAX_EXPANDED_BYTES 16777216u /* of a view that is larger than what it is a view of */
-#define PML_MAX_THREADS 1024u /* of one model */
+#define PML_MAX_THREADS 1024u            /* of one model */
+#define PML_MAX_TABLE_BYTES 268435456u   /* that a model computes when it is loaded */
 #define PML_MAX_CSV_COLUMNS 65536u
 #define PML_MAX_CSV_FIELD_BYTES 4096u
 #define PML_MAX_HDF5_DEPTH 32u      /* groups in groups */

@@ -324,3 +324,21 @@ pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *err
 done:
     return status;
 }
+
+pml_status pml_model_table(pml_model *model, size_t n_rows, size_t n_columns, pml_tensor *table, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t shape[] = {n_rows, n_columns}, size_bytes = pml_context_floats(shape, 2);
+    float *values = NULL;
+    pml_buffer *buffer = NULL;
+    if (size_bytes > PML_MAX_TABLE_BYTES) {
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
+                         "the configuration needs a table of %zu x %zu numbers: at most %u MiB", n_rows, n_columns,
+                         PML_MAX_TABLE_BYTES >> 20));
+    }
+    PML_TRY(pml_arena_alloc(&model->context.model, size_bytes, 1, &values, error));
+    PML_TRY(pml_arena_alloc(&model->context.model, 1, sizeof *buffer, &buffer, error));
+    *table = pml_context_view(values, PML_DTYPE_F32, shape, 2, buffer);
+
+done:
+    return status;
+}

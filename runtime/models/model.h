@@ -115,6 +115,11 @@ pml_status pml_model_eval_flag(const pml_model *model, const char *expression, b
 /* A view of the weight of that canonical name, formatted as by printf. Errors: FORMAT, naming it. */
 pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *error, const char *format,
                             ...) PML_WARN_UNUSED __attribute__((format(printf, 4, 5)));
+/* A matrix that the model fills itself, F32 in layout row, kept as long as the model: a table that follows from the
+ * configuration. Small weights may go with any configuration, so its size has a limit. Errors: UNSUPPORTED (above
+ * PML_MAX_TABLE_BYTES), MEMORY. */
+pml_status pml_model_table(pml_model *model, size_t n_rows, size_t n_columns, pml_tensor *table,
+                           pml_error *error) PML_WARN_UNUSED;
 /* Whether the file has it. */
 bool pml_model_has_weight(const pml_model *model, const char *name);
 

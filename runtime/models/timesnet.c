@@ -46,18 +46,14 @@ done:
 static pml_status make_spectrum(pml_model *model, timesnet *net, pml_error *error) {
     pml_status status = PML_OK;
     pml_arena *arena = &pml_model_context(model)->model;
-    const size_t n_modes = net->n_steps / 2 + 1, shape[] = {2 * n_modes, net->n_steps};
+    const size_t n_modes = net->n_steps / 2 + 1;
     int64_t *modes = NULL;
-    float *values = NULL;
-    pml_buffer *buffer = NULL;
+    PML_TRY(pml_model_table(model, 2 * n_modes, net->n_steps, &net->spectrum, error));
     PML_TRY(pml_arena_alloc(arena, n_modes, sizeof *modes, &modes, error));
-    PML_TRY(pml_arena_alloc(arena, pml_context_floats(shape, 2), 1, &values, error));
-    PML_TRY(pml_arena_alloc(arena, 1, sizeof *buffer, &buffer, error));
     for (size_t i = 0; i < n_modes; i++) {
         modes[i] = (int64_t)i;
     }
-    pml_fourier_table(modes, n_modes, net->n_steps, values);
-    net->spectrum = pml_context_view(values, PML_DTYPE_F32, shape, 2, buffer);
+    pml_fourier_table(modes, n_modes, net->n_steps, pml_tensor_f32(&net->spectrum));
 
 done:
     return status;

@@ -52,7 +52,7 @@ typedef struct fedformer {
     pml_tensor ec_s, ec_d, rc_e, rc_o;
 } fedformer;
 
-/* Makes both tables in the model arena. Errors: MEMORY. */
+/* Makes both tables in the model arena. Errors: UNSUPPORTED (too large), MEMORY. */
 pml_status pml_fed_modes_make(pml_model *model, const int64_t *modes, const int64_t *bins, size_t n_modes,
                               size_t n_steps, double factor, fed_modes *result, pml_error *error) PML_WARN_UNUSED;
 

@@ -6,21 +6,11 @@
 pml_status pml_fed_modes_make(pml_model *model, const int64_t *modes, const int64_t *bins, size_t n_modes,
                               size_t n_steps, double factor, fed_modes *result, pml_error *error) {
     pml_status status = PML_OK;
-    const size_t shape[] = {2 * n_modes, n_steps};
     *result = (fed_modes){.n_modes = n_modes};
-    struct {
-        pml_tensor *tensor;
-        float *values;
-        pml_buffer *buffer;
-    } tables[] = {{.tensor = &result->table}, {.tensor = &result->inverse}};
-    for (size_t i = 0; i < 2; i++) {
-        pml_arena *arena = &pml_model_context(model)->model;
-        PML_TRY(pml_arena_alloc(arena, pml_context_floats(shape, 2), 1, &tables[i].values, error));
-        PML_TRY(pml_arena_alloc(arena, 1, sizeof *tables[i].buffer, &tables[i].buffer, error));
-        *tables[i].tensor = pml_context_view(tables[i].values, PML_DTYPE_F32, shape, 2, tables[i].buffer);
-    }
-    pml_fourier_table(modes, n_modes, n_steps, tables[0].values);
-    pml_fourier_inverse_table(bins, n_modes, n_steps, factor, tables[1].values);
+    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps, &result->table, error));
+    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps, &result->inverse, error));
+    pml_fourier_table(modes, n_modes, n_steps, pml_tensor_f32(&result->table));
+    pml_fourier_inverse_table(bins, n_modes, n_steps, factor, pml_tensor_f32(&result->inverse));
 
 done:
     return status;

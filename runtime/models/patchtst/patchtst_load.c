@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "runtime/base/checked.h"
 #include "runtime/models/patchtst/patchtst.h"
 
 static pml_status load_choices(const pml_model *model, patchtst *net, pml_error *error) {
@@ -154,24 +153,16 @@ static pml_status load_position(pml_model *model, const patchtst *net, const cha
     pml_status status = PML_OK;
     PML_TRY(pml_model_weight(model, position, error, "%sposition", prefix));
     if (pml_tensor_columns(position) != net->d_model) {
-        pml_arena *arena = &pml_model_context(model)->model;
-        const size_t shape[] = {net->n_tokens, net->d_model};
         const float *numbers = pml_tensor_f32_const(position);
-        float *table, *at;
-        pml_buffer *buffer;
-        uint64_t count = 0;
-        if (!pml_ck_mul(net->n_tokens, net->d_model, &count)) {
-            PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the position table is too large"));
-        }
-        PML_TRY(pml_arena_alloc(arena, (size_t)count, sizeof *table, &table, error));
-        PML_TRY(pml_arena_alloc(arena, 1, sizeof *buffer, &buffer, error));
-        at = table;
+        pml_tensor table;
+        PML_TRY(pml_model_table(model, net->n_tokens, net->d_model, &table, error));
+        float *at = pml_tensor_f32(&table);
         for (size_t n = 0; n < net->n_tokens; n++) {
             for (size_t d = 0; d < net->d_model; d++) {
                 *at++ = numbers[n];
             }
         }
-        *position = pml_context_view(table, PML_DTYPE_F32, shape, 2, buffer);
+        *position = table;
     }
 
 done:

@@ -78,4 +78,18 @@ static void other_heads(void) {
     series_close(&m);
 }
 
-PML_TESTS("runtime/models/timesnet", PML_TEST(samples_choose_for_themselves), PML_TEST(other_heads))
+/* A few weights may go with any length: what loading makes of it has a limit. */
+static void tables_have_a_limit(void) {
+    static const char *const settings[] = {"head=reconstruction", BASE, "time_embedding=none", NULL};
+    pml_metadata *metadata = series_metadata("timesnet", settings);
+    PML_ASSERT_OK(pml_metadata_set_i64(metadata, "config.context_length", 20000, &error), &error);
+    pml_file *file = series_file(metadata, "timesnet");
+    pml_model *model = NULL;
+    PML_ASSERT_FAILS(pml_model_create(file, NULL, &model, &error), PML_E_UNSUPPORTED, &error,
+                     "needs a table of 20002 x 20000 numbers: at most 256 MiB");
+    pml_file_close(file);
+    pml_metadata_destroy(metadata);
+}
+
+PML_TESTS("runtime/models/timesnet", PML_TEST(samples_choose_for_themselves), PML_TEST(other_heads),
+          PML_TEST(tables_have_a_limit))

@@ -290,6 +290,27 @@ done:
     return status;
 }
 
+/* NaN, Infinity and -Infinity; false when none of them is at the position. */
+static bool read_python_number(pml_json_reader *reader) {
+    static const struct {
+        const char *text;
+        double number;
+    } words[] = {{"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const size_t length = strlen(words[i].text);
+        if (reader->size_bytes - reader->position >= length &&
+            memcmp(reader->bytes + reader->position, words[i].text, length) == 0) {
+            reader->position += length;
+            reader->token = PML_JSON_NUMBER;
+            reader->text = words[i].text;
+            reader->text_bytes = length;
+            reader->number = words[i].number;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- structure ---------------------------------------------------------------------------------------------- */
 static void value_done(pml_json_reader *reader) {
     reader->expect = reader->depth == 0 ? EXPECT_NOTHING : EXPECT_SEPARATOR;
@@ -358,6 +379,8 @@ static pml_status read_value(pml_json_reader *reader, pml_error *error) {
     if (byte == '"') {
         PML_TRY(read_string(reader, error));
         reader->token = PML_JSON_STRING;
+    } else if (reader->has_python_numbers && read_python_number(reader)) {
+        /* the token is complete */
     } else if (byte == '-' || (byte >= '0' && byte <= '9')) {
         PML_TRY(read_number(reader, error));
     } else {

@@ -35,6 +35,7 @@ typedef struct pml_json_reader { /* storage of the caller; fields below `token` 
     char *buffer;
     size_t buffer_capacity;
     size_t max_string_bytes;
+    bool has_python_numbers; /* set after init: NaN, Infinity and -Infinity are numbers, as Python's json writes them */
 
     pml_json_token token;
     size_t token_offset; /* first byte of the token, without base_offset */

@@ -153,6 +153,19 @@ void pml_json_f32(pml_json_writer *w, const char *key, float value) {
     (void)fputs(without_comma(text), w->stream);
 }
 
+void pml_json_python_f64(pml_json_writer *w, const char *key, double value) {
+    char text[PML_F64_TEXT_BYTES];
+    begin_value(w, key);
+    if (!isfinite(value)) {
+        (void)fputs(isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity", w->stream);
+        return;
+    }
+    (void)fputs(pml_f64_text(value, text), w->stream);
+    if (strpbrk(text, ".e") == NULL) {
+        (void)fputs(".0", w->stream);
+    }
+}
+
 void pml_json_bool(pml_json_writer *w, const char *key, bool value) {
     begin_value(w, key);
     (void)fputs(value ? "true" : "false", w->stream);

@@ -30,6 +30,9 @@ void pml_json_i64(pml_json_writer *w, const char *key, int64_t value);
 void pml_json_f64(pml_json_writer *w, const char *key, double value);
 /* The same of a float: the shortest text that reads back as the same float. */
 void pml_json_f32(pml_json_writer *w, const char *key, float value);
+/* As Python's json writes a float: never without a point or an exponent, so that it reads back as one, and NaN,
+ * Infinity and -Infinity by name, which JSON has no word for. For files whose readers are Python programs. */
+void pml_json_python_f64(pml_json_writer *w, const char *key, double value);
 void pml_json_bool(pml_json_writer *w, const char *key, bool value);
 void pml_json_null(pml_json_writer *w, const char *key);
 /* The shortest decimal text that reads back as `value`, with a point whatever the locale; returns `text`. */

@@ -90,6 +90,8 @@ pml_status pml_progress_create(const pml_common_options *common, const char *wha
 pml_status pml_progress_create_units(const pml_common_options *common, const char *what, const char *unit,
                                      uint64_t total, pml_progress **progress, pml_error *error) PML_WARN_UNUSED;
 void pml_progress_advance(pml_progress *progress, uint64_t done_bytes); /* NULL is allowed, as below */
+/* What stands behind the numbers from now on, such as "loss 0.371"; cut where it is long. */
+void pml_progress_detail(pml_progress *progress, const char *text);
 /* A line that stays: one part of the work is done. Printed wherever progress is shown at all. */
 void pml_progress_note(pml_progress *progress, const char *text);
 void pml_progress_destroy(pml_progress *progress);

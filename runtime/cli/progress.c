@@ -1,4 +1,5 @@
 /* Progress: a bar on a terminal, plain lines elsewhere. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct pml_progress {
     mode mode;
     char what[96];
     char unit[16]; /* "" for bytes */
+    char detail[96];
     uint64_t total;
     uint64_t done;
     uint64_t shown_ms;      /* when a line was last shown */
@@ -108,7 +110,17 @@ static const char *amount_text(const pml_progress *p, uint64_t amount, char text
     return text;
 }
 
-/* Name, percent, done/total, rate, time left ("-" until known). */
+/* Minutes and seconds, behind hours where there are any. */
+static void left_text(double seconds, char text[32]) {
+    const unsigned long long whole = (unsigned long long)fmin(seconds, 1e9);
+    if (whole < 3600) {
+        (void)snprintf(text, 32, "%llu:%02llu", whole / 60, whole % 60);
+    } else {
+        (void)snprintf(text, 32, "%llu:%02llu:%02llu", whole / 3600, whole / 60 % 60, whole % 60);
+    }
+}
+
+/* Name, percent, done/total, rate, time left ("-" until known), the detail. */
 static void format_line(const pml_progress *p, unsigned percent, char line[LINE_BYTES]) {
     char done[32], total[32], rate[64], left[32] = "-";
     if (p->rate > 0) {
@@ -116,19 +128,18 @@ static void format_line(const pml_progress *p, unsigned percent, char line[LINE_
         (void)snprintf(rate, sizeof rate, "%s%s%s/s", amount_text(p, (uint64_t)p->rate, amount),
                        p->unit[0] != '\0' ? " " : "", p->unit);
         if (p->total >= p->done) {
-            uint64_t seconds = (uint64_t)((double)(p->total - p->done) / p->rate);
-            (void)snprintf(left, sizeof left, "%llu:%02llu", (unsigned long long)(seconds / 60),
-                           (unsigned long long)(seconds % 60));
+            left_text((double)(p->total - p->done) / p->rate, left);
         }
     } else {
         (void)snprintf(rate, sizeof rate, "-");
     }
     if (p->total > 0) {
-        (void)snprintf(line, LINE_BYTES, "%s %3u%%  %s/%s%s%s  %s  ETA %s", p->what, percent,
+        (void)snprintf(line, LINE_BYTES, "%s %3u%%  %s/%s%s%s  %s  ETA %s%s%s", p->what, percent,
                        amount_text(p, p->done, done), amount_text(p, p->total, total), p->unit[0] != '\0' ? " " : "",
-                       p->unit, rate, left);
+                       p->unit, rate, left, p->detail[0] != '\0' ? "  " : "", p->detail);
     } else {
-        (void)snprintf(line, LINE_BYTES, "%s  %s %s  %s", p->what, amount_text(p, p->done, done), p->unit, rate);
+        (void)snprintf(line, LINE_BYTES, "%s  %s %s  %s%s%s", p->what, amount_text(p, p->done, done), p->unit, rate,
+                       p->detail[0] != '\0' ? "  " : "", p->detail);
     }
 }
 
@@ -182,6 +193,12 @@ void pml_progress_advance(pml_progress *progress, uint64_t done_bytes) {
     }
     progress->shown_ms = now;
     progress->shown_percent = percent;
+}
+
+void pml_progress_detail(pml_progress *progress, const char *text) {
+    if (progress != NULL) {
+        (void)snprintf(progress->detail, sizeof progress->detail, "%s", text);
+    }
 }
 
 void pml_progress_note(pml_progress *progress, const char *text) {

@@ -137,6 +137,35 @@ static void a_full_disk_is_an_error(void) {
     (void)fclose(stream);
 }
 
+static void python_floats_read_back_as_floats(void) {
+    page p;
+    pml_error error = {0};
+    static const double values[] = {1, -0.0, 0.1, 1e-5, 1e22, NAN, INFINITY, -INFINITY};
+    page_open(&p, false);
+    pml_json_begin_array(&p.w, NULL);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        pml_json_python_f64(&p.w, NULL, values[i]);
+    }
+    pml_json_end_array(&p.w);
+    PML_ASSERT_OK(pml_json_finish(&p.w, &error), &error);
+    (void)fclose(p.stream);
+    CU_ASSERT_STRING_EQUAL(p.text, "[1.0,-0.0,0.1,1e-05,1e+22,NaN,Infinity,-Infinity]\n");
+    pml_json_reader reader;
+    pml_json_reader_init(&reader, p.text, p.size_bytes, 0, "written", 64);
+    reader.has_python_numbers = true;
+    PML_ASSERT_OK(pml_json_expect(&reader, PML_JSON_ARRAY_BEGIN, "a list", &error), &error);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        PML_ASSERT_OK(pml_json_expect(&reader, PML_JSON_NUMBER, "a number", &error), &error);
+        CU_ASSERT_TRUE(isnan(values[i]) ? isnan(reader.number) : reader.number == values[i]);
+        CU_ASSERT_FALSE(reader.is_u64);
+    }
+    PML_ASSERT_OK(pml_json_expect(&reader, PML_JSON_ARRAY_END, "its end", &error), &error);
+    pml_json_reader_deinit(&reader);
+    PML_ASSERT_FAILS(pml_json_validate(p.text, p.size_bytes, "written", 64, &error), PML_E_FORMAT, &error,
+                     "begins no JSON value");
+    free(p.text);
+}
+
 PML_TESTS("runtime/base/json_writer", PML_TEST(nests_and_separates), PML_TEST(indents_when_asked),
           PML_TEST(escapes_text), PML_TEST(replaces_what_is_not_utf8), PML_TEST(numbers_read_back_equal),
-          PML_TEST(a_full_disk_is_an_error))
+          PML_TEST(python_floats_read_back_as_floats), PML_TEST(a_full_disk_is_an_error))

@@ -10,7 +10,7 @@
 #include "tests/harness.h"
 
 /* What 28 steps of `step_ms` each write to stderr (a file: no terminal). */
-static const char *written(const pml_common_options *common, const char *unit, int step_ms) {
+static const char *written(const pml_common_options *common, const char *unit, const char *detail, int step_ms) {
     const char *path = pml_test_path("%s/err", pml_test_temporary_dir());
     (void)fflush(NULL);
     pid_t pid = fork();
@@ -23,6 +23,9 @@ static const char *written(const pml_common_options *common, const char *unit, i
         }
         for (uint64_t i = 1; i <= 28; i++) {
             (void)nanosleep(&pause, NULL);
+            if (detail != NULL) {
+                pml_progress_detail(progress, detail);
+            }
             pml_progress_advance(progress, i * 1000);
             if (i == 20) {
                 pml_progress_note(progress, "a part is done");
@@ -44,7 +47,7 @@ static const char *written(const pml_common_options *common, const char *unit, i
 
 static void plain_lines_where_there_is_no_terminal(void) {
     const pml_common_options common = {0};
-    const char *text = written(&common, "windows", 50);
+    const char *text = written(&common, "windows", NULL, 50);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "working 100%  28000/28000 windows"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "working: a part is done\n"));
     CU_ASSERT_PTR_NULL(strchr(text, '\r'));
@@ -53,7 +56,7 @@ static void plain_lines_where_there_is_no_terminal(void) {
 
 static void bars_when_asked_leave_nothing_behind(void) {
     const pml_common_options common = {.progress = "bar"};
-    const char *text = written(&common, NULL, 50);
+    const char *text = written(&common, NULL, NULL, 50);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\033[Kworking"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "/27.3 KiB"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "ETA"));
@@ -61,15 +64,25 @@ static void bars_when_asked_leave_nothing_behind(void) {
     CU_ASSERT_TRUE(length > 4 && strcmp(text + length - 4, "\r\033[K") == 0);
 }
 
+static void a_training_run_shows_its_loss(void) {
+    const pml_common_options common = {0}, bar = {.progress = "bar"};
+    const char *text = written(&common, "samples", "loss 0.371", 50);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "working 100%  28000/28000 samples"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, " samples/s  ETA "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  loss 0.371\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(written(&bar, "samples", "loss 0.371", 20), "  loss 0.371\r"));
+}
+
 static void silence(void) {
     const pml_common_options quiet = {.quiet = true}, json = {.json = true}, none = {.progress = "none"};
-    CU_ASSERT_STRING_EQUAL(written(&quiet, "windows", 40), "");
-    CU_ASSERT_STRING_EQUAL(written(&json, "windows", 40), "");
-    CU_ASSERT_STRING_EQUAL(written(&none, "windows", 40), "");
+    CU_ASSERT_STRING_EQUAL(written(&quiet, "windows", NULL, 40), "");
+    CU_ASSERT_STRING_EQUAL(written(&json, "windows", NULL, 40), "");
+    CU_ASSERT_STRING_EQUAL(written(&none, "windows", NULL, 40), "");
 }
 
 static void nothing_to_advance_is_allowed(void) {
     pml_progress_advance(NULL, 1);
+    pml_progress_detail(NULL, "x");
     pml_progress_destroy(NULL);
 }
 
@@ -83,5 +96,5 @@ static void colour_follows_choice_and_environment(void) {
 }
 
 PML_TESTS("runtime/cli/progress", PML_TEST(plain_lines_where_there_is_no_terminal),
-          PML_TEST(bars_when_asked_leave_nothing_behind), PML_TEST(silence), PML_TEST(nothing_to_advance_is_allowed),
-          PML_TEST(colour_follows_choice_and_environment))
+          PML_TEST(bars_when_asked_leave_nothing_behind), PML_TEST(a_training_run_shows_its_loss), PML_TEST(silence),
+          PML_TEST(nothing_to_advance_is_allowed), PML_TEST(colour_follows_choice_and_environment))

@@ -1,8 +1,41 @@
 /* Elementwise sums, with a table that repeats over leading axes, and differences. */
 #include "runtime/ops/op.h"
+#include "runtime/ops/reduce.h"
 
-static const pml_op op = {.name = "add"};
-static const pml_op op_subtract = {.name = "subtract"};
+static pml_status add_backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    const float *g = pml_gradient_out(gradients, entry);
+    const size_t n = pml_tensor_count(&entry->inputs[1]), count = pml_tensor_count(&entry->output);
+    float *to;
+    PML_TRY(pml_gradient_add(gradients, &entry->inputs[0], g, 1, error));
+    if (n == count) {
+        PML_TRY(pml_gradient_add(gradients, &entry->inputs[1], g, 1, error));
+        goto done;
+    }
+    PML_TRY(pml_gradient_of(gradients, &entry->inputs[1], &to, error));
+    if (to != NULL && n > 0) {
+        PML_TRY(pml_reduce_rows(context, gradients, g, count / n, n, n, to, error));
+    }
+
+done:
+    return status;
+}
+
+static pml_status subtract_backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                                    pml_error *error) {
+    (void)context;
+    pml_status status = PML_OK;
+    const float *g = pml_gradient_out(gradients, entry);
+    PML_TRY(pml_gradient_add(gradients, &entry->inputs[0], g, 1, error));
+    PML_TRY(pml_gradient_add(gradients, &entry->inputs[1], g, -1, error));
+
+done:
+    return status;
+}
+
+static const pml_op op = {.name = "add", .backward = add_backward};
+static const pml_op op_subtract = {.name = "subtract", .backward = subtract_backward};
 
 pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;

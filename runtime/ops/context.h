@@ -15,6 +15,15 @@
  * batch, at which this part of the batch begins. The tensor is valid during the call only. */
 typedef void pml_probe_fn(void *user, const char *name, size_t first_row, const pml_tensor *tensor);
 
+/* What ops do otherwise while a network is trained: dropout drops, batch norms use and update statistics of their
+ * batch. The caller's; `n_dropouts` begins at 0 in every step. */
+typedef struct pml_training {
+    uint64_t seed, step; /* which values are dropped is a function of both, of the dropout and of the element */
+    uint64_t n_dropouts; /* dropouts of this step so far: a layer that is computed again begins where it began */
+    bool is_again;       /* a layer is computed again for its backward pass: running statistics stay as they are */
+    bool bf16;           /* products of trained matrices are taken in BF16, summed in F32 */
+} pml_training;
+
 typedef struct pml_context { /* all zero = valid, safe to deinit */
     const pml_backend *backend;
     void *backend_state;
@@ -43,7 +52,8 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
         uint64_t weight_bytes; /* stored bytes of the matrices, once per product */
     } work;
 
-    pml_tape *tape; /* borrowed; NULL: inference */
+    pml_tape *tape;         /* borrowed; NULL: nothing is recorded */
+    pml_training *training; /* borrowed; NULL: evaluation */
     pml_probe_fn *probe;
     void *probe_user;
 } pml_context;

@@ -1,33 +1,26 @@
 /* y = activation(x W + bias) + residual, straight from the stored layout of W; of one x with several matrices. */
+#include "runtime/ops/linear_groups.h"
 #include "runtime/ops/product.h"
 
-static const pml_op op = {.name = "linear"};
+static const pml_op op = {.name = "linear", .backward = pml_linear_backward};
 
-/* How the rows of x [B, G, ..., in] fall to the matrices of a batched w: for matrix g, `n_jobs` products of `m` rows.
- * Without a batch axis there is one group and one job. With one row per (b, g), the rows of a group are taken with a
- * stride. */
-typedef struct groups {
-    size_t n_groups, n_jobs, m;
-    size_t group_rows, job_rows; /* from one group, and one job, to the next */
-    size_t row_step;             /* from one row of a job to the next */
-} groups;
-
-static groups split(const pml_tensor *x, const pml_tensor *w) {
+pml_linear_groups pml_linear_split(const pml_tensor *x, const pml_tensor *w) {
     size_t rows = pml_tensor_rows(x);
     if (w->rank == 2) {
-        return (groups){.n_groups = 1, .n_jobs = 1, .m = rows, .row_step = 1};
+        return (pml_linear_groups){.n_groups = 1, .n_jobs = 1, .m = rows, .row_step = 1};
     }
     size_t n_groups = x->shape[1], n_batch = x->shape[0];
     size_t inner = n_groups == 0 || n_batch == 0 ? 0 : rows / n_groups / n_batch;
     if (inner == 1) {
-        return (groups){.n_groups = n_groups, .n_jobs = 1, .m = n_batch, .group_rows = 1, .row_step = n_groups};
+        return (pml_linear_groups){
+            .n_groups = n_groups, .n_jobs = 1, .m = n_batch, .group_rows = 1, .row_step = n_groups};
     }
-    return (groups){.n_groups = n_groups,
-                    .n_jobs = n_batch,
-                    .m = inner,
-                    .group_rows = inner,
-                    .job_rows = inner * n_groups,
-                    .row_step = 1};
+    return (pml_linear_groups){.n_groups = n_groups,
+                               .n_jobs = n_batch,
+                               .m = inner,
+                               .group_rows = inner,
+                               .job_rows = inner * n_groups,
+                               .row_step = 1};
 }
 
 /* Checks a part and makes its y. */
@@ -88,7 +81,7 @@ done:
     return status;
 }
 
-pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_linear_part *parts, size_t n_parts,
+static pml_status compute(pml_context *context, const pml_tensor *x, const pml_linear_part *parts, size_t n_parts,
                           pml_error *error) {
     pml_status status = PML_OK;
     size_t block = SIZE_MAX;
@@ -98,7 +91,7 @@ pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_l
         const size_t rows = pml_product_rows(parts[i].w);
         block = rows < block ? rows : block;
     }
-    const groups g = n_parts == 0 ? (groups){0} : split(x, parts[0].w);
+    const pml_linear_groups g = n_parts == 0 ? (pml_linear_groups){0} : pml_linear_split(x, parts[0].w);
     for (size_t i_group = 0; i_group < g.n_groups; i_group++) {
         for (size_t i_job = 0; i_job < g.n_jobs; i_job++) {
             for (size_t i = 0; i < g.m; i += block < g.m - i ? block : g.m - i) {
@@ -108,14 +101,45 @@ pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_l
             }
         }
     }
+
+done:
+    return status;
+}
+
+/* With a tape an activation is an op of its own, whose backward pass reads what it was computed from. */
+static pml_status record_parts(pml_context *context, const pml_tensor *x, const pml_linear_part *parts, size_t n_parts,
+                               pml_error *error) {
+    pml_status status = PML_OK;
     for (size_t i = 0; i < n_parts; i++) {
-        PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)parts[i].activation}},
-                                (const pml_tensor *const[]){x, parts[i].w, parts[i].bias, parts[i].residual}, 4,
-                                parts[i].y, error));
+        const pml_linear_part *part = &parts[i];
+        pml_tensor before, after;
+        const bool is_fused = part->activation == PML_ACTIVATION_IDENTITY;
+        const pml_linear_part plain = {.w = part->w,
+                                       .bias = part->bias,
+                                       .activation = PML_ACTIVATION_IDENTITY,
+                                       .residual = is_fused ? part->residual : NULL,
+                                       .y = is_fused ? part->y : &before};
+        PML_TRY(compute(context, x, &plain, 1, error));
+        PML_TRY(pml_tape_record(context->tape, &op, NULL,
+                                (const pml_tensor *const[]){x, plain.w, plain.bias, plain.residual}, 4, plain.y,
+                                error));
+        if (!is_fused) {
+            pml_tensor *last = part->residual == NULL ? part->y : &after;
+            PML_TRY(pml_op_activate(context, &before, part->activation, last, error));
+        }
+        if (!is_fused && part->residual != NULL) {
+            PML_TRY(pml_op_add(context, &after, part->residual, part->y, error));
+        }
     }
 
 done:
     return status;
+}
+
+pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_linear_part *parts, size_t n_parts,
+                          pml_error *error) {
+    return context->tape != NULL ? record_parts(context, x, parts, n_parts, error)
+                                 : compute(context, x, parts, n_parts, error);
 }
 
 pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_tensor *w, const pml_tensor *bias,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "runtime/ops/gradient.h"
 #include "runtime/ops/ops.h"
 
 /* Jumps to `done:` with ARGUMENT unless `condition` holds. Needs `status` and `error` in scope. */

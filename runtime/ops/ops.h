@@ -14,7 +14,7 @@
 /* y [..., out] = activation(x [..., in] . w + bias) + residual [..., out].
  * `w` [in, out], `row` or `panel`, F32 or BF16, or I8 panels, for which x is quantized by row, or by row and group;
  * `bias` [out]. One matrix per group: `w` [G, in, out], `bias` [G, out],
- * and axis 1 of x [B, G, ..., in] chooses the matrix. Attributes: integer[0] = activation. */
+ * and axis 1 of x [B, G, ..., in] chooses the matrix. A tape records an activation as an op of its own. */
 pml_status pml_op_linear(pml_context *context, const pml_tensor *x, const pml_tensor *w, const pml_tensor *bias,
                          pml_activation activation, const pml_tensor *residual, pml_tensor *y,
                          pml_error *error) PML_WARN_UNUSED;

@@ -1,11 +1,38 @@
 /* Copies that change the order of axes. */
 #include "runtime/ops/op.h"
 
-static const pml_op op_transpose = {.name = "transpose"};
 static const pml_op op_slice = {.name = "slice"};
 static const pml_op op_append = {.name = "append"};
 
 #define TILE 16u
+
+/* The gradient of x [..., m, n] is that of y [..., n, m] with both axes exchanged. */
+static pml_status transpose_backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                                     pml_error *error) {
+    (void)context;
+    pml_status status = PML_OK;
+    const pml_tensor *x = &entry->inputs[0];
+    const float *g = pml_gradient_out(gradients, entry);
+    const size_t m = x->shape[x->rank - 2], n = x->shape[x->rank - 1];
+    const size_t n_matrices = m * n == 0 ? 0 : pml_tensor_count(x) / (m * n);
+    float *to;
+    PML_TRY(pml_gradient_of(gradients, x, &to, error));
+    for (size_t at = 0; to != NULL && at < n_matrices * m * n; at += m * n) {
+        for (size_t k = 0; k < n; k += TILE) {
+            const size_t k_end = n - k < TILE ? n : k + TILE;
+            for (size_t i = 0; i < m; i++) {
+                for (size_t c = k; c < k_end; c++) {
+                    to[at + i * n + c] += g[at + c * m + i];
+                }
+            }
+        }
+    }
+
+done:
+    return status;
+}
+
+static const pml_op op_transpose = {.name = "transpose", .backward = transpose_backward};
 
 pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;

@@ -10,23 +10,34 @@
 #define PML_TAPE_MAX_INPUTS 6u
 #define PML_TAPE_MAX_ENTRIES 1000000u
 
+struct pml_context;
+typedef struct pml_gradients pml_gradients; /* runtime/ops/gradient.h */
+typedef struct pml_tape_entry pml_tape_entry;
+
+/* Adds to the gradients of the entry's inputs what that of its output makes of them; called only when some of them are
+ * wanted. The context records nothing meanwhile. Errors: MEMORY, UNSUPPORTED. */
+typedef pml_status pml_backward_fn(struct pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                                   pml_error *error);
+
 typedef struct pml_op { /* static storage, one per op */
     const char *name;
+    pml_backward_fn *backward; /* NULL: it has no gradient */
 } pml_op;
 
 /* What an op computed with besides tensors; each op documents its use. Unused fields are 0. */
 typedef struct pml_op_attributes {
     double real;
     int64_t integer[3];
+    const void *data; /* borrowed: valid, as tensors are, until the next step begins */
 } pml_op_attributes;
 
-typedef struct pml_tape_entry {
+struct pml_tape_entry {
     const pml_op *op;
     pml_op_attributes attributes;
     size_t n_inputs;
     pml_tensor inputs[PML_TAPE_MAX_INPUTS]; /* dtype PML_DTYPE_NONE where an optional input was absent */
     pml_tensor output;
-} pml_tape_entry;
+};
 
 typedef struct pml_tape { /* all zero = empty, safe to deinit */
     pml_tape_entry *entries;

@@ -66,11 +66,11 @@ static void is_recorded_as_two_products(void) {
     pml_tensor y;
     context.tape = &tape;
     PML_ASSERT_OK(pml_op_feed_forward(&context, &x, &layer, &y, &error), &error);
-    CU_ASSERT_EQUAL_FATAL(tape.count, 2);
+    CU_ASSERT_EQUAL_FATAL(tape.count, 3);
     CU_ASSERT_STRING_EQUAL(tape.entries[0].op->name, "linear");
-    CU_ASSERT_EQUAL(tape.entries[0].attributes.integer[0], PML_ACTIVATION_TANH);
-    CU_ASSERT_TRUE(same_bits(&tape.entries[1].inputs[0], &tape.entries[0].output));
-    CU_ASSERT_TRUE(same_bits(&tape.entries[1].output, &y));
+    CU_ASSERT_EQUAL(tape.entries[1].attributes.integer[0], PML_ACTIVATION_TANH);
+    CU_ASSERT_TRUE(same_bits(&tape.entries[2].inputs[0], &tape.entries[1].output));
+    CU_ASSERT_TRUE(same_bits(&tape.entries[2].output, &y));
     context.tape = NULL;
     pml_tape_deinit(&tape);
     end_test();

@@ -134,7 +134,7 @@ const pml_tensor *pml_model_step_input(const pml_model *model, const pml_model_s
 const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_step *step, const char *name);
 /* Copies `value` (F32, or F64 rounded to F32) into the output of that name; does nothing if the configured model has
  * none. Errors: ARGUMENT (another element count). */
-pml_status pml_model_step_store(const pml_model *model, const pml_model_step *step, const char *name,
+pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, const char *name,
                                 const pml_tensor *value, pml_error *error) PML_WARN_UNUSED;
 /* Rows first .. first+count-1 along axis 0. */
 pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count);

@@ -304,25 +304,16 @@ const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_
     return port == NULL ? NULL : &step->outputs[port - model->outputs];
 }
 
-pml_status pml_model_step_store(const pml_model *model, const pml_model_step *step, const char *name,
-                                const pml_tensor *value, pml_error *error) {
+pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value,
+                                pml_error *error) {
     const pml_tensor *output = pml_model_step_output(model, step, name);
     if (output == NULL) {
         return PML_OK;
     }
-    size_t count = pml_tensor_count(output);
-    if (count != pml_tensor_count(value) || (value->dtype != PML_DTYPE_F32 && value->dtype != PML_DTYPE_F64)) {
+    const size_t count = pml_tensor_count(output);
+    if (count != pml_tensor_count(value)) {
         return PML_FAIL(error, PML_E_ARGUMENT, "output '%s' has %zu elements, what was computed %zu", name, count,
                         pml_tensor_count(value));
     }
-    float *to = pml_tensor_f32(output);
-    if (value->dtype == PML_DTYPE_F32) {
-        memcpy(to, pml_tensor_f32_const(value), count * sizeof *to);
-    } else {
-        const double *from = pml_tensor_bytes(value);
-        for (size_t i = 0; i < count; i++) {
-            to[i] = (float)from[i];
-        }
-    }
-    return PML_OK;
+    return pml_op_store(&model->context, value, output, error);
 }

@@ -95,6 +95,11 @@ pml_status pml_op_add(pml_context *context, const pml_tensor *a, const pml_tenso
 pml_status pml_op_subtract(pml_context *context, const pml_tensor *a, const pml_tensor *b, pml_tensor *y,
                            pml_error *error) PML_WARN_UNUSED;
 
+/* The elements of x (F32, or F64 rounded to F32) into y, of as many elements and another shape perhaps, which exists:
+ * an output of the model. */
+pml_status pml_op_store(pml_context *context, const pml_tensor *x, const pml_tensor *y,
+                        pml_error *error) PML_WARN_UNUSED;
+
 /* y [..., n, m] = x [..., m, n] with its last two axes exchanged. */
 pml_status pml_op_transpose(pml_context *context, const pml_tensor *x, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "runtime/ops/pack.h"
 #include "runtime/ops/parallel.h"
 #include "runtime/ops/reduce.h"
+#include "runtime/ops/repack.h"
 #include "runtime/ops/split.h"
 
 /* Floats that are packed at a time: they stay in the second-level cache. */
@@ -29,7 +29,7 @@ typedef struct pack_job {
 static void pack_panels(void *user, size_t begin, size_t end) {
     const pack_job *job = user;
     const size_t n_out = pml_tensor_columns(job->w), n = (end < job->n_rows ? end : job->n_rows) - begin;
-    pml_pack_weight_transposed(job->w, job->i_matrix, job->first + begin, n, job->panels + begin * n_out);
+    pml_repack_weight_transposed(job->w, job->i_matrix, job->first + begin, n, job->panels + begin * n_out);
 }
 
 pml_status pml_product_input_backward(pml_context *context, pml_gradients *gradients, const pml_product_operands *rows,
@@ -85,8 +85,8 @@ static size_t part_length(const pml_row_parts *parts, size_t i) {
 /* x, transposed, and g as panels, of the rows of part i. */
 static void pack_part(const weight_job *job, size_t i, float *turned, float *panels) {
     const size_t first = i * job->parts.part_rows, n = part_length(&job->parts, i);
-    pml_pack_transpose(job->rows->x + first * job->rows->x_stride, n, job->n_in, job->rows->x_stride, turned);
-    pml_pack_rows(job->rows->g + first * job->rows->g_stride, n, job->n_out, job->rows->g_stride, panels);
+    pml_repack_transpose(job->rows->x + first * job->rows->x_stride, n, job->n_in, job->rows->x_stride, turned);
+    pml_repack_rows(job->rows->g + first * job->rows->g_stride, n, job->n_out, job->rows->g_stride, panels);
 }
 
 static pml_matmul part_product(const weight_job *job, size_t i, const float *turned, const float *panels, float *y,
@@ -153,12 +153,12 @@ static void pack_columns(void *user, size_t begin, size_t end) {
     for (size_t c = begin; c < end; c += COLUMNS) {
         if (c < n_x) {
             const size_t k = of->n_in - c < COLUMNS ? of->n_in - c : COLUMNS;
-            pml_pack_transpose(of->rows->x + first * of->rows->x_stride + c, n, k, of->rows->x_stride,
-                               job->turned + c * n);
+            pml_repack_transpose(of->rows->x + first * of->rows->x_stride + c, n, k, of->rows->x_stride,
+                                 job->turned + c * n);
         } else {
             const size_t k = of->n_out - (c - n_x) < COLUMNS ? of->n_out - (c - n_x) : COLUMNS;
-            pml_pack_rows(of->rows->g + first * of->rows->g_stride + (c - n_x), n, k, of->rows->g_stride,
-                          job->panels + (c - n_x) * n);
+            pml_repack_rows(of->rows->g + first * of->rows->g_stride + (c - n_x), n, k, of->rows->g_stride,
+                            job->panels + (c - n_x) * n);
         }
     }
 }
@@ -196,7 +196,7 @@ pml_status pml_product_weight_backward(pml_context *context, pml_gradients *grad
     }
     const size_t longest = job.parts.part_rows < rows->m ? job.parts.part_rows : rows->m;
     job.parts.part_rows = longest;
-    job.packed_count = round_up(longest * n_in) + pml_pack_count(longest, n_out);
+    job.packed_count = round_up(longest * n_in) + pml_repack_count(longest, n_out);
     context->work.products += (uint64_t)rows->m * n_in * n_out;
     if (rows->m == 0) {
         return PML_OK;

@@ -1,22 +1,22 @@
 /* Matrices rearranged for the panel kernels: what backward passes multiply by is another way round than what is stored.
  * Panels here are F32, as runtime/file/layout.h describes them, 64-byte aligned. Private to runtime/ops. */
-#ifndef PML_RUNTIME_OPS_PACK_H
-#define PML_RUNTIME_OPS_PACK_H
+#ifndef PML_RUNTIME_OPS_REPACK_H
+#define PML_RUNTIME_OPS_REPACK_H
 
 #include "runtime/tensor/tensor.h"
 
 /* Floats of panels of a matrix [depth][n_columns]. */
-size_t pml_pack_count(size_t depth, size_t n_columns);
+size_t pml_repack_count(size_t depth, size_t n_columns);
 
 /* panels of x [depth][n_columns], whose rows are `stride` apart. */
-void pml_pack_rows(const float *x, size_t depth, size_t n_columns, size_t stride, float *panels);
+void pml_repack_rows(const float *x, size_t depth, size_t n_columns, size_t stride, float *panels);
 
 /* y [n][m] = x [m][n], whose rows are `stride` apart. */
-void pml_pack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y);
+void pml_repack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y);
 
 /* panels of the transpose of rows first .. first + n_rows - 1 of matrix `i_matrix` of w [..., in, out]: a matrix
  * [out][n_rows] of its values, whatever the dtype and layout that it is stored in. `first` and n_rows are multiples of
  * 16, except that n_rows may end with the matrix. */
-void pml_pack_weight_transposed(const pml_tensor *w, size_t i_matrix, size_t first, size_t n_rows, float *panels);
+void pml_repack_weight_transposed(const pml_tensor *w, size_t i_matrix, size_t first, size_t n_rows, float *panels);
 
 #endif

@@ -1,4 +1,4 @@
-#include "runtime/ops/pack.h"
+#include "runtime/ops/repack.h"
 
 #include <string.h>
 
@@ -6,11 +6,11 @@
 
 #define COLUMNS PML_PANEL_COLUMNS
 
-size_t pml_pack_count(size_t depth, size_t n_columns) {
+size_t pml_repack_count(size_t depth, size_t n_columns) {
     return (n_columns + COLUMNS - 1) / COLUMNS * COLUMNS * depth;
 }
 
-void pml_pack_rows(const float *x, size_t depth, size_t n_columns, size_t stride, float *panels) {
+void pml_repack_rows(const float *x, size_t depth, size_t n_columns, size_t stride, float *panels) {
     for (size_t c = 0; c < n_columns; c += COLUMNS, panels += depth * COLUMNS) {
         const size_t n = n_columns - c < COLUMNS ? n_columns - c : COLUMNS;
         for (size_t i = 0; i < depth; i++) {
@@ -26,7 +26,7 @@ void pml_pack_rows(const float *x, size_t depth, size_t n_columns, size_t stride
     }
 }
 
-void pml_pack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y) {
+void pml_repack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y) {
     for (size_t i = 0; i < m; i += COLUMNS) { /* tiles keep both sides within a few cache lines */
         const size_t n_rows = m - i < COLUMNS ? m - i : COLUMNS;
         for (size_t k = 0; k < n; k++) {
@@ -70,7 +70,7 @@ static void read_values(const pml_tensor *w, size_t i_matrix, size_t i_row, size
     }
 }
 
-void pml_pack_weight_transposed(const pml_tensor *w, size_t i_matrix, size_t first, size_t n_rows, float *panels) {
+void pml_repack_weight_transposed(const pml_tensor *w, size_t i_matrix, size_t first, size_t n_rows, float *panels) {
     const size_t n_out = w->shape[w->rank - 1];
     float block[COLUMNS][COLUMNS]; /* [row][column] */
     for (size_t i = 0; i < n_rows; i += COLUMNS, panels += n_out * COLUMNS) {

@@ -42,6 +42,19 @@ foreach(backend IN LISTS PML_BACKENDS)
         runtime/backends/${backend}.c tests/runtime/backends/test_${backend}.c)
 endforeach()
 
+# What training is made of: PML_LOSS(mse) -> runtime/train/losses/mse.c and tests/runtime/train/losses/test_mse.c.
+set(PML_TRAIN_KINDS losses)
+foreach(row losses:PML_LOSS)
+    string(REPLACE ":" ";" parts "${row}")
+    list(GET parts 0 folder)
+    list(GET parts 1 macro)
+    pml_registry(plugins runtime/train/${folder}/registry.def ${macro})
+    foreach(plugin IN LISTS plugins)
+        pml_require(runtime/train/${folder}/registry.def ${plugin}
+            runtime/train/${folder}/${plugin}.c tests/runtime/train/${folder}/test_${plugin}.c)
+    endforeach()
+endforeach()
+
 # Kernels: PML_KERNEL(kind, op_dtype, isa) -> runtime/kernels/<op_dtype>_<isa>.c, compiled with that bundle's flags.
 set(PML_ISA_FLAGS_scalar "")
 set(PML_ISA_FLAGS_avx2 "-mavx2 -mfma -mf16c")

@@ -17,12 +17,13 @@ import tempfile
 
 # The floors of runtime/, lowest first; those of one tuple do not know each other.
 FLOORS = [("base",), ("file",), ("schema",), ("tensor",), ("kernels",), ("backends",), ("ops",), ("models",),
-          ("train", "tune", "text", "series"), ("serve", "plot"), ("cli",)]
+          ("text", "series"), ("train", "tune"), ("serve", "plot"), ("cli",)]
 ROOMS = {  # room -> what it may include beside itself
     "formats": ["runtime/base/", "runtime/file/"],
     "mappers": ["formats/", "runtime/base/", "runtime/file/", "runtime/schema/"],
     "convert": ["formats/", "mappers/", "runtime/"],
 }
+TRAIN_KINDS = [("losses", "PML_LOSS", "loss")]  # folder of runtime/train, macro of its registry, what one is
 LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "cjson/": ["formats/", "mappers/", "convert/"],
     "openssl/": ["convert/"],
@@ -149,6 +150,11 @@ def check_registries(root):
     for _, op, isa in registry_rows(root, "runtime/kernels/registry.def", "PML_KERNEL"):
         need.append(("runtime/kernels/registry.def", op, f"runtime/kernels/{op}_{isa}.c", f"pml_{op}_{isa}"))
         need.append(("runtime/kernels/registry.def", op, f"tests/runtime/kernels/test_{op}.c", None))
+    for folder, macro, noun in TRAIN_KINDS:
+        registry = f"runtime/train/{folder}/registry.def"
+        for (name,) in registry_rows(root, registry, macro):
+            need.append((registry, name, f"runtime/train/{folder}/{name}.c", f"pml_{noun}_{name}"))
+            need.append((registry, name, f"tests/runtime/train/{folder}/test_{name}.c", None))
     errors = []
     for registry, row, path, symbol in need:
         full = os.path.join(root, path)

@@ -73,17 +73,24 @@ class Registries(Tree):
         self.write("formats/registry.def", "PML_FORMAT(phantom)\n")
         self.write("runtime/backends/registry.def", "")
         self.write("runtime/kernels/registry.def", "PML_KERNEL(matmul, matmul_none, scalar)\n")
+        for folder, macro, _ in check_layout.TRAIN_KINDS:
+            self.write(f"runtime/train/{folder}/registry.def", f"{macro}(spectre)\n")
         self.write("formats/phantom.c", "/* pml_format_phantom */\n")
         errors = check_layout.check_registries(self.root)
         self.assert_error(errors, "'ghost' needs mappers/ghost.c")
         self.assert_error(errors, "'phantom' needs tests/formats/test_phantom.c")
         self.assert_error(errors, "runtime/kernels/matmul_none_scalar.c")
+        for folder, _, _ in check_layout.TRAIN_KINDS:
+            self.assert_error(errors, f"'spectre' needs runtime/train/{folder}/spectre.c")
+            self.assert_error(errors, f"'spectre' needs tests/runtime/train/{folder}/test_spectre.c")
 
     def test_cmake_refuses_it_too(self):
         shutil.copytree(os.path.join(ROOT, "cmake"), os.path.join(self.root, "cmake"))
         for path in ("runtime/schema", "runtime/backends", "runtime/kernels"):
             self.write(path + "/registry.def", "")
         self.write("formats/registry.def", "PML_FORMAT(phantom)\n")
+        for folder, _, _ in check_layout.TRAIN_KINDS:
+            self.write(f"runtime/train/{folder}/registry.def", "")
         self.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(x NONE)\ninclude(cmake/registry.cmake)\n")
         run = subprocess.run(["cmake", "-G", "Ninja", "-S", self.root, "-B", self.root + "/build"], capture_output=True, text=True, check=False)
         self.assertNotEqual(run.returncode, 0)

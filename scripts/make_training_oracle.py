@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Makes what PyTorch says about losses, optimizers and schedules, for the tests of runtime/train: needs torch.
+
+    scripts/make_training_oracle.py tests/runtime/train
+
+Inputs are numbers that the tests make again by the same rule (tests/runtime/train/oracle_inputs.h), so that only results
+are recorded. Losses are computed in float64 over float32 inputs.
+"""
+import argparse
+import os
+
+import torch
+import torch.nn.functional as F
+
+
+def numbers(seed, n, kind):
+    """Element i of stream `seed`: a hash, in [0, 1), brought into the range of its kind, rounded to float32."""
+    i = torch.arange(n, dtype=torch.int64)
+    h = (i * 2654435761 + seed * 40503 * 65537 + 12345) % 2**32
+    h = ((h ^ (h >> 15)) * 2246822519) % 2**32
+    u = (h ^ (h >> 13)).double() / 2**32
+    low, high = {"real": (-2, 2), "probability": (0.01, 0.99), "positive": (0.1, 2.1), "df": (2, 32), "logit": (-4, 4)}[kind]
+    return (low + u * (high - low)).float().double()
+
+
+def classes(n, width, ignored):
+    return torch.tensor([-100 if ignored and i % 5 == 2 else (i * 7 + 3) % width for i in range(n)])
+
+
+def reduce(terms, case, counted=None):
+    """terms [n]; weights as runtime/train/loss.h has them."""
+    weights = torch.ones_like(terms)
+    if case["n_weights"]:
+        w = numbers(7, case["n_weights"], "positive")
+        w[1] = 0
+        weights = w.repeat_interleave(len(terms) // case["n_weights"])
+    total = (weights * terms).sum()
+    return total if case["reduction"] == "SUM" else total / (weights if counted is None else weights * counted).sum()
+
+
+def quantile(levels, p, t):
+    d = t[:, None] - p
+    q = torch.tensor(levels, dtype=torch.float64)
+    return torch.maximum(q * d, (q - 1) * d).mean(dim=1)
+
+
+def loss_cases():
+    n = 12
+
+    def case(spec, kinds, target, f, width=1, n_weights=0, reduction="MEAN", n_class_weights=0, ignored=False):
+        return dict(spec=spec, kinds=kinds, target=target, f=f, width=width, n_weights=n_weights, reduction=reduction,
+                    n_class_weights=n_class_weights, ignored=ignored, n=n)
+
+    none = dict(reduction="none")
+    out = []
+    for weights, reduction in ((0, "MEAN"), (0, "SUM"), (12, "MEAN"), (4, "SUM")):
+        more = dict(n_weights=weights, reduction=reduction)
+        out += [
+            case("mse", ["real"], "real", lambda c, p, t: F.mse_loss(p[0], t, **none), **more),
+            case("l1", ["real"], "real", lambda c, p, t: F.l1_loss(p[0], t, **none), **more),
+            case("huber:delta=0.75", ["real"], "real", lambda c, p, t: F.huber_loss(p[0], t, delta=.75, **none), **more),
+            case("smooth_l1:beta=0.5", ["real"], "real", lambda c, p, t: F.smooth_l1_loss(p[0], t, beta=.5, **none), **more),
+            case("bce", ["probability"], "probability", lambda c, p, t: F.binary_cross_entropy(p[0], t, **none), **more),
+            case("bce_logits:pos_weight=2.5", ["logit"], "probability", lambda c, p, t: F.binary_cross_entropy_with_logits(
+                p[0], t, pos_weight=torch.tensor(2.5), **none), **more),
+            case("quantile:levels=0.1/0.5/0.75", ["real"], "real", lambda c, p, t: quantile([.1, .5, .75], p[0], t), width=3, **more),
+            case("normal_nll", ["real", "positive"], "real",
+                 lambda c, p, t: -torch.distributions.Normal(p[0], p[1]).log_prob(t), **more),
+            case("student_t_nll", ["df", "real", "positive"], "real",
+                 lambda c, p, t: -torch.distributions.StudentT(p[0], p[1], p[2]).log_prob(t), **more),
+            case("cross_entropy", ["logit"], "class", lambda c, p, t: F.cross_entropy(p[0], t, **none), width=5, **more),
+        ]
+    out += [
+        case("smooth_l1:beta=0", ["real"], "real", lambda c, p, t: F.smooth_l1_loss(p[0], t, beta=0.0, **none)),
+        case("huber", ["real"], "real", lambda c, p, t: F.huber_loss(p[0], t, **none)),
+        case("bce_logits", ["logit"], "probability", lambda c, p, t: F.binary_cross_entropy_with_logits(
+            p[0].view(4, 3), t.view(4, 3), pos_weight=numbers(8, 3, "positive"), **none).view(-1), n_class_weights=3),
+    ]
+    for smoothing in (0, 0.1):
+        for n_class_weights in (0, 5):
+            w = numbers(8, 5, "positive") if n_class_weights else None
+
+            def entropy(c, p, t, w=w, smoothing=smoothing):
+                return F.cross_entropy(p[0], t, weight=w, label_smoothing=smoothing, reduction=c["reduction"].lower())
+            for reduction in ("MEAN", "SUM"):
+                out.append(case(f"cross_entropy:label_smoothing={smoothing}", ["logit"], "class", entropy, width=5,
+                                n_class_weights=n_class_weights, ignored=True, reduction=reduction))
+    return out
+
+
+def write_losses(path):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("/* Made by scripts/make_training_oracle.py with PyTorch: value and derivatives of the losses.\n"
+                " * PML_ORACLE(spec, n_terms, width, reduction, n_weights, n_class_weights, is_ignoring, value, ...) */\n")
+        for c in loss_cases():
+            p = [numbers(k + 1, c["n"] * c["width"], kind) for k, kind in enumerate(c["kinds"])]
+            p = [(x.view(c["n"], -1) if c["width"] > 1 else x).requires_grad_() for x in p]
+            t = classes(c["n"], c["width"], c["ignored"]) if c["target"] == "class" else numbers(5, c["n"], c["target"])
+            value = c["f"](c, p, t)
+            value = value if value.dim() == 0 else reduce(value, c)
+            value.backward()
+            gradients = [g for x in p for g in x.grad.reshape(-1).tolist()]
+            f.write(f'PML_ORACLE("{c["spec"]}", {c["n"]}, {c["width"]}, {c["reduction"]}, {c["n_weights"]}, '
+                    f'{c["n_class_weights"]}, {int(c["ignored"])}, {value.item():.15g},\n')
+            words = [f"{g:.12g}" for g in gradients]
+            for i in range(0, len(words), 6):
+                f.write("    " + ", ".join(words[i:i + 6]) + (",\n" if i + 6 < len(words) else ")\n"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    folder = parser.parse_args().folder
+    torch.set_num_threads(1)
+    write_losses(os.path.join(folder, "losses", "oracle.def"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,6 @@
 #include "runtime/base/thread_pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +10,12 @@
 #include "runtime/base/float_mode.h"
 #include "runtime/base/limits.h"
 #include "runtime/base/log.h"
+#include "runtime/base/thread_start.h"
 
 /* How long a thread spins before it sleeps: longer than what a model does between two jobs, shorter than a time slice.
  */
 #define SPIN_NS 50000
 #define SPINS_PER_LOOK 32 /* at the clock */
-#define STACK_BYTES ((size_t)1 << 20)
 #define LINE_BYTES 64 /* what two threads write lies on different lines of the cache */
 
 /* Something that one thread waits for and others announce. */
@@ -184,42 +183,22 @@ void pml_thread_pool_run(pml_thread_pool *pool, size_t n_tasks, pml_task_fn *fn,
 }
 
 /* ---- life ---- */
-/* Signals that the host handles stay with its threads; those that a fault in this thread raises must come through. */
-static void block_signals(sigset_t *before) {
-    static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
-    sigset_t set;
-    (void)sigfillset(&set);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        (void)sigdelset(&set, faults[i]);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &set, before);
-}
-
 /* Starts as many of the workers as the system gives; returns why it stopped, or 0. */
 static int start_workers(pml_thread_pool *pool, size_t n_threads) {
-    pthread_attr_t attributes;
-    int reason = pthread_attr_init(&attributes);
-    if (reason != 0) {
-        return reason;
-    }
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t before;
-    block_signals(&before);
+    int reason = 0;
     while (reason == 0 && pool->n_threads < n_threads) {
         worker *w = &pool->workers[pool->n_threads - 1];
         w->pool = pool;
         w->i_thread = pool->n_threads;
         atomic_init(&w->round, 0);
         gate_init(&w->gate);
-        reason = pthread_create(&w->thread, &attributes, work, w);
+        reason = pml_thread_start(&w->thread, work, w);
         if (reason == 0) {
             pool->n_threads++;
         } else {
             gate_deinit(&w->gate);
         }
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
     return reason;
 }
 

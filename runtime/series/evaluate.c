@@ -1,6 +1,5 @@
 #include "runtime/series/evaluate.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -9,63 +8,6 @@
 #include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
 #include "runtime/models/model.h"
-#include "runtime/series/csv.h"
-
-enum { MOST_SHARE_TEXT = 32 };
-
-/* Reads up to the next comma (or the end) as a share. */
-static bool read_share(const char **at, locale_t locale, double *share) {
-    char text[MOST_SHARE_TEXT];
-    size_t length = strcspn(*at, ",");
-    if (length == 0 || length >= sizeof text) {
-        return false;
-    }
-    memcpy(text, *at, length);
-    text[length] = '\0';
-    *at += length;
-    return pml_csv_number(text, locale, share) && *share >= 0 && *share <= 1;
-}
-
-static bool read_shares(const char *text, double shares[3]) {
-    locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (locale == (locale_t)0) {
-        return false;
-    }
-    const char *at = text;
-    bool fits = true;
-    for (int i = 0; i < 3 && fits; i++) {
-        fits = read_share(&at, locale, &shares[i]) && *at == (i < 2 ? ',' : '\0');
-        at += i < 2;
-    }
-    freelocale(locale);
-    return fits && fabs(shares[0] + shares[1] + shares[2] - 1) < 1e-6;
-}
-
-pml_status pml_split_parse(const char *text, size_t n_rows, pml_split *split, pml_error *error) {
-    bool hourly = strcmp(text, "ett-hour") == 0;
-    if (hourly || strcmp(text, "ett-minute") == 0) {
-        size_t month = (size_t)30 * 24 * (hourly ? 1 : 4);
-        if (n_rows < 20 * month) {
-            return PML_FAIL(error, PML_E_FORMAT, "the split %s needs %zu rows, there are %zu", text, 20 * month,
-                            n_rows);
-        }
-        *split = (pml_split){12 * month, 16 * month, 20 * month};
-        return PML_OK;
-    }
-    double shares[3] = {0};
-    if (!read_shares(text, shares)) {
-        pml_quoted quoted;
-        return PML_FAIL(error, PML_E_ARGUMENT,
-                        "a split is ett-hour, ett-minute or three shares that add up to 1, such as 0.7,0.1,0.2; not %s",
-                        pml_quote(&quoted, text));
-    }
-    size_t n_train = (size_t)(shares[0] * (double)n_rows), n_test = (size_t)(shares[2] * (double)n_rows);
-    if (n_train + n_test > n_rows) {
-        n_test = n_rows - n_train;
-    }
-    *split = (pml_split){n_train, n_rows - n_test, n_rows};
-    return PML_OK;
-}
 
 /* The state of one evaluation. */
 typedef struct evaluator {
@@ -86,35 +28,6 @@ typedef struct evaluator {
     uint64_t n_values;
 } evaluator;
 
-static pml_status fit_scaler(const evaluator *e, double *mean, double *std, pml_error *error) {
-    const pml_series *series = e->series;
-    for (size_t j = 0; j < e->n_columns; j++) {
-        double sum = 0, squares = 0;
-        size_t count = 0;
-        for (size_t i = 0; i < e->options->split.train_end; i++) {
-            double value = series->values[i * e->n_columns + j];
-            if (!isnan(value)) {
-                sum += value;
-                count++;
-            }
-        }
-        if (count == 0) {
-            pml_quoted quoted;
-            return PML_FAIL(error, PML_E_FORMAT, "%s, column %s: no value in the train rows to fit a scaler on",
-                            e->name, pml_quote(&quoted, series->columns[j]));
-        }
-        mean[j] = sum / (double)count;
-        for (size_t i = 0; i < e->options->split.train_end; i++) {
-            double difference = series->values[i * e->n_columns + j] - mean[j];
-            squares += isnan(difference) ? 0 : difference * difference;
-        }
-        std[j] = sqrt(squares / (double)count);
-        /* A constant column stays as it is, only shifted. */
-        std[j] = std[j] > 0 ? std[j] : 1;
-    }
-    return PML_OK;
-}
-
 static pml_status scale(evaluator *e, bool *fitted, pml_error *error) {
     pml_status status = PML_OK;
     double *own = NULL;
@@ -123,7 +36,8 @@ static pml_status scale(evaluator *e, bool *fitted, pml_error *error) {
     *fitted = mean == NULL;
     if (mean == NULL) {
         PML_TRY(pml_alloc(2 * n_columns, sizeof *own, &own, error));
-        PML_TRY(fit_scaler(e, own, own + n_columns, error));
+        PML_TRY(pml_scaler_fit(e->series, e->name, e->options->split.train_end, PML_CONSTANT_SHIFTED, own,
+                               own + n_columns, error));
         mean = own;
         std = own + n_columns;
     } else if (e->options->n_scaled != n_columns) {
@@ -131,17 +45,8 @@ static pml_status scale(evaluator *e, bool *fitted, pml_error *error) {
                          e->options->n_scaled));
     }
     PML_TRY(pml_alloc(e->n_rows * n_columns, sizeof *e->scaled, &e->scaled, error));
-    const double *from = e->series->values + e->first_input_row * n_columns;
-    for (size_t i = 0; i < e->n_rows * n_columns; i++) {
-        double value = (from[i] - mean[i % n_columns]) / std[i % n_columns];
-        if (e->options->model != NULL && !isnan(from[i]) && !(fabs(value) <= (double)FLT_MAX)) {
-            pml_quoted quoted;
-            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s, row %zu, column %s: %g is too large for a model", e->name,
-                             e->first_input_row + i / n_columns, pml_quote(&quoted, e->series->columns[i % n_columns]),
-                             from[i]));
-        }
-        e->scaled[i] = e->options->model != NULL ? (double)(float)value : value;
-    }
+    PML_TRY(pml_scaler_apply(e->series, e->name, mean, std, e->first_input_row, e->n_rows, e->options->model != NULL,
+                             e->scaled, error));
 done:
     pml_free(own);
     return status;
@@ -149,37 +54,24 @@ done:
 
 /* Finds the rows of the part and how many windows they hold. */
 static pml_status place_windows(evaluator *e, pml_evaluation *evaluation, pml_error *error) {
-    const pml_split *split = &e->options->split;
-    size_t begin = e->options->part == PML_PART_TRAIN ? 0
-                   : e->options->part == PML_PART_VAL ? split->train_end
-                                                      : split->val_end;
-    size_t end = e->options->part == PML_PART_TRAIN ? split->train_end
-                 : e->options->part == PML_PART_VAL ? split->val_end
-                                                    : split->test_end;
-    bool looks_back = e->options->part != PML_PART_TRAIN;
-    size_t length = e->context_length;
-    if (looks_back && begin < length) {
-        return PML_FAIL(error, PML_E_FORMAT, "%s: only %zu rows come before the part, the look-back is %zu", e->name,
-                        begin, length);
-    }
-    e->first_input_row = looks_back ? begin - length : begin;
-    size_t n_rows = end - e->first_input_row;
-    if (n_rows < length || n_rows - length < e->horizon) {
-        return PML_FAIL(error, PML_E_FORMAT, "%s: rows %zu to %zu hold no window of %zu + %zu rows", e->name,
-                        e->first_input_row, end, length, e->horizon);
-    }
-    e->n_windows = n_rows - length - e->horizon + 1;
+    pml_status status = PML_OK;
+    pml_window_rows rows;
+    PML_TRY(pml_windows_place(e->series, e->name, &e->options->split, e->options->part, e->context_length, e->horizon,
+                              &rows, error));
+    e->first_input_row = rows.first_row;
+    e->n_rows = rows.end_row - rows.first_row;
+    e->n_windows = rows.n_windows;
     if (e->options->drop_last) {
         e->n_windows -= e->n_windows % e->options->batch_size;
         if (e->n_windows == 0) {
-            return PML_FAIL(error, PML_E_FORMAT, "%s: fewer windows than a batch of %zu, and the rest is dropped",
-                            e->name, e->options->batch_size);
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: fewer windows than a batch of %zu, and the rest is dropped",
+                             e->name, e->options->batch_size));
         }
     }
-    e->n_rows = n_rows;
-    evaluation->first_row = e->first_input_row + length;
-    evaluation->end_row = end;
-    return PML_OK;
+    evaluation->first_row = rows.first_row + e->context_length;
+    evaluation->end_row = rows.end_row;
+done:
+    return status;
 }
 
 static pml_status prepare_model(evaluator *e, pml_error *error) {
@@ -397,12 +289,6 @@ pml_status pml_evaluation_run(const pml_series *series, const char *series_name,
     }
     if (options->model != NULL) {
         PML_TRY(prepare_model(&e, error));
-    } else if (options->context_length == 0 || options->horizon == 0) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "look-back and horizon must be at least 1"));
-    }
-    if (options->split.train_end > options->split.val_end || options->split.val_end > options->split.test_end ||
-        options->split.test_end > series->n_rows) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the split does not fit the rows"));
     }
     PML_TRY(place_windows(&e, &made, error));
     PML_TRY(make_room(&e, error));

@@ -4,18 +4,7 @@
 #define PML_RUNTIME_SERIES_EVALUATE_H
 
 #include "runtime/series/series_forecast.h"
-
-/* Rows [0, train_end) train, [train_end, val_end) validation, [val_end, test_end) test. */
-typedef struct pml_split {
-    size_t train_end, val_end, test_end;
-} pml_split;
-
-/* "ett-hour" (12, 4 and 4 months of 30 days, in hours), "ett-minute" (the same in quarter hours), or three shares such
- * as "0.7,0.1,0.2", where train and test are rounded down and validation is what is left between them.
- * Errors: ARGUMENT (not such a text), FORMAT (fewer rows than the split needs). */
-pml_status pml_split_parse(const char *text, size_t n_rows, pml_split *split, pml_error *error) PML_WARN_UNUSED;
-
-typedef enum pml_part { PML_PART_TRAIN, PML_PART_VAL, PML_PART_TEST } pml_part;
+#include "runtime/series/windows.h"
 
 typedef struct pml_evaluate_options {
     pml_model *model;      /* NULL: every step repeats the last value of the look-back */

@@ -7,26 +7,6 @@
 #include "runtime/base/cancel.h"
 #include "tests/harness.h"
 
-static void splits(void) {
-    pml_split split;
-    pml_error error = {0};
-    PML_ASSERT_OK(pml_split_parse("ett-hour", 17420, &split, &error), &error);
-    CU_ASSERT_TRUE(split.train_end == 8640 && split.val_end == 11520 && split.test_end == 14400);
-    PML_ASSERT_OK(pml_split_parse("ett-minute", 69680, &split, &error), &error);
-    CU_ASSERT_TRUE(split.train_end == 34560 && split.val_end == 46080 && split.test_end == 57600);
-    PML_ASSERT_OK(pml_split_parse("0.7,0.1,0.2", 999, &split, &error), &error);
-    CU_ASSERT_TRUE(split.train_end == 699 && split.val_end == 800 && split.test_end == 999);
-    PML_ASSERT_OK(pml_split_parse(".6,0.2,2e-1", 10, &split, &error), &error);
-    CU_ASSERT_TRUE(split.train_end == 6 && split.val_end == 8);
-    PML_ASSERT_FAILS(pml_split_parse("ett-hour", 14399, &split, &error), PML_E_FORMAT, &error, "needs 14400 rows");
-    static const char *const wrong[] = {"",         "ett",          "0.7,0.3", "0.7,0.1,0.2,0", "0.7,0.1,0.3",
-                                        "1,,0",     "0.7,0.1,0.2 ", "-1,1,1",  "nan,0,1",       "0.7;0.1;0.2",
-                                        "0.7,0.1,", "1e0,0,0x0"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        PML_ASSERT_FAILS(pml_split_parse(wrong[i], 1000, &split, &error), PML_E_ARGUMENT, &error, "a split is");
-    }
-}
-
 /* One column 0, 1, 2, ... n-1. */
 static pml_series ramp(double *values, char **names, size_t n_rows) {
     static char name[] = "x";
@@ -169,6 +149,6 @@ static void repeats_the_last_value_of_ett(void) {
     }
 }
 
-PML_TESTS("runtime/series/evaluate", PML_TEST(splits), PML_TEST(baseline_by_hand),
+PML_TESTS("runtime/series/evaluate", PML_TEST(baseline_by_hand),
           PML_TEST(missing_targets_do_not_count_and_missing_inputs_are_named), PML_TEST(what_does_not_fit_is_an_error),
           PML_TEST(repeats_the_last_value_of_ett))

@@ -107,11 +107,68 @@ def write_losses(path):
                 f.write("    " + ", ".join(words[i:i + 6]) + (",\n" if i + 6 < len(words) else ")\n"))
 
 
+class Lion(torch.optim.Optimizer):
+    """The program of Chen et al. 2023, in the order of operations of the authors' code."""
+
+    def __init__(self, params, lr, betas, weight_decay):
+        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                mean = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                update = mean.clone().mul_(group["betas"][0]).add(p.grad, alpha=1 - group["betas"][0]).sign_()
+                p.add_(update, alpha=-group["lr"])
+                mean.mul_(group["betas"][1]).add_(p.grad, alpha=1 - group["betas"][1])
+
+
+def optimizer_cases():
+    o = torch.optim
+    return [
+        ("sgd:lr=0.05", o.SGD, dict(lr=.05)),
+        ("sgd:lr=0.05,weight_decay=0.1", o.SGD, dict(lr=.05, weight_decay=.1)),
+        ("sgd:lr=0.05,weight_decay=0.1,momentum=0.9,dampening=0.25", o.SGD, dict(lr=.05, weight_decay=.1, momentum=.9, dampening=.25)),
+        ("sgd:lr=0.05,weight_decay=0.1,momentum=0.9,nesterov=true", o.SGD, dict(lr=.05, weight_decay=.1, momentum=.9, nesterov=True)),
+        ("adam:lr=0.01", o.Adam, dict(lr=.01)),
+        ("adam:lr=0.01,weight_decay=0.1,betas=0.4/0.95,eps=0.001", o.Adam, dict(lr=.01, weight_decay=.1, betas=(.4, .95), eps=1e-3)),
+        ("adamw:lr=0.01", o.AdamW, dict(lr=.01)),
+        ("adamw:lr=0.01,weight_decay=0.2,betas=0.8/0.99,eps=1e-6", o.AdamW, dict(lr=.01, weight_decay=.2, betas=(.8, .99), eps=1e-6)),
+        ("lion:lr=0.002", Lion, dict(lr=.002, betas=(.9, .99), weight_decay=0)),
+        ("lion:lr=0.002,weight_decay=0.5,betas=0.85/0.95", Lion, dict(lr=.002, betas=(.85, .95), weight_decay=.5)),
+    ]
+
+
+def write_optimizers(path):
+    """Gradients are numbers of their own in every step; the learning rate falls by 1 % a step."""
+    n = 10
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("/* Made by scripts/make_training_oracle.py with PyTorch: values, then each slot, after so many steps.\n"
+                " * PML_ORACLE(spec, n_steps, ...) */\n")
+        for spec, make, options in optimizer_cases():
+            p = torch.nn.Parameter(numbers(1, n, "real").float())
+            optimizer = make([p], **options)
+            for step in range(1, 101):
+                p.grad = numbers(100 + step, n, "real").float() * 0.7 + 0.3
+                p.grad[3] = 0
+                optimizer.param_groups[0]["lr"] = options["lr"] * 0.99 ** step
+                optimizer.step()
+                if step in (1, 2, 100):
+                    state = optimizer.state[p]
+                    slots = [state[k] for k in ("momentum_buffer", "exp_avg", "exp_avg_sq") if state.get(k) is not None]
+                    words = [f"{x:.9g}" for t in [p] + slots for x in t.tolist()]
+                    f.write(f'PML_ORACLE("{spec}", {step},\n')
+                    for i in range(0, len(words), 8):
+                        f.write("    " + ", ".join(words[i:i + 8]) + (",\n" if i + 8 < len(words) else ")\n"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     folder = parser.parse_args().folder
     torch.set_num_threads(1)
+    write_optimizers(os.path.join(folder, "optimizers", "oracle.def"))
     write_losses(os.path.join(folder, "losses", "oracle.def"))
 
 

@@ -141,7 +141,7 @@ static void set_fallbacks(const pml_plugin *plugin, pml_settings *settings) {
     memset(settings, 0, sizeof *settings);
     for (size_t i = 0; i < count_options(plugin); i++) {
         const pml_plugin_option *option = &plugin->options[i];
-        if (option->fallback != NULL) {
+        if (option->fallback != NULL && option->fallback[0] != '\0') {
             (void)read_value(option, option->fallback, settings->values[i], &settings->n_values[i]);
         }
     }
@@ -201,7 +201,7 @@ pml_status pml_plugin_configure(const char *kind, const pml_plugin *plugin, cons
         PML_TRY(read_option(kind, plugin, &item, is_given, settings, error));
     }
     for (size_t i = 0; i < count_options(plugin); i++) {
-        if (settings->n_values[i] == 0) {
+        if (settings->n_values[i] == 0 && plugin->options[i].fallback == NULL) {
             PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s %s needs %s=...: %s", kind, plugin->name,
                              plugin->options[i].name, plugin->options[i].help));
         }

@@ -21,7 +21,8 @@ typedef enum pml_plugin_type {
 typedef struct pml_plugin_option { /* static storage; a table ends with a NULL name */
     const char *name;
     pml_plugin_type type;
-    const char *fallback; /* as it would be written; a list's number of values is that of all; NULL: must be given */
+    const char *fallback; /* as it would be written; a list's number of values is that of all; NULL: must
+                           * be given; "": may be left out, and has no values then */
     const char *range;    /* of each number: "[0, 1)", "(0, inf)"; of CHOICE: "mean|sum"; NULL: any finite number */
     const char *help;     /* one line */
 } pml_plugin_option;

@@ -8,6 +8,7 @@
 #define PML_RUNTIME_KERNELS_KERNELS_H
 
 #include "runtime/base/error.h"
+#include "runtime/kernels/optimize.h"
 
 /* ---- kinds: what a kernel is given ------------------------------------------------------------------------------ */
 typedef enum pml_activation {

@@ -5,13 +5,14 @@
 
 #include "tests/harness.h"
 
-enum { SIZE, BETAS, FAST, MODE, STEPS };
+enum { SIZE, BETAS, FAST, MODE, STEPS, EXTRA };
 static const pml_plugin_option full_options[] = {
     {"size", PML_PLUGIN_NUMBER, NULL, "(0, inf)", "how large"},
     {"betas", PML_PLUGIN_LIST, "0.9/0.999", "[0, 1)", "shares kept"},
     {"fast", PML_PLUGIN_SWITCH, "false", NULL, "hurry"},
     {"mode", PML_PLUGIN_CHOICE, "sum", "mean|sum|none", "what is made of it"},
     {"steps", PML_PLUGIN_INTEGER, "10", "[1, 100]", "how many"},
+    {"extra", PML_PLUGIN_NUMBER, "", "[0, inf)", "if at all"},
     {0}};
 static const pml_plugin_option open_options[] = {{"levels", PML_PLUGIN_LIST, "0.5", "(0, 1)", "levels"}, {0}};
 static const pml_plugin full = {"full", "with options", full_options, false};
@@ -42,6 +43,9 @@ static void reads_every_type(void) {
     CU_ASSERT_EQUAL(pml_setting(&settings, FAST), 0);
     CU_ASSERT_EQUAL(pml_setting(&settings, MODE), 1);
     CU_ASSERT_EQUAL(pml_setting(&settings, STEPS), 10);
+    CU_ASSERT_EQUAL(settings.n_values[EXTRA], 0);
+    PML_ASSERT_OK(choose("full:size=1,extra=0", &error), &error);
+    CU_ASSERT_EQUAL(settings.n_values[EXTRA], 1);
     PML_ASSERT_OK(choose("bare", &error), &error);
     CU_ASSERT_EQUAL(chosen, 2);
     PML_ASSERT_OK(choose("bare:", &error), &error);
@@ -55,7 +59,7 @@ static void names_what_there_is(void) {
                      "there is no thing 'fulll'; there are full, open, bare");
     PML_ASSERT_FAILS(choose("", &error), PML_E_NOT_FOUND, &error, "there is no thing ''");
     PML_ASSERT_FAILS(choose("full:sise=1", &error), PML_E_ARGUMENT, &error,
-                     "thing full has no option 'sise'; it has size, betas, fast, mode, steps");
+                     "thing full has no option 'sise'; it has size, betas, fast, mode, steps, extra");
     PML_ASSERT_FAILS(choose("bare:x=1", &error), PML_E_ARGUMENT, &error, "it has none");
     PML_ASSERT_FAILS(choose("full", &error), PML_E_ARGUMENT, &error, "thing full needs size=...: how large");
 }

@@ -1,0 +1,6 @@
+/* SGD's update, in vectors of AVX-512. */
+#include "runtime/kernels/optimize_body.h"
+
+void pml_sgd_f32_avx512(const pml_sgd *job) {
+    sgd_body(job);
+}

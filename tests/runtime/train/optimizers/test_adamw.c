@@ -1,0 +1,4 @@
+/* AdamW. */
+#include "tests/runtime/train/optimizers/optimizer_case.h"
+
+OPTIMIZER_TESTS("adamw")

@@ -1,0 +1,4 @@
+/* Lion. */
+#include "tests/runtime/train/optimizers/optimizer_case.h"
+
+OPTIMIZER_TESTS("lion")

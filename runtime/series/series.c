@@ -33,7 +33,7 @@ typedef struct builder {
     column *columns;
     size_t n_fields; /* 0: the header is still to come */
     size_t i_date;   /* the field with the date; SIZE_MAX: none */
-    size_t values_capacity, stamps_capacity;
+    size_t values_capacity, stamps_capacity, lines_capacity;
 } builder;
 
 static bool is_date_name(const char *name) {
@@ -231,12 +231,33 @@ static pml_status take_number(builder *b, size_t i_field, const char *text, uint
                     pml_quote(&field, text));
 }
 
+/* Notes the line of the row to come, from the first on that is not where its number says. */
+static pml_status take_line(builder *b, uint64_t line, pml_error *error) {
+    pml_series *series = b->series;
+    const size_t n_rows = series->n_rows;
+    if (series->lines == NULL && line == pml_series_line(series, n_rows)) {
+        return PML_OK;
+    }
+    const bool is_first = series->lines == NULL;
+    pml_status status =
+        pml_grow(&series->lines, &b->lines_capacity, n_rows + 1, sizeof *series->lines, MOST_VALUES, "rows", error);
+    if (status != PML_OK) {
+        return locate(b, line, status, error);
+    }
+    for (size_t i = 0; is_first && i < n_rows; i++) {
+        series->lines[i] = i + 2;
+    }
+    series->lines[n_rows] = line;
+    return PML_OK;
+}
+
 static pml_status take_row(builder *b, const char *const *fields, size_t n_fields, uint64_t line, pml_error *error) {
     pml_series *series = b->series;
     pml_status status = PML_OK;
     if (series->n_rows == 0) {
         PML_TRY(look_for_dates(b, fields[0], error));
     }
+    PML_TRY(take_line(b, line, error));
     /* No overflow: at most PML_MAX_CSV_COLUMNS columns come after at most MOST_VALUES values. */
     status = pml_grow(&series->values, &b->values_capacity, (series->n_rows + 1) * series->n_columns,
                       sizeof *series->values, MOST_VALUES, "values", error);
@@ -356,6 +377,7 @@ void pml_series_destroy(pml_series *series) {
         pml_free(series->values);
         pml_free(series->date_column);
         pml_free(series->stamps_us);
+        pml_free(series->lines);
         pml_free(series);
     }
 }

@@ -10,6 +10,7 @@ typedef struct pml_series { /* everything owned by the series */
     double *values;     /* [n_rows][n_columns]; NaN = missing */
     char *date_column;  /* its name; NULL: none, or not read */
     int64_t *stamps_us; /* [n_rows]; NULL without date column */
+    uint64_t *lines;    /* [n_rows] where each ends in the file; NULL: row i on line i + 2, as without blank lines */
     pml_stamp_form stamp_form;
 } pml_series;
 
@@ -32,5 +33,10 @@ pml_status pml_series_read(const char *path, const pml_series_request *request, 
 pml_status pml_series_parse(const void *bytes, size_t size_bytes, const char *file_name,
                             const pml_series_request *request, pml_series **series, pml_error *error) PML_WARN_UNUSED;
 void pml_series_destroy(pml_series *series); /* NULL is allowed */
+
+/* The line of the file that a row ends on, from 1, for messages. */
+static inline unsigned long long pml_series_line(const pml_series *series, size_t i_row) {
+    return series->lines != NULL ? series->lines[i_row] : (unsigned long long)i_row + 2;
+}
 
 #endif

@@ -177,11 +177,14 @@ done:
     return status;
 }
 
-pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error) {
+pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_training *training, pml_model **model,
+                                 pml_error *error) {
     pml_status status = PML_OK;
     pml_model *made = NULL;
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->file = file;
+    made->training = training;
+    training = NULL;
     PML_TRY(find_family(made, error));
     PML_TRY(check_weights(made, error));
     PML_TRY(load_ports(made, made->schema->inputs, made->inputs, &made->n_inputs, error));
@@ -203,7 +206,12 @@ done:
         pml_error_prefix(error, status, "%s", pml_file_path(file));
         pml_model_destroy(made);
     }
+    pml_model_training_destroy(training);
     return status;
+}
+
+pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error) {
+    return pml_model_create_with(file, backend, NULL, model, error);
 }
 
 void pml_model_destroy(pml_model *model) {
@@ -212,6 +220,7 @@ void pml_model_destroy(pml_model *model) {
         pml_free(model->forecast_mask);
         pml_free(model->data);
         pml_context_deinit(&model->context);
+        pml_model_training_destroy(model->training);
         pml_free(model);
     }
 }
@@ -315,6 +324,9 @@ pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *err
     va_end(arguments);
     pml_buffer *buffer;
     const pml_file_tensor *found = pml_file_tensor_find(model->file, name);
+    if (model->training != NULL && pml_model_training_weight(model->training, name, tensor)) {
+        goto done;
+    }
     if (found == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor '%s' is missing", name));
     }

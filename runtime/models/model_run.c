@@ -163,7 +163,9 @@ static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *err
         step_bytes = PML_SUM(step_bytes, pml_context_floats(shape, model->outputs[i].rank),
                              pml_context_bytes(1, sizeof(pml_buffer)));
     }
-    PML_TRY(pml_context_step_begin(&model->context, model->plan.workspace_bytes, step_bytes, error));
+    size_t workspace_bytes = model->plan.workspace_bytes;
+    pml_model_training_begin(model, &workspace_bytes);
+    PML_TRY(pml_context_step_begin(&model->context, workspace_bytes, step_bytes, error));
     for (size_t i = 0; i < model->n_outputs; i++) {
         const pml_model_port *port = &model->outputs[i];
         output_shape(model, port, batch, shape);
@@ -225,6 +227,7 @@ pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inp
     }
     PML_TRY(prepare_storage(model, batch, error));
     PML_TRY(run_blocks(model, batch, error));
+    pml_model_training_end(model);
     for (size_t i = 0; i < model->n_outputs; i++) {
         const float *values = pml_tensor_f32_const(&model->output_tensors[i]);
         size_t count = elements(&model->results[i]), bad = pml_model_first_nonfinite(values, count);

@@ -70,6 +70,16 @@ static void read_values(const pml_tensor *w, size_t i_matrix, size_t i_row, size
     }
 }
 
+void pml_repack_weight(const pml_tensor *w, size_t i_matrix, float *y) {
+    const size_t n_in = w->shape[w->rank - 2], n_out = w->shape[w->rank - 1];
+    for (size_t c = 0; c < n_out; c += COLUMNS) {
+        const size_t n = n_out - c < COLUMNS ? n_out - c : COLUMNS;
+        for (size_t i = 0; i < n_in; i++) {
+            read_values(w, i_matrix, i, c, n, y + i * n_out + c);
+        }
+    }
+}
+
 void pml_repack_weight_transposed(const pml_tensor *w, size_t i_matrix, size_t first, size_t n_rows, float *panels) {
     const size_t n_out = w->shape[w->rank - 1];
     float block[COLUMNS][COLUMNS]; /* [row][column] */

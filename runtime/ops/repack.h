@@ -14,6 +14,10 @@ void pml_repack_rows(const float *x, size_t depth, size_t n_columns, size_t stri
 /* y [n][m] = x [m][n], whose rows are `stride` apart. */
 void pml_repack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y);
 
+/* y [in][out], row-major F32: the values of matrix `i_matrix` of w, whatever the dtype and layout that it is stored in.
+ */
+void pml_repack_weight(const pml_tensor *w, size_t i_matrix, float *y);
+
 /* panels of the transpose of rows first .. first + n_rows - 1 of matrix `i_matrix` of w [..., in, out]: a matrix
  * [out][n_rows] of its values, whatever the dtype and layout that it is stored in. `first` and n_rows are multiples of
  * 16, except that n_rows may end with the matrix. */

@@ -303,4 +303,5 @@ const pml_schema pml_schema_patchtst = {
     .state = NULL,
     .derived = derived,
     .aliases = aliases,
+    .fixed = (const pml_fixed_spec[]){{"*.mean", NULL}, {"*.var", NULL}, {NULL, NULL}},
 };

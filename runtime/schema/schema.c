@@ -1,5 +1,6 @@
 #include "runtime/schema/schema.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -371,6 +372,24 @@ pml_status pml_schema_is_grouped(const pml_schema *schema, const pml_metadata *m
             }
             *is_grouped = *is_grouped || value != 0;
         }
+    }
+done:
+    return status;
+}
+
+pml_status pml_schema_is_fixed(const pml_schema *schema, const pml_metadata *metadata, const char *name, bool *is_fixed,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    *is_fixed = false;
+    for (const pml_fixed_spec *spec = schema->fixed; spec != NULL && spec->pattern != NULL; spec++) {
+        int64_t value = 1;
+        if (fnmatch(spec->pattern, name, 0) != 0) {
+            continue;
+        }
+        if (spec->when != NULL) {
+            PML_TRY(pml_schema_eval(schema, metadata, spec->when, -1, &value, error));
+        }
+        *is_fixed = *is_fixed || value != 0;
     }
 done:
     return status;

@@ -88,6 +88,12 @@ typedef struct pml_distribution_spec {
     const char *window_location, *window_scale;
 } pml_distribution_spec;
 
+/* Weights that are not learned: running statistics, tables that follow from the configuration. */
+typedef struct pml_fixed_spec {
+    const char *pattern; /* of weight names, as fnmatch reads it: "*.mean" */
+    const char *when;    /* expression over config; NULL: always */
+} pml_fixed_spec;
+
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
     const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
@@ -124,6 +130,7 @@ typedef struct pml_schema {
     const pml_port_alias *aliases;     /* ends with a NULL alias; NULL: none */
     const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
     const pml_grouped_spec *grouped;   /* ends with a NULL weight; NULL: none */
+    const pml_fixed_spec *fixed;       /* ends with a NULL pattern; NULL: every weight is learned */
     bool batch_wide;                   /* in evaluation too the reference lets samples of a batch share what it chooses
                                           by looking at them (pml_model_batch_wide_set) */
 } pml_schema;
@@ -174,6 +181,9 @@ void pml_weight_list_deinit(pml_weight_list *list);
 /* Whether the schema's `grouped` names the weight. Errors: CONFIG. */
 pml_status pml_schema_is_grouped(const pml_schema *schema, const pml_metadata *metadata,
                                  const pml_weight_instance *weight, bool *is_grouped, pml_error *error) PML_WARN_UNUSED;
+/* Whether the schema's `fixed` names the weight. Errors: CONFIG. */
+pml_status pml_schema_is_fixed(const pml_schema *schema, const pml_metadata *metadata, const char *name, bool *is_fixed,
+                               pml_error *error) PML_WARN_UNUSED;
 /* NULL: no such weight. */
 const pml_weight_instance *pml_weight_list_find(const pml_weight_list *list, const char *name);
 

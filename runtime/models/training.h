@@ -1,0 +1,65 @@
+/* Models whose weights change: private copies of the file's weights, their gradients, and the backward pass.
+ *
+ * A step is: pml_model_run in training mode, pml_model_backward with the loss's gradient of an output, a change of the
+ * parameters' values, pml_model_gradients_clear. The file is never written to. */
+#ifndef PML_RUNTIME_MODELS_TRAINING_H
+#define PML_RUNTIME_MODELS_TRAINING_H
+
+#include "runtime/models/model.h"
+#include "runtime/ops/gradient.h"
+
+/* A weight with a copy of its own: F32, row-major, its canonical shape. Every weight that is learned has one, and so
+ * has what training changes without a gradient: running statistics. Frozen weights are read where they are stored. */
+typedef struct pml_parameter {
+    const char *name; /* canonical */
+    pml_role role;
+    unsigned rank;
+    size_t shape[PML_MAX_RANK];
+    float *values;   /* [count], 64-byte aligned; the caller may change them between steps */
+    float *gradient; /* [count], added to by every backward pass; NULL: not learned */
+    size_t count;
+} pml_parameter;
+
+/* Whether a weight that can be learned is to be. */
+typedef bool pml_weight_filter_fn(void *user, const char *name);
+
+typedef struct pml_trainable_options {
+    const char *backend;              /* NULL: as pml_model_create */
+    pml_weight_filter_fn *is_learned; /* NULL: all */
+    void *user;
+    uint64_t seed; /* of dropout */
+} pml_trainable_options;
+
+/* As pml_model_create, in evaluation mode. `file` must stay open until pml_model_destroy. Errors: those of
+ * pml_model_create. */
+pml_status pml_model_create_trainable(pml_file *file, const pml_trainable_options *options, pml_model **model,
+                                      pml_error *error) PML_WARN_UNUSED;
+
+/* Parameters in the order of the file's tensors; those that are learned lie side by side, values and gradients alike.
+ * 0 and NULL for a model that only runs. */
+size_t pml_model_n_parameters(const pml_model *model);
+pml_parameter *pml_model_parameter_at(const pml_model *model, size_t i_parameter);
+pml_parameter *pml_model_parameter_find(const pml_model *model, const char *name); /* NULL: no such one */
+
+/* Training mode: runs are recorded, dropout drops, batch norms use and update statistics of the batch, and what a
+ * network chooses by looking at samples is chosen for the whole batch. Evaluation mode: as pml_model_create's. */
+void pml_model_training_set(pml_model *model, bool is_training);
+/* The step whose dropouts the next run draws: together with the seed it fixes them. */
+void pml_model_training_step_set(pml_model *model, uint64_t step);
+/* Products of learned matrices in BF16, summed in F32 (mixed precision): values and gradients stay F32. */
+void pml_model_training_bf16_set(pml_model *model, bool bf16);
+
+/* The gradient of a loss with respect to an output of the last run, which was in training mode. */
+typedef struct pml_output_gradient {
+    const char *output;
+    const float *gradient; /* as many values as the output has */
+} pml_output_gradient;
+/* Adds to every learned parameter's gradient. `done` (NULL: not wanted) is called for a parameter as soon as nothing
+ * more will be added. Once per run. Errors: ARGUMENT (no such output, no recorded run), UNSUPPORTED (an op has no
+ * gradient), INTERRUPTED, MEMORY. */
+typedef void pml_parameter_done_fn(void *user, pml_parameter *parameter);
+pml_status pml_model_backward(pml_model *model, const pml_output_gradient *outputs, size_t n_outputs,
+                              pml_parameter_done_fn *done, void *user, pml_error *error) PML_WARN_UNUSED;
+void pml_model_gradients_clear(pml_model *model);
+
+#endif

@@ -284,3 +284,17 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PML_SANITIZE)
     set_tests_properties(bench/instructions PROPERTIES
         LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1800 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endif()
+
+# ---- gradients: a training step of each golden case that has them ---------------------------------------------------
+add_executable(parity_gradients tests/parity/gradients.c)
+target_link_libraries(parity_gradients PRIVATE room_convert)
+set_target_properties(parity_gradients PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+function(pml_add_gradients folder)
+    foreach(case IN LISTS ARGN)
+        add_test(NAME gradients/${folder}/${case} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_gradients.sh
+            ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${folder}/${case})
+        set_tests_properties(gradients/${folder}/${case} PROPERTIES
+            LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+    endforeach()
+endfunction()
+pml_add_gradients(dlinear shared individual)

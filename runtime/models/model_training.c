@@ -1,3 +1,4 @@
+/* What training adds to a model: parameters, modes and the pass back over the recorded run. */
 #include "runtime/models/training.h"
 
 #include <string.h>

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Judges one training step of a golden case: run_gradients.sh BUILD_DIR SOURCE_DIR CASE
+# Loss, gradients and running statistics by the goldens' rule, then the losses of steps.json. Exit 77: not there.
+# PML_PARITY_OPTIONS: further options of the conversion. PML_GRADIENTS_OPTIONS: of tests/parity/gradients.c.
+set -euo pipefail
+build_dir=$1 source_dir=$2 case=$3
+
+io= model=
+for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
+    [[ -n $root ]] || continue
+    [[ -z $model && -e $root/$case/config.json ]] && model=$root/$case
+    [[ -z $io && -e $root/$case/io.safetensors ]] && io=$root/$case
+done
+if [[ -z $model || -z $io ]]; then
+    echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"
+    exit 77
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python=${PML_TEST_PYTHON:-python3}
+
+convert() { # <folder> <name> <layout>
+    # shellcheck disable=SC2086
+    "$build_dir/pml-convert" "$1" -o "$work/$2.pml" --dtype f32 --layout "$3" ${PML_PARITY_OPTIONS:-} -q >/dev/null
+}
+convert "$model" row row
+convert "$model" panel panel
+for kind in grad. grad64. after. noise; do
+    "$python" "$source_dir/tests/parity/gradient_source.py" "$io" "$model" "$work/of-$kind" "$kind"
+    convert "$work/of-$kind" "${kind%.}" row
+done
+for layout in row panel; do
+    for threads in 1 2; do
+        echo "== $case: trained from $layout, $threads threads"
+        # shellcheck disable=SC2086
+        "$build_dir/tests/parity_gradients" "$work/$layout.pml" "$io" "$work" --threads "$threads" \
+            ${PML_GRADIENTS_OPTIONS:-}
+    done
+done

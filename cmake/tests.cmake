@@ -118,6 +118,7 @@ pml_add_fuzz(batch_manifest room_convert)
 pml_add_fuzz(models_page room_convert)
 pml_add_fuzz(hub_json room_convert)
 pml_add_fuzz(setting room_mappers)
+pml_add_fuzz(trainer_state floor_train)
 
 include(cmake/layout_tests.cmake)
 include(tests/tests.cmake)

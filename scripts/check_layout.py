@@ -23,7 +23,9 @@ ROOMS = {  # room -> what it may include beside itself
     "mappers": ["formats/", "runtime/base/", "runtime/file/", "runtime/schema/"],
     "convert": ["formats/", "mappers/", "runtime/"],
 }
-TRAIN_KINDS = [("losses", "PML_LOSS", "loss"), ("optimizers", "PML_OPTIMIZER", "optimizer")]  # folder of runtime/train, macro of its registry, what one is
+# folder of runtime/train, macro of its registry, what one is
+TRAIN_KINDS = [("losses", "PML_LOSS", "loss"), ("optimizers", "PML_OPTIMIZER", "optimizer"),
+               ("logs", "PML_TRAIN_LOG", "log_sink")]
 LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "cjson/": ["formats/", "mappers/", "convert/"],
     "openssl/": ["convert/"],

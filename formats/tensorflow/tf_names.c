@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "formats/tensorflow/crc32c.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/crc32c.h"
 
 static pml_status damage(const pml_tf_bundle *bundle, const pml_tf_entry *entry, const char *cause, pml_error *error) {
     return pml_tf_entry_fail(bundle, entry, PML_E_FORMAT, cause, error);

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "formats/tensorflow/crc32c.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/crc32c.h"
 
 #define MAGIC UINT64_C(0xdb4775248b80fb57)
 

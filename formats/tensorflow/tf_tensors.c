@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/tensorflow/crc32c.h"
 #include "formats/tensorflow/tf_slices.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/crc32c.h"
 
 static size_t file_of(const pml_tf_checkpoint *c, const pml_tf_entry *entry) {
     return c->i_first_shard + entry->i_shard;

@@ -160,7 +160,12 @@ void pml_json_python_f64(pml_json_writer *w, const char *key, double value) {
         (void)fputs(isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity", w->stream);
         return;
     }
-    (void)fputs(pml_f64_text(value, text), w->stream);
+    (void)pml_f64_text(value, text);
+    const double size = fabs(value);
+    if (strchr(text, 'e') != NULL && size >= 1e-4 && size < 1e16) { /* where Python writes no exponent */
+        (void)snprintf(text, sizeof text, "%.0f", value);           /* exact: %g had too few digits for an integer */
+    }
+    (void)fputs(text, w->stream);
     if (strpbrk(text, ".e") == NULL) {
         (void)fputs(".0", w->stream);
     }

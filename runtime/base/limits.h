@@ -37,5 +37,8 @@
 #define PML_MAX_SERVE_STOPS 4u     /* texts that end one */
 #define PML_MAX_SERVE_NAME_BYTES 256u
 #define PML_MAX_SERVE_UNREAD_BYTES 4194304u /* of a stream that its reader does not take */
+#define PML_MAX_LOG_RECORDS 16777216u       /* of one training run */
+#define PML_MAX_LOG_VALUES 256u             /* of one record */
+#define PML_MAX_LOG_NAMES 4096u             /* in all of them */
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/json_writer.h"
-#include "runtime/cli/publish_text.h"
+#include "runtime/base/publish_text.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
 #include "runtime/models/series_metadata.h"
@@ -180,7 +180,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     w.progress = NULL;
     const printed p = {&result, series, &setup, shape.context_length};
     if (o->out != NULL) {
-        PML_TRY(pml_cli_publish_text(o->out, write_csv, &p, error));
+        PML_TRY(pml_publish_text(o->out, write_csv, &p, error));
     }
     if (o->common.json) {
         PML_TRY(print_json(&p, error));

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "runtime/base/json_writer.h"
+#include "runtime/base/publish_text.h"
 #include "runtime/base/quote.h"
 #include "runtime/cli/command_program.h"
-#include "runtime/cli/publish_text.h"
 #include "runtime/cli/run_commands.h"
 #include "runtime/file/reader.h"
 #include "runtime/models/series_metadata.h"
@@ -247,7 +247,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     PML_TRY(pml_series_forecast_run(loaded.model, series, o->csv, &how, &forecast, error));
     const printed p = {series, &forecast, levels, n_levels};
     if (out != NULL) {
-        PML_TRY(pml_cli_publish_text(out, write_csv, &p, error));
+        PML_TRY(pml_publish_text(out, write_csv, &p, error));
     }
     if (o->common.json) {
         PML_TRY(write_json(stdout, &p, error));

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "formats/tensorflow/crc32c.h"
 #include "formats/tensorflow/tf_table.h"
 #include "runtime/base/bytes.h"
+#include "runtime/base/crc32c.h"
 
 typedef struct tf_buffer {
     uint8_t bytes[32768];

@@ -140,7 +140,7 @@ static void a_full_disk_is_an_error(void) {
 static void python_floats_read_back_as_floats(void) {
     page p;
     pml_error error = {0};
-    static const double values[] = {1, -0.0, 0.1, 1e-5, 1e22, NAN, INFINITY, -INFINITY};
+    static const double values[] = {1, -0.0, 0.1, 1e-5, 1e-4, 150000, 1e15, 1e22, NAN, INFINITY, -INFINITY};
     page_open(&p, false);
     pml_json_begin_array(&p.w, NULL);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -149,7 +149,8 @@ static void python_floats_read_back_as_floats(void) {
     pml_json_end_array(&p.w);
     PML_ASSERT_OK(pml_json_finish(&p.w, &error), &error);
     (void)fclose(p.stream);
-    CU_ASSERT_STRING_EQUAL(p.text, "[1.0,-0.0,0.1,1e-05,1e+22,NaN,Infinity,-Infinity]\n");
+    CU_ASSERT_STRING_EQUAL(p.text,
+                           "[1.0,-0.0,0.1,1e-05,0.0001,150000.0,1000000000000000.0,1e+22,NaN,Infinity,-Infinity]\n");
     pml_json_reader reader;
     pml_json_reader_init(&reader, p.text, p.size_bytes, 0, "written", 64);
     reader.has_python_numbers = true;

@@ -1,6 +1,7 @@
-/* CRC-32C (Castagnoli), which TensorFlow's checkpoints use for blocks, tensors and strings. */
-#ifndef PML_FORMATS_TENSORFLOW_CRC32C_H
-#define PML_FORMATS_TENSORFLOW_CRC32C_H
+/* CRC-32C (Castagnoli), which TensorFlow's checkpoints and TensorBoard's event files carry. Our own, because neither
+ * OpenSSL nor zlib has this polynomial. */
+#ifndef PML_RUNTIME_BASE_CRC32C_H
+#define PML_RUNTIME_BASE_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

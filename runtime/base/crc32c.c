@@ -1,5 +1,5 @@
 /* Eight bytes at a time with eight tables, each one byte further into the polynomial (Kounavis and Berry 2005). */
-#include "formats/tensorflow/crc32c.h"
+#include "runtime/base/crc32c.h"
 
 #include <pthread.h>
 

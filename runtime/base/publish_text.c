@@ -1,11 +1,11 @@
-#include "runtime/cli/publish_text.h"
+#include "runtime/base/publish_text.h"
 
 #include <stdlib.h>
 
 #include "runtime/base/publish.h"
 
-pml_status pml_cli_publish_text(const char *path, void (*write)(FILE *stream, const void *user), const void *user,
-                                pml_error *error) {
+pml_status pml_publish_text(const char *path, void (*write)(FILE *stream, const void *user), const void *user,
+                            pml_error *error) {
     pml_status status = PML_OK;
     pml_publish *publish = NULL;
     char *text = NULL;

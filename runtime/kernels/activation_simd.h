@@ -91,8 +91,8 @@ static const gelu_pieces gelu_tanh_pieces = {
         },
 };
 
-/* x (1/2 + p(x)); without a division, which takes as long as all the rest. */
-static inline vec vec_gelu(vec x, const gelu_pieces *pieces) {
+/* Either, with the sign of x; without a division, which takes as long as all the rest. */
+static inline vec vec_gelu_half(vec x, const gelu_pieces *pieces) {
     const vec shift = vec_set(12582912.0f); /* leaves whole numbers in the lowest bits: vec_round */
     const vec place = vec_mul(vec_min(vec_set((GELU_PIECES - 1) / pieces->scale), vec_abs(x)), vec_set(pieces->scale));
     const vec piece = vec_add(place, shift);
@@ -101,7 +101,12 @@ static inline vec vec_gelu(vec x, const gelu_pieces *pieces) {
     for (int d = GELU_DEGREE - 1; d >= 0; d--) {
         p = vec_fma(p, u, vec_pick(pieces->coefficients[d], piece));
     }
-    return vec_mul(x, vec_add(vec_set(0.5f), vec_copy_sign(p, x)));
+    return vec_copy_sign(p, x);
+}
+
+/* x (1/2 + p(x)) */
+static inline vec vec_gelu(vec x, const gelu_pieces *pieces) {
+    return vec_mul(x, vec_add(vec_set(0.5f), vec_gelu_half(x, pieces)));
 }
 
 static inline vec vec_activate(pml_activation activation, vec x) {

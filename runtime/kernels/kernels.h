@@ -87,6 +87,18 @@ typedef void pml_matmul_i8_fn(const pml_matmul_i8 *job);
 /* x [n] = activation(x), in place. */
 typedef void pml_activate_fn(pml_activation activation, float *x, size_t n);
 
+/* dx [n] = dy * activation'(x), where `adds` dx + that, for x [n] and dy [n]; dx may be dy. The slope of RELU at 0 is
+ * 0.
+ */
+typedef struct pml_activate_gradient {
+    pml_activation activation;
+    size_t n;
+    const float *x, *dy;
+    float *dx;
+    bool adds;
+} pml_activate_gradient;
+typedef void pml_activate_gradient_fn(const pml_activate_gradient *job);
+
 /* y [n] from a [n] and b [n]; y may be a or b. */
 typedef void pml_binary_fn(const float *a, const float *b, float *y, size_t n);
 

@@ -82,6 +82,10 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     vec signed_value = _mm256_or_ps(_mm256_and_ps(sign_bit, a), _mm256_set1_ps(otherwise));
     return _mm256_blendv_ps(chosen, signed_value, above);
 }
+/* a > 0 ? chosen : 0. NaN counts as more. */
+static inline vec vec_if_positive(vec a, vec chosen) {
+    return _mm256_and_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NLE_UQ), chosen);
+}
 static inline vec vec_abs(vec a) {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }

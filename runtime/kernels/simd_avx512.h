@@ -74,6 +74,10 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     vec signed_value = _mm512_or_ps(_mm512_and_ps(sign_bit, a), _mm512_set1_ps(otherwise));
     return _mm512_mask_blend_ps(above, chosen, signed_value);
 }
+/* a > 0 ? chosen : 0. NaN counts as more. */
+static inline vec vec_if_positive(vec a, vec chosen) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NLE_UQ), chosen);
+}
 static inline vec vec_abs(vec a) {
     return _mm512_abs_ps(a);
 }

@@ -89,6 +89,10 @@ static inline vec vec_if_magnitude_below(vec a, float b, vec chosen, float other
     const vec signed_value = vbslq_f32(vdupq_n_u32(0x80000000u), a, vec_set(otherwise));
     return vbslq_f32(vcageq_f32(a, vec_set(b)), signed_value, chosen);
 }
+/* a > 0 ? chosen : 0. NaN counts as more. */
+static inline vec vec_if_positive(vec a, vec chosen) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(chosen), vcleq_f32(a, vec_set(0.0f))));
+}
 static inline vec vec_abs(vec a) {
     return vabsq_f32(a);
 }

@@ -25,6 +25,7 @@ static const struct tolerance {
     {"matmul_panel_i8", 8 * FLT_EPSILON, FLT_TRUE_MIN}, /* sums are exact: what is left are scales and one addition */
     {"matmul_panel_i8g", 32 * FLT_EPSILON, FLT_TRUE_MIN},
     {"activate_f32", 4 * FLT_EPSILON, FLT_MIN},
+    {"activate_gradient_f32", 8 * FLT_EPSILON, FLT_MIN},
     {"add_f32", 0.0, FLT_TRUE_MIN},
     {"layer_norm_f32", 8 * FLT_EPSILON, FLT_TRUE_MIN},
     {"batch_norm_f32", 4 * FLT_EPSILON, FLT_TRUE_MIN},

@@ -2,10 +2,9 @@
 #include <math.h>
 
 #include "runtime/ops/op.h"
+#include "runtime/ops/parallel.h"
 
-static const pml_op op_statistics = {.name = "instance_statistics"};
-static const pml_op op_normalize = {.name = "instance_normalize"};
-static const pml_op op_denormalize = {.name = "instance_denormalize"};
+static const pml_op op_statistics = {.name = "instance_statistics"}; /* of F64 results: nothing flows through them */
 
 /* Sums over the steps of one sample: inner loops run over channels, which lie side by side. */
 static void std_of_sample(const float *x, const float *observed, size_t n_steps, size_t n_channels, double floor,
@@ -130,25 +129,96 @@ static pml_status check(const pml_op *op, const pml_tensor *x, const pml_tensor 
                 : PML_FAIL(error, PML_E_ARGUMENT, "%s: x must be F32 [B, T, C], loc and scale F64 [B, 1, C]", op->name);
 }
 
-/* y = (x - loc) / scale, or `back`: y = x * scale + loc. */
-static pml_status rescale(pml_context *context, const pml_op *op, bool back, const pml_tensor *x, const pml_tensor *loc,
-                          const pml_tensor *scale, pml_tensor *y, pml_error *error) {
-    pml_status status = PML_OK;
-    PML_TRY(check(op, x, loc, scale, error));
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
-    size_t n_steps = x->shape[1], n_channels = x->shape[2];
-    const float *from = pml_tensor_f32_const(x);
-    float *to = pml_tensor_f32(y);
-    for (size_t b = 0; b < x->shape[0]; b++) {
-        const double *locs = pml_op_f64_const(loc) + b * n_channels;
-        const double *scales = pml_op_f64_const(scale) + b * n_channels;
-        for (size_t t = 0; t < n_steps; t++, from += n_channels, to += n_channels) {
-            for (size_t c = 0; c < n_channels; c++) {
-                double value = (double)from[c];
-                to[c] = (float)(back ? value * scales[c] + locs[c] : (value - locs[c]) / scales[c]);
+typedef enum direction { NORMALIZE, DENORMALIZE, NORMALIZE_GRADIENT, DENORMALIZE_GRADIENT } direction;
+
+typedef struct rescaling {
+    direction way;
+    bool adds; /* gradients: += instead of = */
+    size_t n_steps, n_channels;
+    const double *locs, *scales; /* [B][C] */
+    const float *from;           /* [B][T][C] */
+    float *to;
+} rescaling;
+
+static void rescale_samples(void *user, size_t begin, size_t end) {
+    const rescaling *job = user;
+    const size_t n_channels = job->n_channels, each = job->n_steps * n_channels;
+    for (size_t b = begin; b < end; b++) {
+        const double *locs = job->locs + b * n_channels, *scales = job->scales + b * n_channels;
+        const float *from = job->from + b * each;
+        float *to = job->to + b * each;
+        for (size_t at = 0; at < each; at += n_channels) {
+            switch (job->way) {
+            case NORMALIZE:
+                for (size_t c = 0; c < n_channels; c++) {
+                    to[at + c] = (float)(((double)from[at + c] - locs[c]) / scales[c]);
+                }
+                break;
+            case DENORMALIZE:
+                for (size_t c = 0; c < n_channels; c++) {
+                    to[at + c] = (float)((double)from[at + c] * scales[c] + locs[c]);
+                }
+                break;
+            case NORMALIZE_GRADIENT:
+                for (size_t c = 0; c < n_channels; c++) {
+                    const float value = (float)((double)from[at + c] / scales[c]);
+                    to[at + c] = job->adds ? to[at + c] + value : value;
+                }
+                break;
+            default:
+                for (size_t c = 0; c < n_channels; c++) {
+                    const float value = (float)((double)from[at + c] * scales[c]);
+                    to[at + c] = job->adds ? to[at + c] + value : value;
+                }
             }
         }
     }
+}
+
+static void rescale_all(pml_context *context, const pml_tensor *x, const pml_tensor *loc, const pml_tensor *scale,
+                        rescaling *job) {
+    job->n_steps = x->shape[1];
+    job->n_channels = x->shape[2];
+    job->locs = pml_op_f64_const(loc);
+    job->scales = pml_op_f64_const(scale);
+    pml_context_ranges(context, x->shape[0], 1, PML_COST_VALUES(pml_tensor_count(x)), rescale_samples, job);
+}
+
+static pml_status pass_back(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry, direction way,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    rescaling job = {.way = way, .from = pml_gradient_out(gradients, entry)};
+    bool is_new;
+    PML_TRY(pml_gradient_begin(gradients, &entry->inputs[0], &job.to, &is_new, error));
+    job.adds = !is_new;
+    if (job.to != NULL) {
+        rescale_all(context, &entry->inputs[0], &entry->inputs[1], &entry->inputs[2], &job);
+    }
+
+done:
+    return status;
+}
+
+static pml_status normalize_backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                                     pml_error *error) {
+    return pass_back(context, gradients, entry, NORMALIZE_GRADIENT, error);
+}
+
+static pml_status denormalize_backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                                       pml_error *error) {
+    return pass_back(context, gradients, entry, DENORMALIZE_GRADIENT, error);
+}
+
+static const pml_op op_normalize = {.name = "instance_normalize", .backward = normalize_backward};
+static const pml_op op_denormalize = {.name = "instance_denormalize", .backward = denormalize_backward};
+
+static pml_status rescale(pml_context *context, const pml_op *op, direction way, const pml_tensor *x,
+                          const pml_tensor *loc, const pml_tensor *scale, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(check(op, x, loc, scale, error));
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
+    rescaling job = {.way = way, .from = pml_tensor_f32_const(x), .to = pml_tensor_f32(y)};
+    rescale_all(context, x, loc, scale, &job);
     PML_TRY(pml_tape_record(context->tape, op, NULL, (const pml_tensor *const[]){x, loc, scale}, 3, y, error));
 
 done:
@@ -157,10 +227,10 @@ done:
 
 pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                      const pml_tensor *scale, pml_tensor *y, pml_error *error) {
-    return rescale(context, &op_normalize, false, x, loc, scale, y, error);
+    return rescale(context, &op_normalize, NORMALIZE, x, loc, scale, y, error);
 }
 
 pml_status pml_op_instance_denormalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                        const pml_tensor *scale, pml_tensor *y, pml_error *error) {
-    return rescale(context, &op_denormalize, true, x, loc, scale, y, error);
+    return rescale(context, &op_denormalize, DENORMALIZE, x, loc, scale, y, error);
 }

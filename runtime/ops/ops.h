@@ -182,7 +182,9 @@ pml_status pml_op_instance_statistics(pml_context *context, const pml_tensor *x,
                                       pml_error *error) PML_WARN_UNUSED;
 /* What that takes of a step's storage. */
 size_t pml_instance_bytes(size_t n_samples, size_t n_channels);
-/* y = (x - loc) / scale for x [B, T, C], in double, rounded once. Unobserved steps are scaled like the others. */
+/* y = (x - loc) / scale for x [B, T, C], in double, rounded once. Unobserved steps are scaled like the others. A
+ * gradient flows to x; loc and scale count as constants, here and on the way back, as their sources have them: either
+ * they detach them, or the window that they are of is data, which nothing learns. */
 pml_status pml_op_instance_normalize(pml_context *context, const pml_tensor *x, const pml_tensor *loc,
                                      const pml_tensor *scale, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 /* y = x * scale + loc for x [B, S, C]. */

@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void scales_there_and_back(void) {
     begin_test(1 << 16);
@@ -18,4 +18,27 @@ static void scales_there_and_back(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/columns", PML_TEST(scales_there_and_back))
+static pml_status scaled(pml_tensor *leaves, void *user, pml_tensor *y) {
+    (void)user;
+    return pml_op_scale_columns(&context, &leaves[0], &leaves[1], &leaves[2], y, &error);
+}
+
+static pml_status unscaled(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_unscale_columns(&context, &leaves[0], &leaves[1], &leaves[2], *(const double *)user, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 4, 3)), make_tensor(SHAPE(3)), make_tensor(SHAPE(3))};
+    for (size_t c = 0; c < 3; c++) {
+        pml_tensor_f32(&leaves[1])[c] += 2.0F;
+    }
+    check_gradients(scaled, leaves, 3, NULL);
+    check_gradients(unscaled, leaves, 3, &(double){0.25});
+    pml_tensor fixed[] = {make_tensor(SHAPE(2, 4, 3)), leaves[1], leaves[2]};
+    check_gradients(scaled, fixed, 1, NULL);
+    check_gradients(unscaled, fixed, 1, &(double){0});
+    end_test();
+}
+
+PML_TESTS("runtime/ops/columns", PML_TEST(scales_there_and_back), PML_TEST(gradients_match_differences))

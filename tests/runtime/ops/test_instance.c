@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static double f64(const pml_tensor *tensor, size_t i) {
     return ((const double *)pml_tensor_bytes(tensor))[i];
@@ -82,6 +82,30 @@ static void refuses_masks_and_statistics_of_another_shape(void) {
     end_test();
 }
 
+typedef struct scaled_case {
+    pml_tensor loc, scale;
+} scaled_case;
+
+static pml_status scaled_there_and_back(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const scaled_case *is = user;
+    pml_tensor normal, doubled;
+    pml_status status = pml_op_instance_normalize(&context, &leaves[0], &is->loc, &is->scale, &normal, &error);
+    status = status == PML_OK ? pml_op_add(&context, &normal, &leaves[0], &doubled, &error) : status;
+    return status == PML_OK ? pml_op_instance_denormalize(&context, &doubled, &is->loc, &is->scale, y, &error) : status;
+}
+
+/* Statistics are constants. */
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 6, 3))};
+    scaled_case is;
+    PML_ASSERT_OK(
+        pml_op_instance_statistics(&context, &leaves[0], NULL, PML_INSTANCE_STD, 1e-5, &is.loc, &is.scale, &error),
+        &error);
+    check_gradients(scaled_there_and_back, leaves, 1, &is);
+    end_test();
+}
+
 PML_TESTS("runtime/ops/instance", PML_TEST(standard_statistics_keep_their_digits), PML_TEST(only_observed_steps_count),
           PML_TEST(mean_magnitude_borrows_from_the_batch), PML_TEST(no_scaling_leaves_values_alone),
-          PML_TEST(refuses_masks_and_statistics_of_another_shape))
+          PML_TEST(refuses_masks_and_statistics_of_another_shape), PML_TEST(gradients_match_differences))

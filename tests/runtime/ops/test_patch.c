@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void windows_end_with_the_series(void) {
     begin_test(1 << 16);
@@ -26,4 +26,29 @@ static void masked_patches_take_the_value(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/patch", PML_TEST(windows_end_with_the_series), PML_TEST(masked_patches_take_the_value))
+static pml_status cut(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const size_t *sizes = user;
+    return pml_op_patchify(&context, &leaves[0], sizes[0], sizes[1], y, &error);
+}
+
+static pml_status masked(pml_tensor *leaves, void *user, pml_tensor *y) {
+    (void)user;
+    return pml_op_patch_mask(&context, &leaves[0], &leaves[1], 0.5F, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor series[] = {make_tensor(SHAPE(2, 11, 3))};
+    check_gradients(cut, series, 1, (size_t[]){4, 2});
+    check_gradients(cut, series, 1, (size_t[]){3, 4});
+    check_gradients(cut, series, 1, (size_t[]){11, 1});
+    pml_tensor patches[] = {make_tensor(SHAPE(2, 4, 3)), make_tensor(SHAPE(2, 4))};
+    for (size_t i = 0; i < 8; i++) {
+        pml_tensor_f32(&patches[1])[i] = (float)(i % 3 == 1);
+    }
+    check_gradients(masked, patches, 1, NULL);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/patch", PML_TEST(windows_end_with_the_series), PML_TEST(masked_patches_take_the_value),
+          PML_TEST(gradients_match_differences))

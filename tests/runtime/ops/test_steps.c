@@ -1,5 +1,5 @@
 #include "runtime/ops/signal.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 enum { B = 2, T = 7, C = 19 };
 
@@ -47,4 +47,28 @@ static void series_go_on_at_a_level(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/steps", PML_TEST(means_are_taken_away), PML_TEST(series_go_on_at_a_level))
+static pml_status centered(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor once;
+    const pml_status status = pml_op_center(&context, &leaves[0], user == NULL ? y : &once, &error);
+    return status == PML_OK && user != NULL ? pml_op_add(&context, &leaves[0], &once, y, &error) : status;
+}
+
+static pml_status continued(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const size_t *counts = user;
+    return pml_op_continue(&context, &leaves[0], counts[0], counts[2] == 0 ? NULL : &leaves[1], counts[1], y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 5, 19)), make_tensor(SHAPE(2, 3, 19))};
+    check_gradients(centered, leaves, 1, NULL);
+    check_gradients(centered, leaves, 1, leaves);
+    check_gradients(continued, leaves, 2, (size_t[]){3, 4, 1});
+    check_gradients(continued, leaves, 1, (size_t[]){5, 2, 0});
+    check_gradients(continued, leaves, 2, (size_t[]){0, 4, 1});
+    check_gradients(continued, leaves, 1, (size_t[]){2, 0, 0});
+    end_test();
+}
+
+PML_TESTS("runtime/ops/steps", PML_TEST(means_are_taken_away), PML_TEST(series_go_on_at_a_level),
+          PML_TEST(gradients_match_differences))

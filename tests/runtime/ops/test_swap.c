@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void exchanges_neighbouring_axes(void) {
     begin_test(1 << 16);
@@ -15,4 +15,27 @@ static void exchanges_neighbouring_axes(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/swap", PML_TEST(exchanges_neighbouring_axes))
+static pml_status swapped(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_swap_axes(&context, &leaves[0], *(const unsigned *)user, y, &error);
+}
+
+/* x + x exchanged twice: a gradient that is there already is added to. */
+static pml_status swapped_and_kept(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor once, twice;
+    pml_status status = pml_op_swap_axes(&context, &leaves[0], *(const unsigned *)user, &once, &error);
+    status = status == PML_OK ? pml_op_swap_axes(&context, &once, *(const unsigned *)user, &twice, &error) : status;
+    return status == PML_OK ? pml_op_add(&context, &leaves[0], &twice, y, &error) : status;
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 3, 4, 5))}, thin[] = {make_tensor(SHAPE(2, 3, 1))};
+    for (unsigned axis = 0; axis < 2; axis++) {
+        check_gradients(swapped, leaves, 1, &axis);
+        check_gradients(swapped_and_kept, leaves, 1, &axis);
+    }
+    check_gradients(swapped, thin, 1, &(unsigned){0});
+    end_test();
+}
+
+PML_TESTS("runtime/ops/swap", PML_TEST(exchanges_neighbouring_axes), PML_TEST(gradients_match_differences))

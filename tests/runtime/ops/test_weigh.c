@@ -1,5 +1,5 @@
 #include "runtime/ops/signal.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void every_value_has_its_own_mixture(void) {
     begin_test(1 << 16);
@@ -33,4 +33,23 @@ static void what_does_not_fit_is_refused(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/weigh", PML_TEST(every_value_has_its_own_mixture), PML_TEST(what_does_not_fit_is_refused))
+static pml_status weighed(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const size_t n_parts = *(const size_t *)user;
+    return pml_op_weigh(&context, leaves, n_parts, &leaves[n_parts], y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    for (size_t n = 1; n <= PML_WEIGH_MAX_PARTS; n++) {
+        pml_tensor leaves[PML_WEIGH_MAX_PARTS + 1];
+        for (size_t k = 0; k < n; k++) {
+            leaves[k] = make_tensor(SHAPE(2, 9));
+        }
+        leaves[n] = make_tensor(SHAPE(18, n));
+        check_gradients(weighed, leaves, n + 1, &n);
+    }
+    end_test();
+}
+
+PML_TESTS("runtime/ops/weigh", PML_TEST(every_value_has_its_own_mixture), PML_TEST(what_does_not_fit_is_refused),
+          PML_TEST(gradients_match_differences))

@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void the_last_step_is_repeated(void) {
     begin_test(1 << 16);
@@ -85,5 +85,34 @@ static void parts_add_up(void) {
     end_test();
 }
 
+static pml_status extended(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_extend(&context, &leaves[0], *(const size_t *)user, y, &error);
+}
+
+static pml_status averaged(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_moving_average(&context, &leaves[0], *(const size_t *)user, y, &error);
+}
+
+/* Both parts of a decomposition: one is the other's complement, and x has two readers. */
+static pml_status decomposed(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor seasonal, trend;
+    const pml_status status = pml_op_decompose(&context, &leaves[0], *(const size_t *)user, &seasonal, &trend, &error);
+    return status == PML_OK ? pml_op_append(&context, &seasonal, &trend, y, &error) : status;
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    static const size_t kernels[] = {1, 2, 3, 7, 12, 25, 65, 66};
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 9, 11))};
+    check_gradients(extended, leaves, 1, (size_t[]){3});
+    check_gradients(extended, leaves, 1, (size_t[]){0});
+    for (size_t i = 0; i < 8; i++) {
+        check_gradients(averaged, leaves, 1, (size_t[]){kernels[i]});
+        check_gradients(decomposed, leaves, 1, (size_t[]){kernels[i]});
+    }
+    end_test();
+}
+
 PML_TESTS("runtime/ops/window", PML_TEST(the_last_step_is_repeated), PML_TEST(averages_repeat_the_ends),
-          PML_TEST(averages_follow_the_definition), PML_TEST(sums_carry_nothing), PML_TEST(parts_add_up))
+          PML_TEST(averages_follow_the_definition), PML_TEST(sums_carry_nothing), PML_TEST(parts_add_up),
+          PML_TEST(gradients_match_differences))

@@ -1,5 +1,5 @@
 #include "runtime/ops/signal.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void steps_go_round(void) {
     begin_test(1 << 16);
@@ -38,4 +38,30 @@ static void runs_take_turns(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/zip", PML_TEST(steps_go_round), PML_TEST(runs_take_turns))
+static pml_status wrapped(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_wrap(&context, &leaves[0], *(const size_t *)user, y, &error);
+}
+
+static pml_status zipped(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const size_t width = *(const size_t *)user;
+    return pml_op_zip(&context, &leaves[0], &leaves[1], width, width != 4, y, &error);
+}
+
+static pml_status alternated(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_alternate(&context, &leaves[0], *(const size_t *)user, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 6, 4)), make_tensor(SHAPE(2, 6, 4))};
+    static const size_t steps[] = {6, 8, 12}, widths[] = {1, 2, 4};
+    for (size_t i = 0; i < 3; i++) {
+        check_gradients(wrapped, leaves, 1, (size_t[]){steps[i]});
+        check_gradients(zipped, leaves, 2, (size_t[]){widths[i]});
+    }
+    check_gradients(alternated, leaves, 1, (size_t[]){0});
+    check_gradients(alternated, leaves, 1, (size_t[]){1});
+    end_test();
+}
+
+PML_TESTS("runtime/ops/zip", PML_TEST(steps_go_round), PML_TEST(runs_take_turns), PML_TEST(gradients_match_differences))

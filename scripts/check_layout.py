@@ -23,9 +23,12 @@ ROOMS = {  # room -> what it may include beside itself
     "mappers": ["formats/", "runtime/base/", "runtime/file/", "runtime/schema/"],
     "convert": ["formats/", "mappers/", "runtime/"],
 }
-# folder of runtime/train, macro of its registry, what one is
-TRAIN_KINDS = [("losses", "PML_LOSS", "loss"), ("optimizers", "PML_OPTIMIZER", "optimizer"),
-               ("logs", "PML_TRAIN_LOG", "log_sink")]
+TRAIN_KINDS = [  # folder of runtime/train, macro of its registry, what one is
+    ("losses", "PML_LOSS", "loss"),
+    ("optimizers", "PML_OPTIMIZER", "optimizer"),
+    ("schedules", "PML_SCHEDULE", "schedule"),
+    ("logs", "PML_TRAIN_LOG", "log_sink"),
+]
 LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "cjson/": ["formats/", "mappers/", "convert/"],
     "openssl/": ["convert/"],

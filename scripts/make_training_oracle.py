@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what PyTorch says about losses, optimizers and schedules, for the tests of runtime/train: needs torch.
+"""Makes what PyTorch says about losses, optimizers and schedules, for the tests of runtime/train: needs torch and transformers.
 
     scripts/make_training_oracle.py tests/runtime/train
 
@@ -163,12 +163,57 @@ def write_optimizers(path):
                         f.write("    " + ", ".join(words[i:i + 8]) + (",\n" if i + 8 < len(words) else ")\n"))
 
 
+def schedule_cases():
+    s = torch.optim.lr_scheduler
+    import transformers
+    linear, cosine = transformers.get_linear_schedule_with_warmup, transformers.get_cosine_schedule_with_warmup
+    return [
+        ("constant", lambda o: s.ConstantLR(o, 1.0)),
+        ("constant:warmup=7", lambda o: transformers.get_constant_schedule_with_warmup(o, 7)),
+        ("step:size=30,by=step", lambda o: s.StepLR(o, 30)),
+        ("step:size=7,gamma=0.5,by=step", lambda o: s.StepLR(o, 7, .5)),
+        ("exponential:gamma=0.97,by=step", lambda o: s.ExponentialLR(o, .97)),
+        ("cosine", lambda o: s.CosineAnnealingLR(o, 100)),
+        ("cosine:period=40,min=0.1", lambda o: s.CosineAnnealingLR(o, 40, .1)),
+        ("cosine:period=30,min=0.01,restarts=true", lambda o: s.CosineAnnealingWarmRestarts(o, 30, 1, .01)),
+        ("cosine:period=10,restarts=true,growth=2", lambda o: s.CosineAnnealingWarmRestarts(o, 10, 2)),
+        ("warmup_linear", lambda o: linear(o, 0, 100)),
+        ("warmup_linear:warmup=13", lambda o: linear(o, 13, 100)),
+        ("warmup_linear:warmup=0.125", lambda o: linear(o, 13, 100)),
+        ("warmup_cosine:warmup=10", lambda o: cosine(o, 10, 100)),
+        ("warmup_cosine:warmup=0,cycles=1.5", lambda o: cosine(o, 0, 100, 1.5)),
+        ("one_cycle", lambda o: s.OneCycleLR(o, 1.0, 100, cycle_momentum=False)),
+        ("one_cycle:pct_start=0.25,anneal=linear,div_factor=10,final_div_factor=100",
+         lambda o: s.OneCycleLR(o, 1.0, 100, pct_start=.25, anneal_strategy="linear", cycle_momentum=False, div_factor=10,
+                                final_div_factor=100)),
+        ("one_cycle:three_phase=true", lambda o: s.OneCycleLR(o, 1.0, 100, three_phase=True, cycle_momentum=False)),
+    ]
+
+
+def write_schedules(path):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("/* Made by scripts/make_training_oracle.py with PyTorch and transformers: factors of 100 steps.\n"
+                " * PML_ORACLE(spec, ...) */\n")
+        for spec, make in schedule_cases():
+            optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+            schedule = make(optimizer)
+            words = []
+            for _ in range(100):
+                words.append(f"{optimizer.param_groups[0]['lr']:.10g}")
+                optimizer.step()
+                schedule.step()
+            f.write(f'PML_ORACLE("{spec}",\n')
+            for i in range(0, 100, 10):
+                f.write("    " + ", ".join(words[i:i + 10]) + (",\n" if i < 90 else ")\n"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     folder = parser.parse_args().folder
     torch.set_num_threads(1)
     write_optimizers(os.path.join(folder, "optimizers", "oracle.def"))
+    write_schedules(os.path.join(folder, "schedules", "oracle.def"))
     write_losses(os.path.join(folder, "losses", "oracle.def"))
 
 

@@ -424,6 +424,13 @@ void pml_json_reader_deinit(pml_json_reader *reader) {
     memset(reader, 0, sizeof *reader);
 }
 
+void pml_json_reader_begin(pml_json_reader *reader, size_t begin, size_t end) {
+    reader->position = begin;
+    reader->size_bytes = end;
+    reader->depth = 0;
+    reader->expect = EXPECT_VALUE;
+}
+
 pml_status pml_json_next(pml_json_reader *reader, pml_error *error) {
     reader->text = NULL;
     reader->text_bytes = 0;

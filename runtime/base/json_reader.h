@@ -52,6 +52,9 @@ typedef struct pml_json_reader { /* storage of the caller; fields below `token` 
 void pml_json_reader_init(pml_json_reader *reader, const void *bytes, size_t size_bytes, uint64_t base_offset,
                           const char *file_name, size_t max_string_bytes);
 void pml_json_reader_deinit(pml_json_reader *reader);
+/* Begins another document, which lies at [begin, end) of the same `bytes`, as in files of a document a line. Messages
+ * still count lines from the start of `bytes`. */
+void pml_json_reader_begin(pml_json_reader *reader, size_t begin, size_t end);
 /* Reads the next token into reader->token. Errors: FORMAT with the offset, MEMORY. */
 pml_status pml_json_next(pml_json_reader *reader, pml_error *error) PML_WARN_UNUSED;
 /* Skips the value that the current token begins (or the next value after a KEY). */

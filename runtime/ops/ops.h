@@ -72,17 +72,23 @@ pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml
 /* ---- norm --------------------------------------------------------------------------------------------------- */
 typedef enum pml_norm_kind {
     PML_NORM_LAYER, /* statistics of each row */
-    PML_NORM_BATCH  /* given statistics of each column */
+    PML_NORM_BATCH  /* statistics of each column: given, or, in training, those of the rows */
 } pml_norm_kind;
+
+/* Share of a batch in the running statistics. */
+#define PML_NORM_MOMENTUM 0.1
 
 typedef struct pml_norm {
     pml_norm_kind kind;
-    double eps;                /* inside the root */
-    pml_tensor weight, bias;   /* [columns]; PML_NORM_LAYER: a bias of dtype NONE is none */
-    pml_tensor mean, variance; /* [columns], PML_NORM_BATCH only */
+    double eps;              /* inside the root */
+    pml_tensor weight, bias; /* [columns]; PML_NORM_LAYER: a bias of dtype NONE is none */
+    /* [columns], PML_NORM_BATCH only: the running statistics. While a network is trained they are not read but written,
+     * and the variance that goes into them is the unbiased one; not where a layer is computed again. */
+    pml_tensor mean, variance;
 } pml_norm;
 
-/* y [..., n] = (x - mean) / sqrt(variance + eps) * weight + bias. Attributes: real = eps, integer[0] = kind. */
+/* y [..., n] = (x - mean) / sqrt(variance + eps) * weight + bias. In training, PML_NORM_BATCH needs two rows.
+ * Attributes: real = eps, integer = kind, whether the mean and variance on the tape are those of x. */
 pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm *norm, pml_tensor *y,
                        pml_error *error) PML_WARN_UNUSED;
 

@@ -1,5 +1,7 @@
 #include "runtime/ops/reduce.h"
 
+#include <string.h>
+
 #include "runtime/ops/parallel.h"
 
 #define MOST_PARTS 64u
@@ -12,8 +14,9 @@ pml_row_parts pml_row_parts_of(size_t n_rows, size_t least_rows) {
 }
 
 typedef struct sums_job {
+    const pml_context *context;
     pml_row_parts parts;
-    const float *x, *z;
+    const float *x, *z; /* z NULL: sums of x */
     size_t n, stride;
     double *totals; /* [n_parts][n] */
 } sums_job;
@@ -22,25 +25,17 @@ static void sum_parts(void *user, size_t begin, size_t end) {
     const sums_job *job = user;
     for (size_t i = begin; i < end; i++) {
         double *totals = job->totals + i * job->n;
-        const size_t first = i * job->parts.part_rows;
-        const size_t last =
-            job->parts.n_rows - first < job->parts.part_rows ? job->parts.n_rows : first + job->parts.part_rows;
-        for (size_t c = 0; c < job->n; c++) {
-            totals[c] = 0;
-        }
-        for (size_t r = first; r < last; r++) {
-            const float *x = job->x + r * job->stride;
-            if (job->z == NULL) {
-                for (size_t c = 0; c < job->n; c++) {
-                    totals[c] += (double)x[c];
-                }
-            } else {
-                const float *z = job->z + r * job->stride;
-                for (size_t c = 0; c < job->n; c++) {
-                    totals[c] += (double)x[c] * (double)z[c];
-                }
-            }
-        }
+        const size_t first = i * job->parts.part_rows, left = job->parts.n_rows - first;
+        memset(totals, 0, job->n * sizeof *totals);
+        job->context->kernels.column_sums_f32(&(pml_column_sums){
+            .n_rows = left < job->parts.part_rows ? left : job->parts.part_rows,
+            .n_columns = job->n,
+            .x = job->x + first * job->stride,
+            .z = job->z == NULL ? NULL : job->z + first * job->stride,
+            .stride = job->stride,
+            .sums = job->z == NULL ? totals : NULL,
+            .products = job->z == NULL ? NULL : totals,
+        });
     }
 }
 
@@ -65,12 +60,13 @@ done:
 
 pml_status pml_reduce_rows(pml_context *context, pml_gradients *gradients, const float *x, size_t m, size_t n,
                            size_t stride, float *sums, pml_error *error) {
-    sums_job job = {.parts = pml_row_parts_of(m, LEAST_ROWS), .x = x, .n = n, .stride = stride};
+    sums_job job = {.context = context, .parts = pml_row_parts_of(m, LEAST_ROWS), .x = x, .n = n, .stride = stride};
     return run(context, gradients, &job, sums, error);
 }
 
 pml_status pml_reduce_products(pml_context *context, pml_gradients *gradients, const float *x, const float *z, size_t m,
                                size_t n, size_t stride, float *sums, pml_error *error) {
-    sums_job job = {.parts = pml_row_parts_of(m, LEAST_ROWS), .x = x, .z = z, .n = n, .stride = stride};
+    sums_job job = {
+        .context = context, .parts = pml_row_parts_of(m, LEAST_ROWS), .x = x, .z = z, .n = n, .stride = stride};
     return run(context, gradients, &job, sums, error);
 }

@@ -28,6 +28,7 @@ static const struct tolerance {
     {"activate_gradient_f32", 8 * FLT_EPSILON, FLT_MIN},
     {"add_f32", 0.0, FLT_TRUE_MIN},
     {"layer_norm_f32", 8 * FLT_EPSILON, FLT_TRUE_MIN},
+    {"layer_norm_gradient_f32", 8 * FLT_EPSILON, FLT_TRUE_MIN},
     {"batch_norm_f32", 4 * FLT_EPSILON, FLT_TRUE_MIN},
     {"softmax_f32", 8 * FLT_EPSILON, FLT_MIN},
     {"attention_f32", 64 * FLT_EPSILON, FLT_MIN},

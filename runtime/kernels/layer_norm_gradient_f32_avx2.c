@@ -1,0 +1,6 @@
+/* Gradients of layer normalisation: AVX2 and FMA. */
+#include "runtime/kernels/layer_norm_gradient_body.h"
+
+void pml_layer_norm_gradient_f32_avx2(const pml_layer_norm_gradient *job) {
+    layer_norm_gradient_body(job);
+}

@@ -43,8 +43,9 @@ foreach(backend IN LISTS PML_BACKENDS)
 endforeach()
 
 # What training is made of: PML_LOSS(mse) -> runtime/train/losses/mse.c and tests/runtime/train/losses/test_mse.c.
-set(PML_TRAIN_KINDS losses optimizers schedules logs)
-foreach(row losses:PML_LOSS optimizers:PML_OPTIMIZER schedules:PML_SCHEDULE logs:PML_TRAIN_LOG)
+set(PML_TRAIN_KINDS losses optimizers schedules initializers logs)
+foreach(row losses:PML_LOSS optimizers:PML_OPTIMIZER schedules:PML_SCHEDULE initializers:PML_INITIALIZER
+        logs:PML_TRAIN_LOG)
     string(REPLACE ":" ";" parts "${row}")
     list(GET parts 0 folder)
     list(GET parts 1 macro)

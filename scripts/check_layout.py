@@ -27,6 +27,7 @@ TRAIN_KINDS = [  # folder of runtime/train, macro of its registry, what one is
     ("losses", "PML_LOSS", "loss"),
     ("optimizers", "PML_OPTIMIZER", "optimizer"),
     ("schedules", "PML_SCHEDULE", "schedule"),
+    ("initializers", "PML_INITIALIZER", "initializer"),
     ("logs", "PML_TRAIN_LOG", "log_sink"),
 ]
 LIBRARY_ROOMS = {  # foreign header -> where it may be included

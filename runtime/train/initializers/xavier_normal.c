@@ -1,0 +1,19 @@
+/* Variance 2 / (fan_in + fan_out), normal (Glorot, Bengio 2010). */
+#include <math.h>
+
+#include "runtime/train/initializer.h"
+
+enum { GAIN };
+static const pml_plugin_option options[] = {{"gain", PML_PLUGIN_NUMBER, "1", "[0, inf)", "of the deviation"}, {0}};
+
+static void fill(const pml_initializer_part *part) {
+    const double fans = (double)part->target->fan_in + (double)part->target->fan_out;
+    const double deviation = pml_setting(part->settings, GAIN) * sqrt(2 / fans);
+    pml_fill_normal(part, 0, deviation);
+}
+
+const pml_initializer pml_initializer_xavier_normal = {
+    .plugin = {.name = "xavier_normal", .help = "variance 2 / (fan_in + fan_out), normal", .options = options},
+    .needs_fans = true,
+    .fill = fill,
+};

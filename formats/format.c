@@ -123,10 +123,23 @@ static bool is_taken(const char *name, const char *const *taken, size_t n_taken)
     return false;
 }
 
+/* Whether it holds the arrays of a JSON file beside it, as neuralforecast saves them with its models. */
+static bool is_companion(const pml_folder *folder, const char *name) {
+    static const char *const companions[][2] = {{"dataset.safetensors", "dataset.json"},
+                                                {"configuration.safetensors", "configuration.json"}};
+    for (size_t i = 0; i < sizeof companions / sizeof companions[0]; i++) {
+        if (strcmp(name, companions[i][0]) == 0 && pml_folder_has(folder, companions[i][1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The one file of a known ending; of a better ending of the same format if both are there. Two formats may know one
  * ending: which of them a file is in shows later. */
-static pml_status choose_by_ending(const char *path, const pml_folder_names *list, const char **name,
+static pml_status choose_by_ending(const pml_folder *folder, const pml_folder_names *list, const char **name,
                                    pml_error *error) {
+    const char *path = pml_folder_path(folder);
     message candidates = {0};
     const char *taken[MOST_FORMATS];
     size_t n_candidates = 0, n_taken = 0;
@@ -137,7 +150,7 @@ static pml_status choose_by_ending(const char *path, const pml_folder_names *lis
             for (size_t j = 0; j < list->count; j++) {
                 const char *item = list->items[j];
                 pml_quoted quoted;
-                if (strchr(item, '/') != NULL || !pml_name_ends_with(item, *ending)) {
+                if (strchr(item, '/') != NULL || !pml_name_ends_with(item, *ending) || is_companion(folder, item)) {
                     continue;
                 }
                 has_any = true;
@@ -186,7 +199,7 @@ static pml_status open_folder(pml_folder *folder, pml_source **source, pml_error
     PML_TRY(pml_folder_list(folder, &names, error));
     const char *name = choose_known(folder);
     if (name == NULL) {
-        PML_TRY(choose_by_ending(path, &names, &name, error));
+        PML_TRY(choose_by_ending(folder, &names, &name, error));
     }
     size_t path_bytes = strlen(path);
     while (path_bytes > 1 && path[path_bytes - 1] == '/') {

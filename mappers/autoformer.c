@@ -21,6 +21,7 @@ static const pml_config_rule forecasting[] = {
     PML_SEASONAL_FORECASTING,
     {.key = "num_attention_heads", .source = "n_head", .fallback = "4"},
     {.key = "decomposition_kernel", .source = "MovingAvg_window", .fallback = "25"},
+    PML_NEURALFORECAST_SCALER("identity"),
     {.key = "correlation_factor", .source = "factor", .fallback = "3"},
     {.key = NULL}};
 

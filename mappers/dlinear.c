@@ -81,6 +81,7 @@ static const pml_config_rule forecasting[] = {{.key = "kind", .must_ask = true, 
                                               PML_ASKED("prediction_length", "h"),
                                               PML_FIXED("share_linear", "true"),
                                               KERNEL("moving_avg_window", .fallback = "25"),
+                                              PML_NEURALFORECAST_SCALER("identity"),
                                               {.key = NULL}};
 
 static const pml_map_written library_lines[] = {{"model", "\"DLinear\"", NULL}, {NULL, NULL, NULL}};

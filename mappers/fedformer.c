@@ -99,8 +99,8 @@ static const char *const *const witnesses[] = {of_fourier, of_wavelets, NULL};
     { .key = (name), .from_tensors = true }
 #define COUNTS                                                                                                         \
     COUNTED("num_gates"), COUNTED("num_encoder_modes"), COUNTED("num_decoder_modes"), COUNTED("num_query_modes")
-#define KERNELS(argument)                                                                                              \
-    { .key = "decomposition_kernels", .source = (argument), .must_ask = true, .derive = pml_fedformer_derive_kernels }
+#define KERNELS(argument, ...)                                                                                         \
+    { .key = "decomposition_kernels", .source = (argument), .derive = pml_fedformer_derive_kernels, __VA_ARGS__ }
 
 static const pml_config_rule official[] = {
     PML_SEASONAL_ARGUMENTS,
@@ -114,7 +114,7 @@ static const pml_config_rule official[] = {
      .words = "tanh=tanh|softmax=softmax",
      .must_ask = true,
      .derive = pml_fedformer_derive_activation},
-    KERNELS("moving_avg"),
+    KERNELS("moving_avg", .must_ask = true),
     COUNTS,
     COUNTED("wavelet_channels"),
     COUNTED("wavelet_modes"),
@@ -125,7 +125,7 @@ static const pml_config_rule official[] = {
 static const pml_config_rule library[] = {PML_SEASONAL_ARGUMENTS,
                                           PML_FIXED("version", "fourier"),
                                           PML_FIXED("cross_activation", "tanh_separate"),
-                                          KERNELS("moving_avg"),
+                                          KERNELS("moving_avg", .must_ask = true),
                                           COUNTS,
                                           PML_FIXED("has_positions", "true"),
                                           {.key = NULL}};
@@ -134,7 +134,8 @@ static const pml_config_rule forecasting[] = {PML_SEASONAL_FORECASTING,
                                               {.key = "num_attention_heads", .source = "n_head", .fallback = "8"},
                                               PML_FIXED("version", "fourier"),
                                               PML_FIXED("cross_activation", "tanh"),
-                                              KERNELS("MovingAvg_window"),
+                                              KERNELS("MovingAvg_window", .fallback = "25"),
+                                              PML_NEURALFORECAST_SCALER("identity"),
                                               COUNTS,
                                               {.key = NULL}};
 

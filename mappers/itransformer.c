@@ -141,6 +141,7 @@ static const pml_config_rule forecasting[] = {
     PML_FIXED("time_embedding", "none"),
     PML_FIXED("frequency", "h"),
     PML_TRAINING("dropout", "dropout"),
+    PML_NEURALFORECAST_SCALER("identity"),
     {.key = NULL}};
 
 /* ---- dialects ---- */

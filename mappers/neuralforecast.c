@@ -39,19 +39,20 @@ static pml_status check_loss(const pml_map_source *source, pml_error *error) {
                     source->config_name, pml_quote(&quoted, name));
 }
 
-/* Windows scaled outside of the network would give other forecasts than this file. */
-static pml_status check_window_scaler(const pml_map_source *source, pml_error *error) {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source->config, "scaler_type"));
-    if (name != NULL && strcmp(name, "identity") != 0) {
-        pml_quoted quoted;
-        return PML_FAIL(error, PML_E_UNSUPPORTED,
-                        "%s: scaler_type %s is not supported: it scales windows outside of the network",
-                        source->config_name, pml_quote(&quoted, name));
+static pml_status check_exogenous(const pml_map_source *source, pml_error *error) {
+    static const char *const lists[] = {"futr_exog_list", "hist_exog_list", "stat_exog_list", "cat_exog_list"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(source->config, lists[i]);
+        if (list != NULL && !cJSON_IsNull(list) && !(cJSON_IsArray(list) && cJSON_GetArraySize(list) == 0)) {
+            return PML_FAIL(error, PML_E_UNSUPPORTED,
+                            "%s: %s is not supported: the network is told series beside those that it foretells",
+                            source->config_name, lists[i]);
+        }
     }
     return PML_OK;
 }
 
 pml_status pml_neuralforecast_check(const pml_map_source *source, pml_error *error) {
     pml_status status = check_loss(source, error);
-    return status == PML_OK ? check_window_scaler(source, error) : status;
+    return status == PML_OK ? check_exogenous(source, error) : status;
 }

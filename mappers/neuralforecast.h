@@ -1,9 +1,9 @@
 /* What all checkpoints of Nixtla/neuralforecast have in common: arguments under their own names, a loss that decides
- * how many values a step has, a scaler outside of the network. */
+ * how many values a step has, a scaler of windows around the network. */
 #ifndef PML_MAPPERS_NEURALFORECAST_H
 #define PML_MAPPERS_NEURALFORECAST_H
 
-#include "mappers/mapper.h"
+#include "mappers/config.h"
 
 #define PML_NEURALFORECAST "neuralforecast"
 
@@ -21,7 +21,17 @@
  * (NULL-terminated). */
 bool pml_neuralforecast_is(const pml_map_source *source, const char *const *class_names);
 
-/* Only what a .pml file can say: a loss over one value a step, and no scaler of windows outside of the network. Errors:
+/* Row of a configuration table: the scaler of windows, with the class's default. Only `revin` has weights of its own.
+ */
+#define PML_NEURALFORECAST_SCALER(class_default)                                                                       \
+    {                                                                                                                  \
+        .key = "window_scaler", .source = "scaler_type",                                                               \
+        .words = "identity=identity|standard=standard|robust=robust|minmax=minmax|minmax1=minmax1|invariant="          \
+                 "invariant|@null=identity",                                                                           \
+        .fallback = (class_default), .is_open = true                                                                   \
+    }
+
+/* Only what a .pml file can say: a loss over one value a step, and no series beside those that are foretold. Errors:
  * CONFIG, UNSUPPORTED. */
 pml_status pml_neuralforecast_check(const pml_map_source *source, pml_error *error) PML_WARN_UNUSED;
 

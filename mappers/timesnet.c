@@ -91,6 +91,7 @@ static const pml_config_rule forecasting[] = {PML_FIXED("head", "prediction"),
                                               PML_FIXED("scaling", "none"),
                                               PML_FIXED("time_embedding", "none"),
                                               PML_FIXED("frequency", "h"),
+                                              PML_NEURALFORECAST_SCALER("standard"),
                                               PML_TRAINING("dropout", "dropout"),
                                               {.key = NULL}};
 

@@ -217,7 +217,9 @@ done:
 }
 
 static pml_status draw(pml_config_reader *r, const place *places, bool is_drawn, pml_error *error) {
-    static const pml_config_rule seed_rule = {.key = SEED, .source = SEED};
+    /* neuralforecast seeds numpy with an argument of its own, just before it builds the network. */
+    const bool is_seeded = strcmp(r->detection->dialect, PML_NEURALFORECAST) == 0;
+    const pml_config_rule seed_rule = {.key = SEED, .source = is_seeded ? "random_seed" : SEED, .null_is_absent = true};
     pml_status status = PML_OK;
     pml_numpy_random random;
     char *seed = NULL;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mappers/neuralforecast.h"
+
 #define FIXED(name, value)                                                                                             \
     { .key = (name), .fallback = (value), .is_fixed = true }
 #define ASKED(name, argument)                                                                                          \
@@ -240,6 +242,7 @@ const pml_config_rule pml_patchtst_keys_forecasting[] = {
     ASKED("prediction_length", "h"),
     FIXED("num_targets", "1"),
     FIXED("do_mask_input", "false"),
+    PML_NEURALFORECAST_SCALER("identity"),
     COMMON,
     OFFICIAL_LAYERS,
     TRAINING("attention_dropout", "attn_dropout"),

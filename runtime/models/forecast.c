@@ -177,7 +177,7 @@ static pml_status take_forecast(const pml_model *model, size_t n_channels, const
     }
     for (size_t i = 0; i < shape->horizon * n_channels; i++) {
         size_t c = i % n_channels;
-        double value = (double)output->data[i];
+        double value = pml_window_restore(&model->forecast_units, 0, c, (double)output->data[i]);
         value = scaler->mean == NULL ? value : value * scaler->std[c] + scaler->mean[c];
         if (!isfinite(value)) {
             PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the forecast of step %zu of channel %zu is not finite",
@@ -213,6 +213,9 @@ pml_status pml_model_forecast_with(pml_model *model, const double *context, size
         {.name = spec->observed_mask, .data = model->forecast_mask, .rank = 3, .shape = {1, n_steps, n_channels}}};
     size_t n_inputs = any_missing ? 2 : 1;
     PML_TRY(add_marks(model, &shape, o->marks, inputs, &n_inputs, error));
+    PML_TRY(pml_window_units_init(&model->forecast_units, model, 1, n_steps, n_channels, error));
+    pml_window_scale(&model->forecast_units, 0, n_steps, model->forecast_values,
+                     any_missing ? model->forecast_mask : NULL);
     PML_TRY(pml_model_run(model, inputs, n_inputs, error));
     scaler.mean = o->scaled ? NULL : scaler.mean;
     PML_TRY(take_forecast(model, n_channels, &shape, &scaler, forecast, error));

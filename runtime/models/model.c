@@ -216,6 +216,7 @@ pml_status pml_model_create(pml_file *file, const char *backend, pml_model **mod
 
 void pml_model_destroy(pml_model *model) {
     if (model != NULL) {
+        pml_window_units_deinit(&model->forecast_units);
         pml_free(model->forecast_values);
         pml_free(model->forecast_mask);
         pml_free(model->data);

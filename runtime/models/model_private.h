@@ -3,6 +3,7 @@
 #define PML_RUNTIME_MODELS_MODEL_PRIVATE_H
 
 #include "runtime/models/model.h"
+#include "runtime/models/window_scaler.h"
 
 typedef struct pml_model_training pml_model_training; /* model_training.c */
 
@@ -32,6 +33,7 @@ struct pml_model {
     /* pml_model_forecast's own inputs, kept from call to call. */
     float *forecast_values, *forecast_mask;
     size_t forecast_capacity;
+    pml_window_units forecast_units;
 };
 
 /* What both halves of creation share. `training` is taken over, also on failure. model.c */

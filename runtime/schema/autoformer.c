@@ -10,6 +10,7 @@ static const pml_config_key config[] = {
     PML_SEASONAL_KEYS,
     PML_INT_KEY("decomposition_kernel", 1, 1e6, "steps of the average that is a series' trend, odd"),
     PML_INT_KEY("correlation_factor", 1, 1e4, "of n steps, factor * ln n delays are aggregated"),
+    PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {PML_MARKS_DERIVED, {NULL, NULL}};

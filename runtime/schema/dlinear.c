@@ -49,6 +49,7 @@ static const pml_config_key config[] = {
      .optional = true,
      .description = "classes",
      .absent = "0"},
+    PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {

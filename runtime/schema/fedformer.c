@@ -40,6 +40,7 @@ static const pml_config_key config[] = {
     COUNT_KEY("wavelet_modes", "wavelets: lowest frequencies of each level that have weights"),
     COUNT_KEY("cross_modes", "wavelets: lowest frequencies of each level between decoder and encoder"),
     COUNT_KEY("ignored_levels", "wavelets: coarsest levels that are left out"),
+    PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {PML_MARKS_DERIVED,

@@ -34,6 +34,7 @@ static const pml_config_key config[] = {
      .greatest = 1,
      .optional = true,
      .description = "training: of embeddings and sublayers"},
+    PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {

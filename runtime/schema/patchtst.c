@@ -1,6 +1,6 @@
 /* PatchTST (Nie et al. 2023, arXiv:2211.14730): the series is cut into patches that become the tokens of a transformer
  * encoder, one sequence per channel. Described in specs/models/patchtst.md; names are frozen there. */
-#include "runtime/schema/schema.h"
+#include "runtime/schema/series_ports.h"
 
 static const char *const variants[] = {"model-ci",
                                        "model-cd",
@@ -133,6 +133,7 @@ static const pml_config_key config[] = {
      .greatest = 1e6,
      .optional = true,
      .description = "training: deviation of fresh weights"},
+    PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 
 static const pml_derived_number derived[] = {

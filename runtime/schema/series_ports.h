@@ -10,6 +10,14 @@
     "decoder_marks" /* [B, label_length + horizon, n_marks]: its last steps and the horizon */
 #define PML_PORT_FORECAST "prediction_outputs" /* [B, horizon, C] */
 
+/* Row of a family's `config`: how windows are scaled around its network (runtime/models/window_scaler.h). */
+#define PML_WINDOW_SCALER_KEY                                                                                          \
+    {                                                                                                                  \
+        .name = "window_scaler", .type = PML_CONFIG_CHOICE,                                                            \
+        .choices = "identity|standard|robust|minmax|minmax1|invariant", .optional = true, .absent = "identity",        \
+        .description = "forecasting: how each look-back window is scaled around the network"                           \
+    }
+
 /* Of a family that takes time marks: rows of its `config` and of its `derived`, which give `n_time_features`, marks a
  * step. The marks of a date are runtime/series/time_marks.h's business. */
 #define PML_MARKS_CONFIG                                                                                               \

@@ -8,6 +8,7 @@
 #include "runtime/base/checked.h"
 #include "runtime/base/quote.h"
 #include "runtime/models/model.h"
+#include "runtime/models/window_scaler.h"
 
 /* The state of one evaluation. */
 typedef struct evaluator {
@@ -24,6 +25,7 @@ typedef struct evaluator {
     float *past_marks, *decoder_marks; /* [batch][T] and [batch][label_length + S], [n_marks] each */
     const char *input_name, *mask_name;
     const pml_array *output;
+    pml_window_units units;   /* of the windows of a batch */
     double squared, absolute; /* sums */
     uint64_t n_values;
 } evaluator;
@@ -104,6 +106,7 @@ static pml_status make_room(evaluator *e, pml_error *error) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a batch of %zu windows is too large", e->batch_size));
     }
     PML_TRY(pml_alloc(n_values, sizeof *e->inputs, &e->inputs, error));
+    PML_TRY(pml_window_units_init(&e->units, e->options->model, e->batch_size, e->context_length, e->n_columns, error));
     if (e->mask_name != NULL) {
         PML_TRY(pml_alloc(n_values, sizeof *e->mask, &e->mask, error));
     }
@@ -214,6 +217,10 @@ static pml_status run_model(evaluator *e, size_t first, size_t count, pml_error 
     pml_status status = PML_OK;
     bool any_missing = false;
     PML_TRY(gather(e, first, count, &any_missing, error));
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = i * e->context_length * e->n_columns;
+        pml_window_scale(&e->units, i, e->context_length, e->inputs + at, any_missing ? e->mask + at : NULL);
+    }
     pml_array inputs[4] = {
         {.name = e->input_name, .data = e->inputs, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
         {.name = e->mask_name, .data = e->mask, .rank = 3, .shape = {count, e->context_length, e->n_columns}},
@@ -228,7 +235,7 @@ done:
 
 /* Adds the errors of one window. Each window is summed on its own, so that the batch size does not show in the result.
  */
-static pml_status score(evaluator *e, size_t i_window, const float *forecast, pml_error *error) {
+static pml_status score(evaluator *e, size_t i_window, size_t i_batch, const float *forecast, pml_error *error) {
     const double *last = e->scaled + (i_window + e->context_length - 1) * e->n_columns;
     const double *target = last + e->n_columns;
     double squared = 0, absolute = 0;
@@ -236,9 +243,11 @@ static pml_status score(evaluator *e, size_t i_window, const float *forecast, pm
         if (isnan(target[j])) {
             continue;
         }
-        double foretold = forecast != NULL ? (double)forecast[j] : last[j % e->n_columns];
+        const size_t c = j % e->n_columns;
+        const double foretold =
+            forecast != NULL ? pml_window_restore(&e->units, i_batch, c, (double)forecast[j]) : last[c];
         if (isnan(foretold)) {
-            return missing_value(e, i_window, (e->context_length - 1) * e->n_columns + j % e->n_columns, error);
+            return missing_value(e, i_window, (e->context_length - 1) * e->n_columns + c, error);
         }
         double difference = foretold - target[j];
         squared += difference * difference;
@@ -260,7 +269,7 @@ static pml_status run_windows(evaluator *e, pml_error *error) {
             PML_TRY(run_model(e, first, count, error));
         }
         for (size_t i = 0; i < count; i++) {
-            PML_TRY(score(e, first + i, e->options->model != NULL ? e->output->data + i * n_output : NULL, error));
+            PML_TRY(score(e, first + i, i, e->options->model != NULL ? e->output->data + i * n_output : NULL, error));
         }
         first += count;
         if (e->options->progress != NULL) {
@@ -304,6 +313,7 @@ pml_status pml_evaluation_run(const pml_series *series, const char *series_name,
     }
     *evaluation = made;
 done:
+    pml_window_units_deinit(&e.units);
     pml_free(e.scaled);
     pml_free(e.inputs);
     pml_free(e.mask);

@@ -99,6 +99,18 @@ static void a_checkpoint_with_its_arguments(void) {
     TEST_EXITS(65, "dialect hf has no tensor for weight", "export '%s' -o '%s-hf' --dialect hf", out, folder);
 }
 
+/* It is part of forecasting, so it travels with the file. */
+static void the_scaler_of_windows_is_kept(void) {
+    const char *path = make("robust", METADATA("PatchTST", ARGUMENTS("\\\"scaler_type\\\":\\\"robust\\\","
+                                                                     "\\\"hist_exog_list\\\":[]")));
+    const char *out = pml_test_path("%s/robust.pml", pml_test_temporary_dir());
+    TEST_EXITS(0, NULL, "'%s' -o '%s' -q", path, out);
+    TEST_EXITS(0, "\"config.window_scaler\": \"robust\"", "inspect '%s' --json", out);
+    TEST_EXITS(0, NULL, "export '%s' -o '%s-out' -q", out, out);
+    TEST_EXITS(0, NULL, "'%s-out' -o '%s-2.pml' -q", out, out);
+    TEST_EXITS(0, "identical content", "diff '%s' '%s-2.pml'", out, out);
+}
+
 /* Every argument is written, those of a normalization that is off too. */
 static void arguments_without_effect(void) {
     const char *path = make("off", METADATA("PatchTST", ARGUMENTS("\\\"revin\\\":false,\\\"revin_affine\\\":true,"
@@ -122,12 +134,14 @@ static void what_is_refused(void) {
                make("loss", METADATA("PatchTST", ARGUMENTS(LOSS("DistributionLoss")))));
     TEST_EXITS(65, "loss 'MQLoss' is not supported", "'%s' -n",
                make("quantiles", METADATA("PatchTST", ARGUMENTS(LOSS("MQLoss")))));
-    TEST_EXITS(65, "scaler_type 'robust' is not supported", "'%s' -n",
-               make("scaler", METADATA("PatchTST", ARGUMENTS("\\\"scaler_type\\\":\\\"robust\\\""))));
+    TEST_EXITS(65, "scaler_type 'revin' is not supported", "'%s' -n",
+               make("scaler", METADATA("PatchTST", ARGUMENTS("\\\"scaler_type\\\":\\\"revin\\\""))));
+    TEST_EXITS(65, "futr_exog_list is not supported", "'%s' -n",
+               make("told", METADATA("PatchTST", ARGUMENTS("\\\"futr_exog_list\\\":[\\\"price\\\"]"))));
     TEST_EXITS(78, "hyper_parameters: loss has no class", "'%s' -n",
                make("unnamed", METADATA("PatchTST", ARGUMENTS("\\\"loss\\\":{}"))));
     TEST_EXITS(78, "an object is expected", "'%s' -n", make("list", METADATA("PatchTST", "[]")));
 }
 
-PML_TESTS("convert/neuralforecast", PML_TEST(a_checkpoint_with_its_arguments), PML_TEST(arguments_without_effect),
-          PML_TEST(a_file_beside_it_wins), PML_TEST(what_is_refused))
+PML_TESTS("convert/neuralforecast", PML_TEST(a_checkpoint_with_its_arguments), PML_TEST(the_scaler_of_windows_is_kept),
+          PML_TEST(arguments_without_effect), PML_TEST(a_file_beside_it_wins), PML_TEST(what_is_refused))

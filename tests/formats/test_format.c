@@ -141,6 +141,20 @@ static void prefers_the_index_then_the_known_name_then_the_only_file(void) {
     opens(folder, 2, 3);
 }
 
+/* neuralforecast's folder of a model, its data and its arguments; without their JSON they are checkpoints like others.
+ */
+static void arrays_of_a_json_file_are_no_checkpoints(void) {
+    static const char *const companions[] = {"dataset", "configuration"};
+    const char *folder = new_folder("companions");
+    copy_file(golden("valid/one-tensor.safetensors"), pml_test_path("%s/TimesNet_0.safetensors", folder));
+    for (size_t i = 0; i < 2; i++) {
+        copy_file(golden("valid/unordered.safetensors"), pml_test_path("%s/%s.safetensors", folder, companions[i]));
+        fails(folder, PML_E_ARGUMENT, "holds 2 checkpoints");
+        pml_test_write_file(pml_test_path("%s/%s.json", folder, companions[i]), "{}", 2);
+        opens(folder, 1, 1);
+    }
+}
+
 static void lists_only_a_few_of_many_candidates(void) {
     const char *folder = new_folder("many");
     for (int i = 0; i < 40; i++) {
@@ -447,8 +461,8 @@ static void knows_base_names(void) {
 
 PML_TESTS("formats/format", PML_TEST(complex_tensors_become_pairs), PML_TEST(opens_files_of_any_name),
           PML_TEST(knows_its_directory), PML_TEST(prefers_the_index_then_the_known_name_then_the_only_file),
-          PML_TEST(lists_only_a_few_of_many_candidates), PML_TEST(refuses_what_is_no_file),
-          PML_TEST(names_what_is_taken_for_a_checkpoint), PML_TEST(follows_links_of_a_hub_cache_only),
-          PML_TEST(warns_of_a_wrong_total_size), PML_TEST(caps_the_number_of_shards),
-          PML_TEST(a_tie_names_both_formats), PML_TEST(a_format_may_read_for_itself),
-          PML_TEST(checks_what_providers_add), PML_TEST(knows_base_names))
+          PML_TEST(arrays_of_a_json_file_are_no_checkpoints), PML_TEST(lists_only_a_few_of_many_candidates),
+          PML_TEST(refuses_what_is_no_file), PML_TEST(names_what_is_taken_for_a_checkpoint),
+          PML_TEST(follows_links_of_a_hub_cache_only), PML_TEST(warns_of_a_wrong_total_size),
+          PML_TEST(caps_the_number_of_shards), PML_TEST(a_tie_names_both_formats),
+          PML_TEST(a_format_may_read_for_itself), PML_TEST(checks_what_providers_add), PML_TEST(knows_base_names))

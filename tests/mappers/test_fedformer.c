@@ -101,6 +101,37 @@ static void averages_are_a_number_or_a_list(void) {
                               "decomposition_kernels"));
 }
 
+/* Its own argument seeds numpy, so nothing is asked; the average is its class default. */
+static void neuralforecast_tells_its_seed(void) {
+    static const int64_t average[] = {25};
+    synthetic s = network(NULL, 1);
+    synthetic_remove(&s, "enc_embedding.position_embedding.pe");
+    synthetic_remove(&s, "dec_embedding.position_embedding.pe");
+    add_modes(&s, "encoder.attn_layers.0.attention", M_ENCODER, true);
+    add_modes(&s, "decoder.layers.0.self_attention", M_DECODER, true);
+    add_modes(&s, "decoder.layers.0.cross_attention", M_DECODER, true);
+#define NEURALFORECAST(more) "{\"h\":4,\"input_size\":20,\"n_head\":2,\"decoder_input_size_multiplier\":0.5" more "}"
+    CU_ASSERT_TRUE(maps(&s, NEURALFORECAST(",\"random_seed\":1"), NULL, "neuralforecast",
+                        HOLDS("cross_activation == 'tanh'", "window_scaler == 'identity'")));
+    CU_ASSERT_TRUE(
+        has_modes(&s, NEURALFORECAST(",\"random_seed\":1"), NULL, "config.decomposition_kernels", average, 1));
+    CU_ASSERT_TRUE(is_refused(&s, NEURALFORECAST(""), NULL, PML_E_CONFIG, "--set fed.seed"));
+    CU_ASSERT_TRUE(is_refused(&s, NEURALFORECAST(",\"random_seed\":null"), NULL, PML_E_CONFIG, "--set fed.seed"));
+    for (unsigned seed = 1; seed < 3; seed++) {
+        pml_status status;
+        char config[160], setting[32];
+        (void)snprintf(config, sizeof config, NEURALFORECAST(",\"random_seed\":%u"), seed);
+        (void)snprintf(setting, sizeof setting, "fed.seed=%u", 2u);
+        pml_mapping *own = map_with(&s, config, NULL, &status), *set = map_with(&s, config, SETTINGS(setting), &status);
+        CU_ASSERT_TRUE_FATAL(own != NULL && set != NULL);
+        const pml_meta_entry *a = pml_metadata_find(own->config, "config.query_modes"),
+                             *b = pml_metadata_find(set->config, "config.query_modes");
+        CU_ASSERT_EQUAL(memcmp(a->value.i64s, b->value.i64s, M_DECODER * sizeof(int64_t)) == 0, seed == 2);
+        pml_mapping_destroy(own);
+        pml_mapping_destroy(set);
+    }
+}
+
 /* As a file of --modes-index. */
 static pml_status map_with_index(const char *index) {
     const synthetic s = fourier(true);
@@ -144,4 +175,4 @@ static void frequencies_come_from_a_file(void) {
 
 PML_TESTS("mappers/fedformer", PML_TEST(drawn_frequencies_need_a_seed), PML_TEST(whole_sets_need_none),
           PML_TEST(the_library_differs), PML_TEST(layers_share_their_blocks), PML_TEST(averages_are_a_number_or_a_list),
-          PML_TEST(frequencies_come_from_a_file))
+          PML_TEST(frequencies_come_from_a_file), PML_TEST(neuralforecast_tells_its_seed))

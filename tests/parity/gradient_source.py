@@ -1,10 +1,10 @@
 """A checkpoint of gradients: a golden case's model with grad.<p> in the place of each parameter p, so that the converter
 brings them under the canonical names and shapes of the weights that they belong to.
 
-gradient_source.py CASE_DIR MODEL_DIR OUT_DIR PREFIX     PREFIX: grad. | grad64. | after. | noise
+gradient_source.py CASE_DIR MODEL_DIR OUT_DIR PREFIX     PREFIX: grad. | grad64. | after. | noise | after | after64
 
 Parameters without a gradient become zeros; what is not learned (buffers, frozen ones, integers) stays as it is. `after.`
-replaces buffers alone. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
+replaces buffers alone. `after` and `after64` put the tensors of those files there. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
 """
 import array
 import json
@@ -89,6 +89,9 @@ def main():
     ties = case.get("ties", {})
     ties = ties if isinstance(ties, dict) else {}
     frozen = set(case.get("frozen", []))
+    final = {}
+    if prefix in ("after", "after64"):
+        final, _ = read(os.path.join(case_dir, prefix + ".safetensors"))
     buffers = {name[len("after."):] for name in io if name.startswith("after.")}
     result = {}
     for name, (dtype, shape, data) in model.items():
@@ -96,7 +99,10 @@ def main():
         found = io.get(prefix + source)
         is_float = dtype in ("F64", "F32", "F16", "BF16", "C64")
         kept = not is_float or name in frozen or name in buffers or "running_" in name or name.endswith(".pe")
-        if prefix == "after.":
+        if name in final:
+            is_kept = final[name][0] not in ("F64", "F32")
+            result[name] = final[name] if is_kept else ("F32", shape, as_f32(final[name][0], final[name][2]))
+        elif prefix == "after.":
             result[name] = (found[0], found[1], found[2]) if found is not None else (dtype, shape, data)
         elif kept:
             result[name] = (dtype, shape, data)
@@ -109,4 +115,5 @@ def main():
     write(os.path.join(out_dir, "model.safetensors"), result, metadata)
 
 
-main()
+if __name__ == "__main__":
+    main()

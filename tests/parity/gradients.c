@@ -9,165 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/selftest_io.h"
-#include "runtime/base/alloc.h"
-#include "runtime/models/training.h"
-
-typedef struct loss_target {
-    const char *output; /* the port that the loss is of */
-    const pml_vector *vector;
-    bool is_class, is_next; /* class indexes; of the token after the one that scores are of */
-} loss_target;
-
-typedef struct train_step {
-    pml_array inputs[PML_MODEL_MAX_PORTS];
-    size_t n_inputs;
-    loss_target target;
-    float *gradient;
-    double loss;
-} train_step;
-
-static double number(const pml_vector *vector, size_t i) {
-    switch (vector->dtype) {
-    case PML_DTYPE_F64: {
-        double value;
-        memcpy(&value, (const char *)vector->bytes + i * sizeof value, sizeof value);
-        return value;
-    }
-    case PML_DTYPE_I64: {
-        int64_t value;
-        memcpy(&value, (const char *)vector->bytes + i * sizeof value, sizeof value);
-        return (double)value;
-    }
-    case PML_DTYPE_I32: {
-        int32_t value;
-        memcpy(&value, (const char *)vector->bytes + i * sizeof value, sizeof value);
-        return (double)value;
-    }
-    case PML_DTYPE_BOOL:
-        return ((const uint8_t *)vector->bytes)[i];
-    default: {
-        float value;
-        memcpy(&value, (const char *)vector->bytes + i * sizeof value, sizeof value);
-        return (double)value;
-    }
-    }
-}
-
-static size_t count_of(const pml_vector *vector) {
-    size_t count = 1;
-    for (unsigned axis = 0; axis < vector->rank; axis++) {
-        count *= (size_t)vector->shape[axis];
-    }
-    return count;
-}
-
-static size_t array_count(const pml_array *array) {
-    size_t count = 1;
-    for (size_t axis = 0; axis < array->rank; axis++) {
-        count *= array->shape[axis];
-    }
-    return count;
-}
-
-static const pml_vector *find(const pml_selftest_io *io, const char *name) {
-    for (size_t i = 0; i < io->n_vectors; i++) {
-        if (strcmp(io->vectors[i].name, name) == 0) {
-            return &io->vectors[i];
-        }
-    }
-    return NULL;
-}
-
-/* Recorded inputs that the model takes. */
-static pml_status bind(const pml_model *model, const pml_selftest_io *io, train_step *step, pml_error *error) {
-    pml_status status = PML_OK;
-    for (size_t i = 0; i < io->n_vectors; i++) {
-        const pml_vector *vector = &io->vectors[i];
-        const pml_model_port *port =
-            strncmp(vector->name, "in.", 3) == 0 ? pml_model_find_input(model, vector->name + 3) : NULL;
-        if (port == NULL) {
-            continue;
-        }
-        const size_t count = count_of(vector);
-        float *values;
-        PML_TRY(pml_alloc(count, sizeof *values, &values, error));
-        for (size_t k = 0; k < count; k++) {
-            values[k] = (float)number(vector, k);
-        }
-        pml_array *input = &step->inputs[step->n_inputs++];
-        *input = (pml_array){.name = port->name, .data = values, .rank = vector->rank};
-        for (unsigned axis = 0; axis < vector->rank; axis++) {
-            input->shape[axis] = (size_t)vector->shape[axis];
-        }
-    }
-
-done:
-    return status;
-}
-
-/* What the recorded loss compares with. */
-static bool find_target(const pml_model *model, const pml_selftest_io *io, loss_target *target) {
-    static const char *const names[] = {"in.target", "in.future_values", "in.target_values", "in.labels"};
-    for (size_t i = 0; i < 4; i++) {
-        const pml_vector *vector = find(io, names[i]);
-        for (size_t k = 0; vector != NULL && k < pml_model_n_outputs(model); k++) {
-            const pml_array *output = pml_model_output_at(model, k);
-            const bool is_class = strcmp(names[i], "in.labels") == 0;
-            const bool fits = is_class ? strstr(output->name, "logits") != NULL
-                                       : array_count(output) == count_of(vector) &&
-                                             (strcmp(output->name, "prediction_outputs") == 0 ||
-                                              strcmp(output->name, "reconstruction") == 0 ||
-                                              strcmp(output->name, "regression_outputs") == 0);
-            if (fits) {
-                *target = (loss_target){output->name, vector, is_class,
-                                        is_class && strcmp(pml_model_schema(model)->name, "gpt2") == 0};
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void squared(const pml_array *output, train_step *step) {
-    const size_t count = array_count(output);
-    for (size_t i = 0; i < count; i++) {
-        const double difference = (double)output->data[i] - number(step->target.vector, i);
-        step->loss += difference * difference / (double)count;
-        step->gradient[i] = (float)(2 * difference / (double)count);
-    }
-}
-
-static void cross_entropy(const pml_array *output, train_step *step) {
-    const size_t n_classes = output->shape[output->rank - 1], n_rows = array_count(output) / n_classes;
-    const size_t n_tokens = output->rank == 3 ? output->shape[1] : 1;
-    size_t n_counted = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t r = 0; r < n_rows; r++) {
-            const bool is_last = step->target.is_next && r % n_tokens == n_tokens - 1;
-            const double label = is_last ? -100 : number(step->target.vector, r + (step->target.is_next ? 1 : 0));
-            if (label < 0) {
-                continue;
-            }
-            n_counted += pass == 0;
-            const float *scores = output->data + r * n_classes;
-            double greatest = (double)scores[0], sum = 0;
-            for (size_t c = 0; c < n_classes; c++) {
-                greatest = fmax(greatest, (double)scores[c]);
-            }
-            for (size_t c = 0; c < n_classes; c++) {
-                sum += exp((double)scores[c] - greatest);
-            }
-            for (size_t c = 0; pass == 1 && c < n_classes; c++) {
-                const double p = exp((double)scores[c] - greatest) / sum;
-                step->gradient[r * n_classes + c] = (float)((p - (c == (size_t)label ? 1 : 0)) / (double)n_counted);
-            }
-            if (pass == 1) {
-                step->loss += (log(sum) + greatest - (double)scores[(size_t)label]) / (double)n_counted;
-            }
-        }
-    }
-}
+#include "tests/parity/golden_step.h"
 
 /* ---- judging ---- */
 typedef struct verdict {
@@ -273,7 +115,8 @@ static pml_status run(char **argv, size_t n_threads, verdict *judge, pml_error *
     pml_model *model = NULL;
     pml_selftest_io io = {0};
     char path[4096];
-    train_step step = {0};
+    golden_step step = {0};
+    double loss;
     PML_TRY(pml_file_open(argv[1], &file, error));
     PML_TRY(open_in(argv[3], "grad.pml", &judge->grad, error));
     PML_TRY(open_in(argv[3], "grad64.pml", &judge->grad64, error));
@@ -284,29 +127,18 @@ static pml_status run(char **argv, size_t n_threads, verdict *judge, pml_error *
     PML_TRY(pml_model_create_trainable(file, &(pml_trainable_options){.backend = "cpu"}, &model, error));
     PML_TRY(pml_model_threads_set(model, n_threads, error));
     pml_model_context(model)->share_cost = 1; /* small work is split too */
-    PML_TRY(bind(model, &io, &step, error));
+    PML_TRY(golden_step_bind(model, &io, &step, error));
     pml_model_training_set(model, true);
     PML_TRY(pml_model_run(model, step.inputs, step.n_inputs, error));
-    if (!find_target(model, &io, &step.target)) {
-        PML_TRY(PML_FAIL(error, PML_E_NOT_FOUND, "%s: no target that an output could be compared with", path));
-    }
-    const pml_array *output = pml_model_output(model, step.target.output);
-    PML_TRY(pml_alloc(array_count(output), sizeof *step.gradient, &step.gradient, error));
-    if (step.target.is_class) {
-        cross_entropy(output, &step);
-    } else {
-        squared(output, &step);
-    }
-    judge_loss(judge, io.source, step.loss);
+    PML_TRY(golden_step_aim(model, &io, &step, error));
+    loss = golden_step_loss(model, &step);
+    judge_loss(judge, io.source, loss);
     const pml_output_gradient gradient = {step.target.output, step.gradient};
     PML_TRY(pml_model_backward(model, &gradient, 1, NULL, NULL, error));
     judge_model(judge, model);
 
 done:
-    for (size_t i = 0; i < step.n_inputs; i++) {
-        pml_free((void *)(uintptr_t)step.inputs[i].data);
-    }
-    pml_free(step.gradient);
+    golden_step_deinit(&step);
     pml_model_destroy(model);
     pml_selftest_io_close(&io);
     pml_file_close(judge->grad);

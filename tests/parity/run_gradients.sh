@@ -38,3 +38,26 @@ for layout in row panel; do
             ${PML_GRADIENTS_OPTIONS:-}
     done
 done
+
+[[ -e $io/steps.json ]] || exit 0
+if grep -q first_row "$io/steps.json" && [[ ! -d ${PML_DATA:-/nowhere}/ETT ]]; then
+    echo "steps are left out: \$PML_DATA has no ETT"
+    exit 0
+fi
+"$python" "$source_dir/tests/parity/steps_plan.py" "$io" "$model" "$work"
+for kind in norms-0-32 norms-0-64 norms-1-32 norms-1-64; do
+    [[ -d $work/$kind ]] && convert "$work/$kind" "$kind" row
+done
+for kind in "" 64; do
+    if [[ -e $io/after$kind.safetensors ]]; then
+        "$python" "$source_dir/tests/parity/gradient_source.py" "$io" "$model" "$work/of-final$kind" "after$kind"
+        convert "$work/of-final$kind" "final$kind" row
+    fi
+done
+for plan in "$work"/plan-*.txt; do
+    run=${plan##*-}
+    for threads in 1 2; do
+        echo "== $case: steps of $(head -n 1 "$plan"), $threads threads"
+        "$build_dir/tests/parity_steps" "$work/panel.pml" "$io" "$work" "${run%.txt}" --threads "$threads"
+    done
+done

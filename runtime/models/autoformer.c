@@ -46,8 +46,7 @@ static size_t attend_bytes(const pml_model *model, pml_seasonal_place place, siz
     const size_t n_steps = steps_at(net, place), n_source = source_steps_at(net, place);
     const size_t features = PML_FLOATS(n_samples, n_steps, net->d_model);
     const size_t sources = PML_FLOATS(n_samples, n_source, net->d_model);
-    return PML_SUM(features, features, sources, sources,
-                   pml_autocorrelation_work_bytes(n_samples, n_steps, n_source, net->d_model));
+    return PML_SUM(features, features, sources, sources, pml_autocorrelation_work_bytes(n_samples, n_steps));
 }
 
 static pml_status load(pml_model *model, pml_error *error) {

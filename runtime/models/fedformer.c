@@ -63,7 +63,7 @@ static size_t attend_bytes(const pml_model *model, pml_seasonal_place place, siz
     if (place == PML_SEASONAL_CROSS) {
         bytes = PML_SUM(bytes, PML_FLOATS(n_samples, net->context_length, net->d_model),
                         PML_FLOATS(2, n_samples, n_keys, net->d_model),
-                        pml_fourier_attention_bytes(n_samples, n_modes, n_keys, net->d_model, data->n_heads));
+                        pml_fourier_attention_bytes(n_samples, n_modes, net->d_model));
     }
     return bytes;
 }

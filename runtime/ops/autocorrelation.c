@@ -1,42 +1,43 @@
 /* AutoCorrelation of Autoformer: series aligned by their most telling delays. Only the mean of the correlations over
  * columns is used, so it is taken in the time domain, as sums along the diagonals of q . kT, tile by tile: no spectrum
  * of any column is ever in memory, and no length is special. */
+#include "runtime/ops/autocorrelation.h"
+
 #include <math.h>
 
-#include "runtime/ops/op.h"
-#include "runtime/ops/signal.h"
+#include "runtime/ops/parallel.h"
 
 #define TILE_ROWS 12u /* queries whose products with all keys are in memory at a time */
 
-static const pml_op op_autocorrelation = {.name = "autocorrelation"};
+static const pml_op op_autocorrelation = {.name = "autocorrelation", .backward = pml_autocorrelation_backward};
 
-typedef struct correlation { /* one call's scratch; L steps, S keys that count */
-    size_t n_steps, n_keys, n_columns;
-    pml_tensor keys;   /* [D, S] transposed */
-    pml_tensor tile;   /* [TILE_ROWS, S] */
-    pml_tensor means;  /* F64 [B, L] */
-    pml_tensor shared; /* F64 [1, L]: the mean over the batch */
-} correlation;
-
-size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps, size_t n_key_steps, size_t n_columns) {
-    const size_t n_keys = n_key_steps < n_steps ? n_key_steps : n_steps;
-    return PML_SUM(PML_FLOATS(n_columns, n_keys), PML_FLOATS(TILE_ROWS, n_keys), PML_FLOATS(2, n_samples, n_steps),
-                   PML_FLOATS(2, n_steps));
+pml_correlation pml_correlation_of(const pml_tensor *q, const pml_tensor *k, size_t n_delays) {
+    return (pml_correlation){.n_samples = q->shape[0],
+                             .n_steps = q->shape[1],
+                             .n_key_steps = k->shape[1],
+                             .n_keys = k->shape[1] < q->shape[1] ? k->shape[1] : q->shape[1],
+                             .n_columns = q->shape[2],
+                             .n_delays = n_delays};
 }
 
-static pml_status take_scratch(pml_context *context, size_t n_samples, correlation *c, pml_error *error) {
-    pml_status status = PML_OK;
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, (const size_t[]){c->n_columns, c->n_keys}, 2, &c->keys, error));
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, (const size_t[]){TILE_ROWS, c->n_keys}, 2, &c->tile, error));
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F64, (const size_t[]){n_samples, c->n_steps}, 2, &c->means, error));
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F64, (const size_t[]){1, c->n_steps}, 2, &c->shared, error));
-
-done:
-    return status;
+size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps) {
+    return PML_SUM(PML_FLOATS(2, n_samples, n_steps), PML_FLOATS(2, n_steps), PML_FLOATS(4, n_samples, n_steps));
 }
 
-static void transpose_keys(const correlation *c, const float *k) {
-    float *to = pml_tensor_f32(&c->keys);
+typedef struct correlate_job {
+    pml_correlation c;
+    pml_matmul_fn *matmul;
+    const float *q, *k, *v;
+    float *y;
+    double *means;       /* [B, L] */
+    const double *order; /* [L]: what all samples' delays are chosen by; NULL: each its own means */
+    pml_delay *delays;   /* [B, n_delays] */
+    size_t n_shares, work_floats;
+    float *work; /* scratch of every share: [D, S] and [TILE_ROWS, S] */
+} correlate_job;
+
+/* ---- correlations ---- */
+static void transpose_keys(const pml_correlation *c, const float *k, float *to) {
     for (size_t s = 0; s < c->n_keys; s++) {
         for (size_t d = 0; d < c->n_columns; d++) {
             to[d * c->n_keys + s] = k[s * c->n_columns + d];
@@ -57,24 +58,25 @@ static void add_diagonal(double *backward, const float *row, size_t n_steps, siz
 }
 
 /* r [L] of one sample: the mean correlation at every delay. */
-static void correlate(pml_context *context, const correlation *c, const float *q, const float *k, double *r) {
-    transpose_keys(c, k);
+static void correlate(const correlate_job *job, size_t b, float *work) {
+    const pml_correlation *c = &job->c;
+    const float *q = job->q + b * c->n_steps * c->n_columns;
+    float *keys = work, *tile = work + c->n_columns * c->n_keys;
+    double *r = job->means + b * c->n_steps;
+    transpose_keys(c, job->k + b * c->n_key_steps * c->n_columns, keys);
     memset(r, 0, c->n_steps * sizeof *r);
     for (size_t first = 0; first < c->n_steps; first += TILE_ROWS) {
         const size_t n_rows = c->n_steps - first < TILE_ROWS ? c->n_steps - first : TILE_ROWS;
-        const pml_matmul job = {
-            .m = n_rows,
-            .k = c->n_columns,
-            .n = c->n_keys,
-            .x = q + first * c->n_columns,
-            .x_stride = c->n_columns,
-            .w = pml_tensor_f32(&c->keys),
-            .y = pml_tensor_f32(&c->tile),
-            .y_stride = c->n_keys,
-        };
-        context->kernels.matmul_row_f32(&job);
+        job->matmul(&(pml_matmul){.m = n_rows,
+                                  .k = c->n_columns,
+                                  .n = c->n_keys,
+                                  .x = q + first * c->n_columns,
+                                  .x_stride = c->n_columns,
+                                  .w = keys,
+                                  .y = tile,
+                                  .y_stride = c->n_keys});
         for (size_t i = 0; i < n_rows; i++) {
-            add_diagonal(r, pml_tensor_f32(&c->tile) + i * c->n_keys, c->n_steps, c->n_keys, first + i);
+            add_diagonal(r, tile + i * c->n_keys, c->n_steps, c->n_keys, first + i);
         }
     }
     /* A key j steps ahead is a delay of L - j. */
@@ -88,6 +90,27 @@ static void correlate(pml_context *context, const correlation *c, const float *q
     }
 }
 
+static void correlate_share(void *user, size_t i_share) {
+    const correlate_job *job = user;
+    const pml_correlation *c = &job->c;
+    const size_t end = pml_share_begin(c->n_samples, 1, job->n_shares, i_share + 1);
+    for (size_t b = pml_share_begin(c->n_samples, 1, job->n_shares, i_share); b < end; b++) {
+        correlate(job, b, job->work + i_share * job->work_floats);
+    }
+}
+
+/* Means of the means, [L]. */
+static void mean_over_batch(const pml_correlation *c, const double *means, double *shared) {
+    for (size_t u = 0; u < c->n_steps; u++) {
+        double sum = 0;
+        for (size_t b = 0; b < c->n_samples; b++) {
+            sum += means[b * c->n_steps + u];
+        }
+        shared[u] = sum / (double)c->n_samples;
+    }
+}
+
+/* ---- delays ---- */
 /* The place after `previous` in the order of falling r, equal ones by index; NaN counts as greatest, as it does in
  * torch.topk. `previous` = L: the first place. */
 static size_t next_delay(const double *r, size_t n_steps, size_t previous) {
@@ -107,52 +130,46 @@ static size_t next_delay(const double *r, size_t n_steps, size_t previous) {
     return best;
 }
 
-/* y [L, D] += weight * v, rolled to the left by `delay`. */
-static void add_rolled(float *y, const float *v, const correlation *c, size_t delay, float weight) {
-    for (size_t t = 0; t < c->n_steps; t++) {
-        const size_t from = t + delay < c->n_steps ? t + delay : t + delay - c->n_steps;
-        if (from >= c->n_keys) {
-            continue;
-        }
-        const float *row = v + from * c->n_columns;
-        float *to = y + t * c->n_columns;
-        for (size_t d = 0; d < c->n_columns; d++) {
-            to[d] += weight * row[d];
-        }
-    }
-}
-
-/* `order` says which delays, `r` how much each of them counts for this sample. */
-static void aggregate(const correlation *c, const double *order, const double *r, const float *v, size_t n_delays,
-                      float *y) {
+/* Which delays, by `order`, and how much each of them counts by `r`. */
+static void choose(const pml_correlation *c, const double *order, const double *r, pml_delay *delays) {
     double greatest = -(double)INFINITY, total = 0;
     size_t delay = c->n_steps;
-    for (size_t i = 0; i < n_delays; i++) {
+    for (size_t i = 0; i < c->n_delays; i++) {
         delay = next_delay(order, c->n_steps, delay);
+        delays[i].steps = delay;
         greatest = r[delay] > greatest ? r[delay] : greatest;
     }
-    delay = c->n_steps;
-    for (size_t i = 0; i < n_delays; i++) {
-        delay = next_delay(order, c->n_steps, delay);
-        total += exp(r[delay] - greatest);
+    for (size_t i = 0; i < c->n_delays; i++) {
+        delays[i].weight = exp(r[delays[i].steps] - greatest);
+        total += delays[i].weight;
     }
-    memset(y, 0, c->n_steps * c->n_columns * sizeof *y);
-    delay = c->n_steps;
-    for (size_t i = 0; i < n_delays; i++) {
-        delay = next_delay(order, c->n_steps, delay);
-        add_rolled(y, v, c, delay, (float)(exp(r[delay] - greatest) / total));
+    for (size_t i = 0; i < c->n_delays; i++) {
+        delays[i].weight /= total;
     }
 }
 
-static void mean_over_batch(const correlation *c, size_t n_samples) {
-    double *shared = pml_op_f64(&c->shared);
-    const double *means = pml_op_f64_const(&c->means);
-    for (size_t u = 0; u < c->n_steps; u++) {
-        double sum = 0;
-        for (size_t b = 0; b < n_samples; b++) {
-            sum += means[b * c->n_steps + u];
+/* y [L, D]: v, rolled to the left by each delay, weighed. */
+static void aggregate(const pml_correlation *c, const pml_delay *delays, const float *v, float *y) {
+    for (size_t t = 0; t < c->n_steps; t++) {
+        float *to = y + t * c->n_columns;
+        memset(to, 0, c->n_columns * sizeof *to);
+        for (size_t i = 0; i < c->n_delays; i++) {
+            const size_t from = pml_correlation_ahead(c, t, delays[i].steps);
+            if (from < c->n_keys) {
+                pml_correlation_add(to, v + from * c->n_columns, (float)delays[i].weight, c->n_columns);
+            }
         }
-        shared[u] = sum / (double)n_samples;
+    }
+}
+
+static void aggregate_samples(void *user, size_t begin, size_t end) {
+    const correlate_job *job = user;
+    const pml_correlation *c = &job->c;
+    for (size_t b = begin; b < end; b++) {
+        const double *r = job->means + b * c->n_steps;
+        pml_delay *delays = job->delays + b * c->n_delays;
+        choose(c, job->order == NULL ? r : job->order, r, delays);
+        aggregate(c, delays, job->v + b * c->n_key_steps * c->n_columns, job->y + b * c->n_steps * c->n_columns);
     }
 }
 
@@ -161,41 +178,58 @@ static bool is_series(const pml_tensor *tensor, const pml_tensor *like) {
            tensor->shape[1] > 0 && tensor->shape[2] == like->shape[2];
 }
 
+static pml_status run(pml_context *context, correlate_job *job, bool share_delays, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_correlation *c = &job->c;
+    const double values = (double)c->n_samples * (double)c->n_steps * (double)c->n_columns;
+    job->n_shares = pml_context_shares(context, PML_COST_MULTIPLY(values * (double)c->n_keys));
+    job->work_floats = ((c->n_columns + TILE_ROWS) * c->n_keys + 15) / 16 * 16;
+    PML_TRY(pml_context_quantized(context, job->n_shares * job->work_floats * sizeof(float), error));
+    job->work = context->quantized;
+    pml_context_run(context, job->n_shares, correlate_share, job);
+    if (share_delays) {
+        pml_tensor shared;
+        PML_TRY(pml_context_tensor(context, PML_DTYPE_F64, (const size_t[]){c->n_steps}, 1, &shared, error));
+        mean_over_batch(c, job->means, pml_op_f64(&shared));
+        job->order = pml_op_f64_const(&shared);
+    }
+    pml_context_ranges(context, c->n_samples, 1, PML_COST_VALUES(values * (double)c->n_delays) / 4, aggregate_samples,
+                       job);
+
+done:
+    return status;
+}
+
 pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
                                   const pml_autocorrelation_options *options, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
+    pml_tensor means, delays;
     PML_OP_REQUIRE(q->rank == 3 && q->shape[2] > 0 && is_series(q, q) && is_series(k, q) && is_series(v, q) &&
                        k->shape[1] == v->shape[1],
                    "autocorrelation: q [B, L, D], k and v [B, S, D] must be F32 and fit each other");
-    const size_t n_samples = q->shape[0], n_steps = q->shape[1], n_key_steps = k->shape[1], n_columns = q->shape[2];
-    PML_OP_REQUIRE(options->n_delays > 0 && options->n_delays <= n_steps, "autocorrelation: %zu delays of %zu steps",
-                   options->n_delays, n_steps);
+    const pml_correlation c = pml_correlation_of(q, k, options->n_delays);
+    PML_OP_REQUIRE(c.n_delays > 0 && c.n_delays <= c.n_steps, "autocorrelation: %zu delays of %zu steps", c.n_delays,
+                   c.n_steps);
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, 3, y, error));
-    const size_t mark = pml_context_mark(context);
-    correlation c = {
-        .n_steps = n_steps,
-        .n_keys = n_key_steps < n_steps ? n_key_steps : n_steps,
-        .n_columns = n_columns,
-    };
-    PML_TRY(take_scratch(context, n_samples, &c, error));
-    double *means = pml_op_f64(&c.means);
-    for (size_t b = 0; b < n_samples; b++) {
-        correlate(context, &c, pml_tensor_f32_const(q) + b * n_steps * n_columns,
-                  pml_tensor_f32_const(k) + b * n_key_steps * n_columns, means + b * n_steps);
-    }
-    if (options->share_delays) {
-        mean_over_batch(&c, n_samples);
-    }
-    for (size_t b = 0; b < n_samples; b++) {
-        const double *r = means + b * n_steps;
-        aggregate(&c, options->share_delays ? pml_op_f64(&c.shared) : r, r,
-                  pml_tensor_f32_const(v) + b * n_key_steps * n_columns, options->n_delays,
-                  pml_tensor_f32(y) + b * n_steps * n_columns);
-    }
+    const size_t mark = pml_context_mark(context), shape[] = {c.n_samples, c.n_steps};
+    _Static_assert(sizeof(pml_delay) == 2 * sizeof(double), "two numbers are kept of each delay");
+    PML_TRY(
+        pml_context_tensor(context, PML_DTYPE_F64, (const size_t[]){c.n_samples, c.n_delays, 2}, 3, &delays, error));
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F64, shape, 2, &means, error));
+    correlate_job job = {.c = c,
+                         .matmul = context->kernels.matmul_row_f32,
+                         .q = pml_tensor_f32_const(q),
+                         .k = pml_tensor_f32_const(k),
+                         .v = pml_tensor_f32_const(v),
+                         .y = pml_tensor_f32(y),
+                         .means = pml_op_f64(&means),
+                         .delays = (pml_delay *)(void *)pml_op_f64(&delays)};
+    PML_TRY(run(context, &job, options->share_delays, error));
     pml_context_release(context, mark, NULL);
-    PML_TRY(pml_tape_record(context->tape, &op_autocorrelation,
-                            &(pml_op_attributes){.integer = {(int64_t)options->n_delays, options->share_delays}},
-                            (const pml_tensor *const[]){q, k, v}, 3, y, error));
+    PML_TRY(pml_tape_record(
+        context->tape, &op_autocorrelation,
+        &(pml_op_attributes){.integer = {(int64_t)options->n_delays, options->share_delays}, .data = job.delays},
+        (const pml_tensor *const[]){q, k, v}, 3, y, error));
 
 done:
     return status;

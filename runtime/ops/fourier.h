@@ -46,6 +46,6 @@ typedef enum pml_fourier_activation {
 pml_status pml_op_fourier_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, size_t n_heads,
                                     pml_fourier_activation activation, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 /* Workspace that it takes, y included. */
-size_t pml_fourier_attention_bytes(size_t n_samples, size_t n_queries, size_t n_keys, size_t n_columns, size_t n_heads);
+size_t pml_fourier_attention_bytes(size_t n_samples, size_t n_queries, size_t n_columns);
 
 #endif

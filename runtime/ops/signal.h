@@ -59,6 +59,6 @@ pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, con
                                   const pml_autocorrelation_options *options, pml_tensor *y,
                                   pml_error *error) PML_WARN_UNUSED;
 /* What the op takes from the workspace beside y. */
-size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps, size_t n_key_steps, size_t n_columns);
+size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "runtime/ops/fourier.h"
 #include "runtime/ops/inception.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 enum { N = 192, M = N / 2 + 1 };
 static float table[2 * M * N];
@@ -68,5 +68,65 @@ static void shares_add_up(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/amplitudes", PML_TEST(periods_of_a_known_series), PML_TEST(the_greatest_in_order),
-          PML_TEST(shares_add_up))
+static pml_status amplitudes(pml_tensor *leaves, void *user, pml_tensor *y) {
+    (void)user;
+    return pml_op_amplitudes(&context, &leaves[0], y, &error);
+}
+
+/* Columns by a list that is gone when the backward pass reads it, one of them twice. */
+static pml_status pick(pml_tensor *leaves, void *user, pml_tensor *y) {
+    size_t picked[] = {3, 1, 3};
+    (void)user;
+    const pml_status status = pml_op_pick(&context, &leaves[0], picked, 3, y, &error);
+    memset(picked, 0xff, sizeof picked);
+    return status;
+}
+
+static pml_status add_share(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_add_share(&context, &leaves[0], &leaves[1], &leaves[2], *(const size_t *)user, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 18);
+    pml_tensor x = make_tensor(SHAPE(2, 6, 5)), columns = make_tensor(SHAPE(2, 3, 4));
+    for (size_t i = 0; i < pml_tensor_count(&x); i++) { /* not too near to 0, where magnitudes have a kink */
+        pml_tensor_f32(&x)[i] += pml_tensor_f32(&x)[i] < 0 ? -1.0F : 1.0F;
+    }
+    check_gradients(amplitudes, &x, 1, NULL);
+    check_gradients(pick, &columns, 1, NULL);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 3, 2)), make_tensor(SHAPE(2, 4, 2)), make_tensor(SHAPE(2, 3))};
+    for (size_t i = 0; i < 3; i++) {
+        check_gradients(add_share, leaves, 3, &i);
+    }
+    end_test();
+}
+
+static void a_magnitude_of_0_has_no_gradient(void) {
+    begin_test(1 << 16);
+    pml_tape tape = {0};
+    pml_gradients *gradients = NULL;
+    pml_tensor x = make_tensor(SHAPE(1, 2, 2)), y;
+    static const float values[] = {0, 3, 0, -4};
+    static const float c[] = {2};
+    float d[4] = {0};
+    memcpy(pml_tensor_f32(&x), values, sizeof values);
+    context.tape = &tape;
+    PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
+    PML_ASSERT_OK(pml_op_amplitudes(&context, &x, &y, &error), &error);
+    const pml_leaf leaf = {pml_tensor_f32(&x), d, 4};
+    const pml_gradient_seed seed = {&y, c};
+    PML_ASSERT_OK(pml_gradients_run(gradients, &context,
+                                    &(pml_backward){.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1},
+                                    &error),
+                  &error);
+    CU_ASSERT_TRUE(d[0] == 0 && d[2] == 0);
+    CU_ASSERT_DOUBLE_EQUAL((double)d[1], 0.6, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL((double)d[3], -0.8, 1e-6);
+    context.tape = NULL;
+    pml_gradients_destroy(gradients);
+    pml_tape_deinit(&tape);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/amplitudes", PML_TEST(gradients_match_differences), PML_TEST(a_magnitude_of_0_has_no_gradient),
+          PML_TEST(periods_of_a_known_series), PML_TEST(the_greatest_in_order), PML_TEST(shares_add_up))

@@ -1,5 +1,5 @@
 #include "runtime/ops/signal.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 enum { MAX_STEPS = 40 };
 
@@ -71,8 +71,7 @@ static void series_are_aligned_by_their_delays(void) {
             pml_tensor k = make_tensor(SHAPE(cases[i].n_samples, cases[i].n_key_steps, cases[i].n_columns));
             pml_tensor v = make_tensor(SHAPE(cases[i].n_samples, cases[i].n_key_steps, cases[i].n_columns));
             check(&q, &k, &v, cases[i].n_delays, share == 1);
-            const size_t work = pml_autocorrelation_work_bytes(cases[i].n_samples, cases[i].n_steps,
-                                                               cases[i].n_key_steps, cases[i].n_columns);
+            const size_t work = pml_autocorrelation_work_bytes(cases[i].n_samples, cases[i].n_steps);
             CU_ASSERT_EQUAL(context.workspace_missed_bytes, 0);
             CU_ASSERT_TRUE(context.workspace_peak_bytes <=
                            work + PML_FLOATS(cases[i].n_samples, cases[i].n_steps, cases[i].n_columns));
@@ -120,6 +119,55 @@ static void what_does_not_fit_is_refused(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/autocorrelation", PML_TEST(series_are_aligned_by_their_delays),
-          PML_TEST(equal_correlations_keep_their_order), PML_TEST(not_a_number_stays_in_its_sample),
-          PML_TEST(what_does_not_fit_is_refused))
+typedef struct gradient_case {
+    size_t n_samples, n_steps, n_key_steps, n_columns, n_delays;
+    bool share;
+} gradient_case;
+
+static pml_status of_three(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const gradient_case *is = user;
+    return pml_op_autocorrelation(&context, &leaves[0], &leaves[1], &leaves[2],
+                                  &(pml_autocorrelation_options){is->n_delays, is->share}, y, &error);
+}
+
+static pml_status of_one(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const gradient_case *is = user;
+    return pml_op_autocorrelation(&context, &leaves[0], &leaves[0], &leaves[0],
+                                  &(pml_autocorrelation_options){is->n_delays, is->share}, y, &error);
+}
+
+/* Queries that are the keys, moved by `delay` steps, and a little noise: correlations then differ by far more than one
+ * changed value changes them, and so no difference chooses other delays. */
+static void make_alike(pml_tensor *q, const pml_tensor *k, size_t delay) {
+    const size_t n = q->shape[1], n_columns = q->shape[2], n_keys = k->shape[1];
+    for (size_t i = 0; i < pml_tensor_count(q); i++) {
+        const size_t b = i / n_columns / n, t = (i / n_columns + n - delay % n) % n;
+        pml_tensor_f32(q)[i] *= 0.5F;
+        pml_tensor_f32(q)[i] += t < n_keys ? (float)at(k, b, t, i % n_columns) : 0;
+    }
+}
+
+static void gradients_match_differences(void) {
+    static const gradient_case cases[] = {{2, 7, 7, 18, 7, false}, {2, 7, 7, 18, 7, true},  {3, 6, 4, 5, 1, false},
+                                          {3, 6, 4, 5, 1, true},   {2, 5, 9, 33, 2, false}, {2, 5, 9, 33, 1, true},
+                                          {1, 1, 1, 1, 1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin_test(1 << 20);
+        PML_ASSERT_OK(pml_context_threads_set(&context, 1 + i % 3, &error), &error);
+        context.share_cost = 1;
+        gradient_case is = cases[i];
+        pml_tensor leaves[] = {make_tensor(SHAPE(is.n_samples, is.n_steps, is.n_columns)),
+                               make_tensor(SHAPE(is.n_samples, is.n_key_steps, is.n_columns)),
+                               make_tensor(SHAPE(is.n_samples, is.n_key_steps, is.n_columns))};
+        make_alike(&leaves[0], &leaves[1], 2);
+        check_gradients(of_three, leaves, 3, &is);
+        check_gradients(of_three, leaves, 1, &is);
+        is.n_delays = is.n_steps;
+        check_gradients(of_one, leaves, 1, &is);
+        end_test();
+    }
+}
+
+PML_TESTS("runtime/ops/autocorrelation", PML_TEST(gradients_match_differences),
+          PML_TEST(series_are_aligned_by_their_delays), PML_TEST(equal_correlations_keep_their_order),
+          PML_TEST(not_a_number_stays_in_its_sample), PML_TEST(what_does_not_fit_is_refused))

@@ -2,7 +2,7 @@
 
 #include <complex.h>
 
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 enum { B = 2, L = 10, D = 6, H = 2, E = D / H, M = 3, N = 4 };
 
@@ -128,7 +128,7 @@ static void check_attention(pml_fourier_activation activation) {
             CU_ASSERT_TRUE(is_number(&y, b, m, h * E + e, expected));
         }
     }
-    CU_ASSERT_TRUE(context.workspace_peak_bytes <= pml_fourier_attention_bytes(B, M, N, D, H));
+    CU_ASSERT_TRUE(context.workspace_peak_bytes <= pml_fourier_attention_bytes(B, M, D));
     end_test();
 }
 
@@ -155,5 +155,81 @@ static void large_numbers_do_not_overflow(void) {
     }
 }
 
-PML_TESTS("runtime/ops/fourier", PML_TEST(transforms_are_undone), PML_TEST(absent_modes_are_zero),
-          PML_TEST(every_mode_has_its_matrix), PML_TEST(frequencies_attend), PML_TEST(large_numbers_do_not_overflow))
+/* ---- gradients ---- */
+static pml_status mix_steps(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_mix_steps(&context, user, &leaves[0], y, &error);
+}
+
+static pml_status mix_steps_of_series(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor sum, mixed;
+    PML_ASSERT_OK(pml_op_add(&context, &leaves[0], &leaves[0], &sum, &error), &error);
+    PML_ASSERT_OK(pml_op_mix_steps(&context, user, &sum, &mixed, &error), &error);
+    PML_ASSERT_OK(pml_op_mix_steps(&context, user, &sum, y, &error), &error);
+    const pml_tensor again = *y;
+    return pml_op_add(&context, &mixed, &again, y, &error);
+}
+
+static pml_status mix_modes(pml_tensor *leaves, void *user, pml_tensor *y) {
+    (void)user;
+    return pml_op_mix_modes(&context, &leaves[0], H, &leaves[1], &leaves[2], y, &error);
+}
+
+typedef struct unmix_case {
+    const pml_tensor *table;
+    bool moved;
+} unmix_case;
+
+static pml_status unmix_steps(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const unmix_case *is = user;
+    return pml_op_unmix_steps(&context, &leaves[0], is->table, is->moved, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor table = make_tensor(SHAPE(2 * M, L)), series = make_tensor(SHAPE(B, L, D));
+    check_gradients(mix_steps, &series, 1, &table);
+    check_gradients(mix_steps_of_series, &series, 1, &table);
+    pml_tensor leaves[] = {make_tensor(SHAPE(B, 2 * M, D)), make_tensor(SHAPE(H * M, E, E)),
+                           make_tensor(SHAPE(H * M, E, E))};
+    check_gradients(mix_modes, leaves, 3, NULL);
+    check_gradients(mix_modes, leaves, 1, NULL);
+    check_gradients(unmix_steps, leaves, 1, &(unmix_case){&table, false});
+    check_gradients(unmix_steps, leaves, 1, &(unmix_case){&table, true});
+    end_test();
+}
+
+static pml_status attention(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_fourier_attention(&context, &leaves[0], &leaves[1], H, *(const pml_fourier_activation *)user, y,
+                                    &error);
+}
+
+static pml_status self_attention(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_fourier_attention(&context, &leaves[0], &leaves[0], H, *(const pml_fourier_activation *)user, y,
+                                    &error);
+}
+
+/* With threads too: what a head makes does not depend on them. */
+static void attention_gradients_match_differences(void) {
+    for (size_t n_threads = 1; n_threads <= 3; n_threads += 2) {
+        for (int a = 0; a < 3; a++) {
+            pml_fourier_activation activation = (pml_fourier_activation)a;
+            begin_test(1 << 20);
+            PML_ASSERT_OK(pml_context_threads_set(&context, n_threads, &error), &error);
+            context.share_cost = 1;
+            pml_tensor leaves[] = {make_tensor(SHAPE(B, 2 * M, D)), make_tensor(SHAPE(B, 2 * N, D))};
+            for (size_t i = 0; i < 2; i++) { /* away from the poles of tanh, near which differences say little */
+                for (size_t j = 0; j < pml_tensor_count(&leaves[i]); j++) {
+                    pml_tensor_f32(&leaves[i])[j] *= 0.6F;
+                }
+            }
+            check_gradients(attention, leaves, 2, &activation);
+            check_gradients(attention, leaves, 1, &activation);
+            check_gradients(self_attention, leaves, 1, &activation);
+            end_test();
+        }
+    }
+}
+
+PML_TESTS("runtime/ops/fourier", PML_TEST(gradients_match_differences), PML_TEST(attention_gradients_match_differences),
+          PML_TEST(transforms_are_undone), PML_TEST(absent_modes_are_zero), PML_TEST(every_mode_has_its_matrix),
+          PML_TEST(frequencies_attend), PML_TEST(large_numbers_do_not_overflow))

@@ -1,5 +1,5 @@
 #include "runtime/ops/signal.h"
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 /* Against the definition, and against Conv1d written out, for both paddings and more taps than steps. */
 static void steps_meet_their_neighbours(void) {
@@ -34,4 +34,42 @@ static void what_does_not_fit_is_refused(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/unfold", PML_TEST(steps_meet_their_neighbours), PML_TEST(what_does_not_fit_is_refused))
+typedef struct unfold_case {
+    size_t taps;
+    pml_unfold_padding padding;
+} unfold_case;
+
+static pml_status unfold(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const unfold_case *is = user;
+    return pml_op_unfold(&context, &leaves[0], is->taps, is->padding, y, &error);
+}
+
+/* Unfolded twice and the first of them: its gradient has more than one source. */
+static pml_status unfold_more(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor first, part;
+    (void)user;
+    PML_ASSERT_OK(pml_op_unfold(&context, &leaves[0], 1, PML_UNFOLD_ZERO, &first, &error), &error);
+    PML_ASSERT_OK(pml_op_unfold(&context, &first, 3, PML_UNFOLD_CIRCULAR, &part, &error), &error);
+    PML_ASSERT_OK(pml_op_unfold(&context, &first, 3, PML_UNFOLD_ZERO, y, &error), &error);
+    const pml_tensor other = *y;
+    return pml_op_add(&context, &part, &other, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    static const size_t taps[] = {1, 3, 5, 9};
+    for (size_t i = 0; i < 4; i++) {
+        for (int padding = 0; padding < 2; padding++) {
+            begin_test(1 << 18);
+            pml_tensor x = make_tensor(SHAPE(2, 5, 3));
+            check_gradients(unfold, &x, 1, &(unfold_case){taps[i], (pml_unfold_padding)padding});
+            end_test();
+        }
+    }
+    begin_test(1 << 18);
+    pml_tensor x = make_tensor(SHAPE(3, 4, 2));
+    check_gradients(unfold_more, &x, 1, NULL);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/unfold", PML_TEST(steps_meet_their_neighbours), PML_TEST(gradients_match_differences),
+          PML_TEST(what_does_not_fit_is_refused))

@@ -19,9 +19,11 @@ pml_status pml_op_pick(pml_context *context, const pml_tensor *x, const size_t *
                        pml_error *error) PML_WARN_UNUSED;
 
 #define PML_CONVOLVE_MAX_TAPS 31u
-/* Conv2d with `same` zero padding and an odd square of taps, PML_CONVOLVE_MAX_TAPS at most: y [B, H, W, out] = x [B, H, W, in] * w + bias + residual
- * (NULL: 0). w [taps, taps * in, out], operand of pml_op_linear; row dx * in + c of matrix dy belongs to image row
- * h + dy - taps / 2 and column v + dx - taps / 2. Rows outside of the image cost nothing. */
+/* Conv2d with `same` zero padding and an odd square of taps, PML_CONVOLVE_MAX_TAPS at most: y [B, H, W, out] =
+ * x [B, H, W, in] * w + bias + residual (NULL: 0). w [taps, taps * in, out], operand of pml_op_linear; row dx * in + c
+ * of matrix dy belongs to image row h + dy - taps / 2 and column v + dx - taps / 2. Rows outside of the image cost
+ * nothing.
+ */
 pml_status pml_op_convolve(pml_context *context, const pml_tensor *x, const pml_tensor *w, const pml_tensor *bias,
                            const pml_tensor *residual, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 /* Workspace that it takes, y included. */

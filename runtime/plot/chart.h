@@ -5,15 +5,22 @@
 #include "runtime/plot/drawing.h"
 
 #define PML_MAX_PANELS 64u
-#define PML_MAX_CHART_STYLES 4u
+#define PML_MAX_CHART_CURVES 56u /* of a panel */
 
 typedef enum pml_chart_axis { PML_CHART_DATES, PML_CHART_COUNTS } pml_chart_axis;
 
+typedef enum pml_chart_form {
+    PML_CHART_LINE,
+    PML_CHART_BAND, /* the area between two lines */
+    PML_CHART_DOTS
+} pml_chart_form;
+
 typedef struct pml_chart_style { /* how a kind of curve looks, and what the legend calls it */
-    const char *name;
+    const char *name;            /* NULL: it is not in the legend */
     uint32_t rgb;
-    double width;
+    double width; /* DOTS: radius; BAND: opacity, from 0 to 1 */
     bool is_dashed;
+    pml_chart_form form;
 } pml_chart_style;
 
 typedef struct pml_chart_curve {
@@ -22,11 +29,12 @@ typedef struct pml_chart_curve {
     const double *x; /* [n_points] ascending: stamps in microseconds, or counts; shared between panels */
     const double *y; /* every `stride`-th; NaN: missing, a gap in the line */
     size_t stride;
+    const double *other; /* BAND: its other edge, as y; else NULL */
 } pml_chart_curve;
 
 typedef struct pml_chart_panel {
     const char *name;
-    pml_chart_curve curves[PML_MAX_CHART_STYLES];
+    pml_chart_curve curves[PML_MAX_CHART_CURVES];
     size_t n_curves;
 } pml_chart_panel;
 

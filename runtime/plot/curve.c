@@ -71,8 +71,8 @@ done:
     return status;
 }
 
-pml_status pml_curve_draw(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
-                          pml_drawing *drawing, pml_error *error) {
+static pml_status draw_line(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
+                            pml_drawing *drawing, pml_error *error) {
     pml_status status = PML_OK;
     pen p = {.drawing = drawing,
              .style = {.kind = PML_MARK_LINE, .rgb = style->rgb, .size = style->width, .is_dashed = style->is_dashed}};
@@ -88,4 +88,66 @@ pml_status pml_curve_draw(const pml_chart_curve *curve, const pml_chart_style *s
     PML_TRY(flush(&p, error));
 done:
     return status;
+}
+
+static pml_status draw_dots(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
+                            pml_drawing *drawing, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_mark dot = {.kind = PML_MARK_LINE, .rgb = style->rgb, .size = style->width};
+    for (size_t i = 0; i < curve->n_points; i++) {
+        const double y = curve->y[i * curve->stride];
+        if (isfinite(y)) {
+            const pml_point at = {pml_frame_x(frame, curve->x[i]), pml_frame_y(frame, y)};
+            PML_TRY(pml_drawing_shape(drawing, &dot, &at, 1, error));
+        }
+    }
+done:
+    return status;
+}
+
+/* Points [first, end) are there on both edges: along one and back along the other. */
+static pml_status draw_area(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
+                            size_t first, size_t end, pml_drawing *drawing, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_mark area = {.kind = PML_MARK_AREA, .rgb = style->rgb, .opacity = style->width};
+    PML_TRY(pml_drawing_begin(drawing, &area, error));
+    for (size_t i = first; i < end; i++) {
+        PML_TRY(pml_drawing_point(drawing, pml_frame_x(frame, curve->x[i]),
+                                  pml_frame_y(frame, curve->y[i * curve->stride]), error));
+    }
+    for (size_t i = end; i > first; i--) {
+        PML_TRY(pml_drawing_point(drawing, pml_frame_x(frame, curve->x[i - 1]),
+                                  pml_frame_y(frame, curve->other[(i - 1) * curve->stride]), error));
+    }
+done:
+    return status;
+}
+
+static pml_status draw_band(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
+                            pml_drawing *drawing, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t first = 0;
+    for (size_t i = 0; i <= curve->n_points; i++) {
+        if (i < curve->n_points && isfinite(curve->y[i * curve->stride]) && isfinite(curve->other[i * curve->stride])) {
+            continue;
+        }
+        if (i > first) {
+            PML_TRY(draw_area(curve, style, frame, first, i, drawing, error));
+        }
+        first = i + 1;
+    }
+done:
+    return status;
+}
+
+pml_status pml_curve_draw(const pml_chart_curve *curve, const pml_chart_style *style, const pml_frame *frame,
+                          pml_drawing *drawing, pml_error *error) {
+    switch (style->form) {
+    case PML_CHART_BAND:
+        return draw_band(curve, style, frame, drawing, error);
+    case PML_CHART_DOTS:
+        return draw_dots(curve, style, frame, drawing, error);
+    default:
+        return draw_line(curve, style, frame, drawing, error);
+    }
 }

@@ -9,14 +9,16 @@
 
 typedef enum pml_mark_kind {
     PML_MARK_LINE, /* through its points; of one point: a dot */
+    PML_MARK_AREA, /* the polygon of its points, filled */
     PML_MARK_TEXT  /* its one point is on the base line */
 } pml_mark_kind;
 typedef enum pml_anchor { PML_ANCHOR_START, PML_ANCHOR_MIDDLE, PML_ANCHOR_END } pml_anchor;
 
 typedef struct pml_mark {
     pml_mark_kind kind;
-    uint32_t rgb; /* 0xRRGGBB */
-    double size;  /* LINE: width; TEXT: font size */
+    uint32_t rgb;   /* 0xRRGGBB */
+    double opacity; /* of an AREA */
+    double size;    /* LINE: width; TEXT: font size */
     bool is_dashed, is_bold;
     pml_anchor anchor; /* TEXT: what of it is at the point */
     size_t first_point, n_points;
@@ -41,7 +43,7 @@ typedef struct pml_drawing { /* zero apart from the size = empty, safe to deinit
 pml_status pml_drawing_begin(pml_drawing *drawing, const pml_mark *style, pml_error *error) PML_WARN_UNUSED;
 /* Adds a point to the last mark. */
 pml_status pml_drawing_point(pml_drawing *drawing, double x, double y, pml_error *error) PML_WARN_UNUSED;
-/* A whole line, and a whole text; what of the text is not to be shown becomes U+FFFD. */
+/* A whole line or area, and a whole text; what of the text is not to be shown becomes U+FFFD. */
 pml_status pml_drawing_shape(pml_drawing *drawing, const pml_mark *style, const pml_point *points, size_t n_points,
                              pml_error *error) PML_WARN_UNUSED;
 pml_status pml_drawing_text(pml_drawing *drawing, const pml_mark *style, double x, double y, const char *text,

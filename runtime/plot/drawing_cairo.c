@@ -9,8 +9,8 @@
 #define MOST_FILE_BYTES ((size_t)1 << 31)
 #define POINTS_PER_PIXEL 0.75
 
-static void use_color(cairo_t *cr, uint32_t rgb) {
-    cairo_set_source_rgb(cr, (rgb >> 16 & 0xff) / 255.0, (rgb >> 8 & 0xff) / 255.0, (rgb & 0xff) / 255.0);
+static void use_color(cairo_t *cr, uint32_t rgb, double opacity) {
+    cairo_set_source_rgba(cr, (rgb >> 16 & 0xff) / 255.0, (rgb >> 8 & 0xff) / 255.0, (rgb & 0xff) / 255.0, opacity);
 }
 
 static void paint_text(cairo_t *cr, const pml_drawing *drawing, const pml_mark *mark) {
@@ -30,7 +30,7 @@ static void paint_mark(cairo_t *cr, const pml_drawing *drawing, const pml_mark *
     static const double dashes[] = {5, 4};
     const pml_point *points = drawing->points + mark->first_point;
     cairo_new_path(cr); /* a text leaves its end behind */
-    use_color(cr, mark->rgb);
+    use_color(cr, mark->rgb, mark->kind == PML_MARK_AREA ? mark->opacity : 1);
     if (mark->kind == PML_MARK_TEXT) {
         paint_text(cr, drawing, mark);
         return;
@@ -42,6 +42,10 @@ static void paint_mark(cairo_t *cr, const pml_drawing *drawing, const pml_mark *
     }
     for (size_t i = 0; i < mark->n_points; i++) {
         cairo_line_to(cr, points[i].x, points[i].y);
+    }
+    if (mark->kind == PML_MARK_AREA) {
+        cairo_fill(cr);
+        return;
     }
     cairo_set_line_width(cr, mark->size);
     cairo_set_dash(cr, dashes, mark->is_dashed ? 2 : 0, 0);
@@ -61,7 +65,7 @@ static pml_status paint(cairo_surface_t *surface, double scale, const pml_drawin
     cairo_t *cr = cairo_create(surface);
     cairo_scale(cr, scale, scale);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-    use_color(cr, 0xffffff);
+    use_color(cr, 0xffffff, 1);
     cairo_paint(cr);
     for (size_t i = 0; i < drawing->n_marks && cairo_status(cr) == CAIRO_STATUS_SUCCESS; i++) {
         if (drawing->marks[i].n_points > 0) {

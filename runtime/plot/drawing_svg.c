@@ -58,7 +58,7 @@ static void write_points(const pml_drawing *drawing, const pml_mark *mark, FILE 
 
 static void write_shape(const pml_drawing *drawing, const pml_mark *mark, FILE *stream) {
     const pml_point first = drawing->points[mark->first_point];
-    if (mark->n_points == 1) {
+    if (mark->kind == PML_MARK_LINE && mark->n_points == 1) {
         (void)fputs("<circle cx=\"", stream);
         write_number(stream, first.x);
         (void)fputs("\" cy=\"", stream);
@@ -68,8 +68,14 @@ static void write_shape(const pml_drawing *drawing, const pml_mark *mark, FILE *
         (void)fprintf(stream, "\" fill=\"#%06x\"/>\n", mark->rgb);
         return;
     }
-    (void)fputs("<polyline points=\"", stream);
+    (void)fputs(mark->kind == PML_MARK_LINE ? "<polyline points=\"" : "<polygon points=\"", stream);
     write_points(drawing, mark, stream);
+    if (mark->kind == PML_MARK_AREA) {
+        (void)fprintf(stream, "\" fill=\"#%06x\" fill-opacity=\"", mark->rgb);
+        write_number(stream, mark->opacity);
+        (void)fputs("\"/>\n", stream);
+        return;
+    }
     (void)fprintf(stream, "\" fill=\"none\" stroke=\"#%06x\" stroke-linejoin=\"round\"%s stroke-width=\"", mark->rgb,
                   mark->is_dashed ? " stroke-dasharray=\"5,4\"" : "");
     write_number(stream, mark->size);

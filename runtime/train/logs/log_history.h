@@ -38,6 +38,9 @@ pml_status pml_log_history_add(pml_log_history *history, const pml_log_record *r
 pml_log_record pml_log_history_at(const pml_log_history *history, size_t i_record);
 /* The value of that name in a record; false when it has none. */
 bool pml_log_record_find(const pml_log_record *record, const char *name, double *value);
+/* Adds the records of a log.csv. Errors: FORMAT (file, line, column, cause), MEMORY. */
+pml_status pml_log_history_parse(const char *bytes, size_t size_bytes, const char *file_name, pml_log_history *history,
+                                 pml_error *error) PML_WARN_UNUSED;
 void pml_log_history_deinit(pml_log_history *history);
 
 #endif

@@ -6,7 +6,8 @@
 #include "runtime/plot/chart.h"
 #include "tests/harness.h"
 
-static const pml_chart_style styles[] = {{"history", 0x3b5b7a, 1.5, false}, {"forecast", 0xd55e00, 2, true}};
+static const pml_chart_style styles[] = {{"history", 0x3b5b7a, 1.5, false, PML_CHART_LINE},
+                                         {"forecast", 0xd55e00, 2, true, PML_CHART_LINE}};
 
 static pml_chart chart_of(const pml_chart_panel *panels, size_t n_panels) {
     return (pml_chart){.width = 600,
@@ -43,7 +44,7 @@ static size_t count(const char *text, const char *part) {
 
 static void lines_and_labels(void) {
     static const double x[] = {0, 1, 2, 3}, y[] = {0, 10, NAN, 5};
-    const pml_chart_panel panel = {.name = "a<b&\"c\"", .n_curves = 1, .curves = {{0, 4, x, y, 1}}};
+    const pml_chart_panel panel = {.name = "a<b&\"c\"", .n_curves = 1, .curves = {{0, 4, x, y, 1, NULL}}};
     pml_chart chart = chart_of(&panel, 1);
     chart.title = "bad \xff\x1b name";
     char *svg = svg_of(&chart);
@@ -61,7 +62,7 @@ static void lines_and_labels(void) {
 
 static void values_from_bottom_to_top(void) {
     static const double x[] = {0, 1}, y[] = {-1, 1};
-    const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, 2, x, y, 1}}};
+    const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, 2, x, y, 1, NULL}}};
     const pml_chart chart = chart_of(&panel, 1);
     pml_drawing drawing = {0};
     pml_error error = {0};
@@ -88,7 +89,7 @@ static void many_points(void) {
         x[i] = (double)i;
     }
     y[654321] = 100;
-    const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, N, x, y, 1}}};
+    const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, N, x, y, 1, NULL}}};
     const pml_chart chart = chart_of(&panel, 1);
     pml_drawing drawing = {0};
     pml_error error = {0};
@@ -111,7 +112,7 @@ static void odd_values(void) {
     static const double cases[][3] = {{NAN, NAN, NAN}, {7, 7, 7}, {1e308, -1e308, INFINITY}, {0, 0, 0}, {NAN, 3, NAN}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         for (size_t n = 0; n <= 3; n++) {
-            const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, n, x, cases[i], 1}}};
+            const pml_chart_panel panel = {.name = "p", .n_curves = 1, .curves = {{0, n, x, cases[i], 1, NULL}}};
             const pml_chart chart = chart_of(&panel, 1);
             char *svg = svg_of(&chart);
             CU_ASSERT_PTR_NULL(strstr(svg, "nan"));
@@ -119,6 +120,22 @@ static void odd_values(void) {
             free(svg);
         }
     }
+}
+
+static void bands_and_dots(void) {
+    static const pml_chart_style forms[] = {{"band", 0x00ff00, 0.5, false, PML_CHART_BAND},
+                                            {NULL, 0x0000ff, 3, false, PML_CHART_DOTS}};
+    static const double x[] = {0, 1, 2, 3, 4}, low[] = {0, 1, NAN, 1, 2}, high[] = {2, 3, 4, 5, INFINITY};
+    const pml_chart_panel panel = {
+        .name = "p", .n_curves = 2, .curves = {{0, 5, x, low, 1, high}, {1, 5, x, high, 1, NULL}}};
+    pml_chart chart = chart_of(&panel, 1);
+    chart.styles = forms;
+    char *svg = svg_of(&chart);
+    CU_ASSERT_EQUAL(count(svg, "<polygon"), 3); /* the legend's, 0 to 1, and 3 alone */
+    CU_ASSERT_EQUAL(count(svg, "fill-opacity=\"0.5\""), 3);
+    CU_ASSERT_EQUAL(count(svg, "<circle"), 4); /* a style without a name is not in the legend */
+    CU_ASSERT_PTR_NOT_NULL(strstr(svg, ">band</text>"));
+    free(svg);
 }
 
 static void too_small(void) {
@@ -131,4 +148,4 @@ static void too_small(void) {
 }
 
 PML_TESTS("runtime/plot/chart", PML_TEST(lines_and_labels), PML_TEST(values_from_bottom_to_top), PML_TEST(many_points),
-          PML_TEST(odd_values), PML_TEST(too_small))
+          PML_TEST(odd_values), PML_TEST(bands_and_dots), PML_TEST(too_small))

@@ -79,7 +79,19 @@ static void json_without_dates(void) {
 
 static void result_as_json(void) {
     expect(0, "f.csv --csv h.csv -o r.svg --columns b --width 300 --json",
-           "{\"picture\":\"r.svg\",\"width\":300,\"height\":380,\"columns\":[\"b\"]}\n");
+           "{\"picture\":\"r.svg\",\"kind\":\"forecast\",\"width\":300,\"height\":380,\"columns\":[\"b\"]}\n");
+}
+
+static void kinds_are_seen_or_told(void) {
+    put("back.csv", "step,column,mae,mse,values\n1,a,1,1,3\n2,a,2,4,3\n");
+    put("run.csv", "step,epoch,loss\n1,1,2\n2,2,1\n");
+    put("run.json", "{\"log_history\": [{\"step\": 1, \"loss\": NaN}, {\"step\": 2, \"loss\": 1}]}");
+    expect(0, "back.csv -o k1.png --json", "\"kind\":\"backtest\"");
+    expect(0, "run.csv -o k2.pdf --json", "\"kind\":\"training\"");
+    expect(0, "run.json -o k3.svg --json", "\"kind\":\"training\"");
+    expect(65, "back.csv --kind training -o k4.svg", "begins with step,epoch");
+    expect(2, "back.csv --kind trainings -o k4.svg",
+           "'trainings' is no kind of plot; there are backtest, training, forecast");
 }
 
 static void the_same_bytes_again(void) {
@@ -159,5 +171,5 @@ static void full_disk(void) {
 }
 
 PML_TESTS("runtime/plot/command", PML_TEST(formats), PML_TEST(json_without_dates), PML_TEST(result_as_json),
-          PML_TEST(the_same_bytes_again), PML_TEST(without_fonts), PML_TEST(existing_files), PML_TEST(errors),
-          PML_TEST(full_disk))
+          PML_TEST(kinds_are_seen_or_told), PML_TEST(the_same_bytes_again), PML_TEST(without_fonts),
+          PML_TEST(existing_files), PML_TEST(errors), PML_TEST(full_disk))

@@ -6,7 +6,7 @@
 static inline double term(const pml_loss_part *part, size_t i, const double *p, double target, double *slopes) {
     (void)part, (void)i;
     const double distance = p[0] - target;
-    slopes[0] = distance > 0 ? 1 : distance < 0 ? -1 : 0 * distance;
+    slopes[0] = pml_loss_sign(distance);
     return fabs(distance);
 }
 

@@ -14,7 +14,7 @@ static inline double term(const pml_loss_part *part, size_t i, const double *p, 
         slopes[0] = distance / beta;
         return distance * distance / (2 * beta);
     }
-    slopes[0] = distance > 0 ? 1 : distance < 0 ? -1 : 0 * distance;
+    slopes[0] = pml_loss_sign(distance);
     return fabs(distance) - beta / 2;
 }
 

@@ -2,10 +2,17 @@
 #ifndef PML_RUNTIME_TRAIN_LOSSES_TERM_H
 #define PML_RUNTIME_TRAIN_LOSSES_TERM_H
 
+#include <math.h>
+
 #include "runtime/train/loss.h"
 
 /* The value of term i of the predictions p[] and a target, and its derivatives by p[] in slopes[]. */
 typedef double pml_loss_term_fn(const pml_loss_part *part, size_t i, const double *p, double target, double *slopes);
+
+/* Of a distance: -1, 0 or 1; NaN stays. Without branches on the sign, which nobody can foretell. */
+static inline double pml_loss_sign(double distance) {
+    return isnan(distance) ? distance : (double)((distance > 0) - (distance < 0));
+}
 
 /* Expanded where it is used, so that `term` is no call. */
 static inline __attribute__((always_inline)) void pml_loss_terms(pml_loss_part *part, size_t n_predictions,

@@ -13,8 +13,8 @@ enum { COSINE, LINEAR };
 static const pml_plugin_option options[] = {
     {"pct_start", PML_PLUGIN_NUMBER, "0.3", "[0, 1]", "share of the steps that the rise takes"},
     {"anneal", PML_PLUGIN_CHOICE, "cos", "cos|linear", "form of rise and fall"},
-    {"div_factor", PML_PLUGIN_NUMBER, "25", "(0, inf)", "the rate over the first one"},
-    {"final_div_factor", PML_PLUGIN_NUMBER, "10000", "(0, inf)", "the first rate over the last one"},
+    {"div_factor", PML_PLUGIN_NUMBER, "25", "[1e-9, 1e9]", "the rate over the first one"},
+    {"final_div_factor", PML_PLUGIN_NUMBER, "10000", "[1e-9, 1e12]", "the first rate over the last one"},
     {"three_phase", PML_PLUGIN_SWITCH, "false", NULL, "fall to the first rate as fast as the rise, then to the last"},
     {0}};
 

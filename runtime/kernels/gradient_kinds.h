@@ -42,4 +42,30 @@ typedef struct pml_column_sums {
 } pml_column_sums;
 typedef void pml_column_sums_fn(const pml_column_sums *job);
 
+/* What a dropout drops: element i is multiplied by 0 where a random word is below `threshold`, by `scale` otherwise.
+ * The word comes from Philox (runtime/base/random.h) under the key `seed`: elements 64 g + 16 w + l, with w < 4 and
+ * l < 16, take word w of block `number` * 2^32 + 16 g + l of a stream that is a function of `step`. */
+typedef struct pml_dropout_mask {
+    uint64_t seed, step;
+    uint32_t number; /* of the dropout within the step */
+    uint32_t threshold;
+    float scale;
+} pml_dropout_mask;
+#define PML_DROPOUT_GROUP 64u
+#define PML_DROPOUT_MAX ((uint64_t)1 << 34) /* elements of one dropout */
+#define PML_DROPOUT_STREAM(step) ((uint64_t)0xd0 << 56 | ((step)&0xffffffffffffffu))
+/* That of dropping with probability p, from 0 to 1. */
+pml_dropout_mask pml_dropout_mask_of(uint64_t seed, uint64_t step, uint64_t number, double p);
+
+/* y [n] = x times the factors of the elements from `first` on, where `adds` y + that; y may be x. */
+typedef struct pml_dropout {
+    pml_dropout_mask mask;
+    uint64_t first; /* a multiple of PML_DROPOUT_GROUP */
+    size_t n;
+    const float *x;
+    float *y;
+    bool adds;
+} pml_dropout;
+typedef void pml_dropout_fn(const pml_dropout *job);
+
 #endif

@@ -25,3 +25,14 @@ size_t pml_attention_work(size_t n_keys, size_t depth) {
     size_t padded = (n_keys + 15) / 16 * 16;
     return padded * (depth + 16);
 }
+
+pml_dropout_mask pml_dropout_mask_of(uint64_t seed, uint64_t step, uint64_t number, double p) {
+    const double threshold = p * 4294967296.0; /* 2^32 */
+    return (pml_dropout_mask){
+        .seed = seed,
+        .step = step,
+        .number = (uint32_t)number,
+        .threshold = threshold < 4294967295.0 ? (uint32_t)threshold : UINT32_MAX,
+        .scale = p < 1 ? (float)(1 / (1 - p)) : 0.0f,
+    };
+}

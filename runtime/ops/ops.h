@@ -139,6 +139,12 @@ pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double facto
 pml_status pml_op_activate(pml_context *context, const pml_tensor *x, pml_activation activation, pml_tensor *y,
                            pml_error *error) PML_WARN_UNUSED;
 
+/* In training, each element of x becomes 0 with probability p and x / (1 - p) otherwise: a function of
+ * context->training and the element's place. Otherwise y is x itself. y may be x. Attributes: real = p; integer = the
+ * number of this dropout in its step, seed, step. */
+pml_status pml_op_dropout(pml_context *context, const pml_tensor *x, double p, pml_tensor *y,
+                          pml_error *error) PML_WARN_UNUSED;
+
 /* y = max(shift + (x + sqrt(x^2 + 4)) / 2, least), in double: keeps distribution arguments positive. Attributes:
  * real = least. */
 pml_status pml_op_squareplus(pml_context *context, const pml_tensor *x, double shift, double least, pml_tensor *y,

@@ -53,7 +53,7 @@ def loss_cases():
 
     none = dict(reduction="none")
     out = []
-    for weights, reduction in ((0, "MEAN"), (0, "SUM"), (12, "MEAN"), (4, "SUM")):
+    for weights, reduction in ((0, "MEAN"), (0, "SUM"), (12, "MEAN"), (4, "SUM"), (6, "MEAN")):
         more = dict(n_weights=weights, reduction=reduction)
         out += [
             case("mse", ["real"], "real", lambda c, p, t: F.mse_loss(p[0], t, **none), **more),

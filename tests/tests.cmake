@@ -301,3 +301,11 @@ function(pml_add_gradients folder)
 endfunction()
 pml_add_gradients(dlinear shared individual)
 pml_add_gradients(ett dlinear-exact)
+pml_add_gradients(autoformer official-timef)
+pml_add_gradients(timesnet tsl-forecast)
+pml_add_gradients(fedformer official-fourier-random official-wavelets tsl-fourier)
+foreach(case official-fourier-random official-wavelets tsl-fourier)
+    set_property(TEST gradients/fedformer/${case} APPEND PROPERTY ENVIRONMENT "PML_PARITY_OPTIONS=--set fed.seed=2021")
+endforeach()
+set_property(TEST gradients/fedformer/official-wavelets APPEND PROPERTY ENVIRONMENT
+    "PML_GRADIENTS_OPTIONS=--relative 1e-3") # the case has no gradients in float64

@@ -38,4 +38,5 @@ const pml_schema pml_schema_autoformer = {
     .forecast = &forecast,
     .derived = derived,
     .aliases = aliases,
+    .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {NULL, NULL}},
 };

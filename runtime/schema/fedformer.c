@@ -129,4 +129,5 @@ const pml_schema pml_schema_fedformer = {
     .forecast = &forecast,
     .derived = derived,
     .aliases = aliases,
+    .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {"wavelet.*", NULL}, {NULL, NULL}},
 };

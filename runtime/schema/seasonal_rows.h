@@ -73,6 +73,16 @@
         "head.bias", PML_ROLE_VECTOR, "num_input_channels", NULL, NULL                                                 \
     }
 
+/* What is not learned of embeddings: sines of the calendar, and of positions. */
+#define PML_SEASONAL_FIXED                                                                                             \
+    {"*.embedding.month.weight", "time_embedding == 'fixed'"},                                                         \
+        {"*.embedding.day.weight", "time_embedding == 'fixed'"},                                                       \
+        {"*.embedding.weekday.weight", "time_embedding == 'fixed'"},                                                   \
+        {"*.embedding.hour.weight", "time_embedding == 'fixed'"},                                                      \
+        {"*.embedding.minute.weight", "time_embedding == 'fixed'"}, {                                                  \
+        "*.embedding.position", NULL                                                                                   \
+    }
+
 #define PML_SEASONAL_INPUTS                                                                                            \
     {PML_PORT_VALUES, "B, context_length, num_input_channels", false, NULL, "the look-back window"}, PML_MARKS_INPUTS
 #define PML_SEASONAL_OUTPUTS                                                                                           \

@@ -117,5 +117,6 @@ const pml_schema pml_schema_timesnet = {
     .forecast = &forecast,
     .derived = derived,
     .aliases = aliases,
+    .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {NULL, NULL}},
     .batch_wide = true,
 };

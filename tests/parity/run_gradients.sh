@@ -20,9 +20,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=${PML_TEST_PYTHON:-python3}
 
-convert() { # <folder> <name> <layout>
+convert() { # <folder> <name> <layout> [<option>]
     # shellcheck disable=SC2086
-    "$build_dir/pml-convert" "$1" -o "$work/$2.pml" --dtype f32 --layout "$3" ${PML_PARITY_OPTIONS:-} -q >/dev/null
+    "$build_dir/pml-convert" "$1" -o "$work/$2.pml" --dtype f32 --layout "$3" ${PML_PARITY_OPTIONS:-} "${@:4}" -q \
+        >/dev/null
 }
 convert "$model" row row
 convert "$model" panel panel
@@ -46,7 +47,7 @@ if grep -q first_row "$io/steps.json" && [[ ! -d ${PML_DATA:-/nowhere}/ETT ]]; t
 fi
 "$python" "$source_dir/tests/parity/steps_plan.py" "$io" "$model" "$work"
 for kind in norms-0-32 norms-0-64 norms-1-32 norms-1-64; do
-    [[ -d $work/$kind ]] && convert "$work/$kind" "$kind" row
+    [[ -d $work/$kind ]] && convert "$work/$kind" "$kind" row --allow-nonfinite # NaN: no norm
 done
 for kind in "" 64; do
     if [[ -e $io/after$kind.safetensors ]]; then

@@ -199,6 +199,22 @@ static double norm(const float *values, size_t count) {
     return sqrt(sum);
 }
 
+/* Norms of complex numbers are those of both parts, which are parameters of their own, with one recorded value. The
+ * part that ends with `other` of one that ends with `end`; NULL: there is none. */
+static const pml_parameter *other_part(const training *run, const pml_parameter *part, const char *end,
+                                       const char *other, const pml_file *recorded, float value) {
+    const size_t n = strlen(part->name), n_end = strlen(end);
+    char name[256];
+    pml_buffer buffer;
+    if (n < n_end || n > 200 || strcmp(part->name + n - n_end, end) != 0) {
+        return NULL;
+    }
+    (void)snprintf(name, sizeof name, "%.*s%s", (int)(n - n_end), part->name, other);
+    const pml_parameter *found = pml_model_parameter_find(run->model, name);
+    const float *values = found == NULL ? NULL : stored(recorded, found, &buffer);
+    return values != NULL && values[0] == value ? found : NULL;
+}
+
 /* Norms to 1e-4. A mean that follows a bias of noise moves as far as that noise may. */
 static void judge_norms(training *run, const pml_file *noise) {
     pml_file *f32 = open_in(run, "norms-%s-32.pml"), *f64 = open_in(run, "norms-%s-64.pml");
@@ -210,9 +226,18 @@ static void judge_norms(training *run, const pml_file *noise) {
             is_noisy(stored(noise, parameter, &buffers[2]), parameter->count)) {
             continue;
         }
-        const double truth = norm(b, parameter->count), apart = fabs(norm(a, parameter->count) - truth);
-        judge(run, "norm of", parameter->name, norm(parameter->values, parameter->count), truth,
-              fmax(4 * apart, 1e-4 * truth));
+        const pml_parameter *imaginary = other_part(run, parameter, ".real", ".imaginary", f64, b[0]);
+        if (other_part(run, parameter, ".imaginary", ".real", f64, b[0]) != NULL) {
+            continue;
+        }
+        double truth = norm(b, parameter->count), found = norm(parameter->values, parameter->count);
+        double apart = fabs(norm(a, parameter->count) - truth);
+        if (imaginary != NULL) {
+            truth *= sqrt(2);
+            apart *= sqrt(2);
+            found = hypot(found, norm(imaginary->values, imaginary->count));
+        }
+        judge(run, "norm of", parameter->name, found, truth, fmax(4 * apart, 1e-4 * truth));
     }
     pml_file_close(f32);
     pml_file_close(f64);

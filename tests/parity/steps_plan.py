@@ -31,8 +31,8 @@ def spec(run):
     return name + ":" + ",".join(options)
 
 
-def write_norms(model_dir, out_dir, norms):
-    """A tensor without a norm is left alone: whoever reads knows it by NaN."""
+def write_norms(model_dir, out_dir, norms, ties):
+    """A tensor without a norm is left alone: whoever reads knows it by NaN. Tied ones have the norm of their first."""
     os.makedirs(out_dir, exist_ok=True)
     for name in os.listdir(model_dir):
         if name.endswith((".json", ".txt")):
@@ -44,7 +44,8 @@ def write_norms(model_dir, out_dir, norms):
             result[name] = (dtype, shape, data)
             continue
         count = math.prod(shape) * (2 if dtype == "C64" else 1)
-        each = norms[name] / math.sqrt(count) if name in norms else math.nan
+        norm = norms.get(ties.get(name, name), math.nan)
+        each = norm / math.sqrt(count)
         result[name] = ("C64" if dtype == "C64" else "F32", shape, array.array("f", [each] * count).tobytes())
     write(os.path.join(out_dir, "model.safetensors"), result, metadata)
 
@@ -79,8 +80,9 @@ def main():
         if "after10" in run:
             f64 = run.get("after10_64", run["after10"])
             f32 = run.get("after10_f32", run["after10"])
-            write_norms(model_dir, os.path.join(out_dir, "norms-%d-64" % i), f64)
-            write_norms(model_dir, os.path.join(out_dir, "norms-%d-32" % i), f32)
+            ties = case.get("ties", {}) if isinstance(case.get("ties"), dict) else {}
+            write_norms(model_dir, os.path.join(out_dir, "norms-%d-64" % i), f64, ties)
+            write_norms(model_dir, os.path.join(out_dir, "norms-%d-32" % i), f32, ties)
         if "first_row" in run:
             write_series(case, io, os.path.join(out_dir, "series.f32"))
 

@@ -49,7 +49,8 @@ done:
 
 pml_log_record pml_log_history_at(const pml_log_history *h, size_t i_record) {
     const pml_log_entry *entry = &h->entries[i_record];
-    return (pml_log_record){entry->step, entry->epoch, h->values + entry->first_value, entry->n_values};
+    const pml_log_value *values = entry->n_values > 0 ? h->values + entry->first_value : NULL;
+    return (pml_log_record){entry->step, entry->epoch, values, entry->n_values};
 }
 
 bool pml_log_record_find(const pml_log_record *record, const char *name, double *value) {

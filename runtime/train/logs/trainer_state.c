@@ -38,7 +38,9 @@ static int compare_values(const void *a, const void *b) {
 static void write_record(pml_json_writer *w, const pml_log_record *record) {
     pml_log_value values[PML_MAX_LOG_VALUES + 2];
     const size_t n = record->n_values;
-    memcpy(values, record->values, n * sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = record->values[i];
+    }
     values[n] = (pml_log_value){"epoch", record->epoch};
     values[n + 1] = (pml_log_value){"step", 0};
     qsort(values, n + 2, sizeof *values, compare_values);

@@ -111,6 +111,17 @@ static void what_is_not_ours_is_passed_over(void) {
     pml_trainer_state_deinit(&s);
 }
 
+static void records_without_values_are_records(void) {
+    static const char text[] = "{\"log_history\": [{\"step\": 2}]}";
+    const char *path = pml_test_path("%s/empty.json", pml_test_temporary_dir());
+    pml_error error;
+    pml_trainer_state s = {0};
+    PML_ASSERT_OK(pml_trainer_state_parse(text, strlen(text), "x", &s, &error), &error);
+    CU_ASSERT_TRUE(s.log_history.n_entries == 1 && pml_log_history_at(&s.log_history, 0).step == 2);
+    PML_ASSERT_OK(pml_trainer_state_write(&s, path, &error), &error);
+    pml_trainer_state_deinit(&s);
+}
+
 static void survives_failing_allocations(void) {
     const char *path = pml_test_path("%s/failing.json", pml_test_temporary_dir());
     pml_status status = PML_E_MEMORY;
@@ -133,4 +144,4 @@ static void survives_failing_allocations(void) {
 PML_TESTS("runtime/train/logs/trainer_state", PML_TEST(hugging_faces_file_is_understood),
           PML_TEST(what_was_read_is_written_as_it_was), PML_TEST(a_run_that_has_not_begun),
           PML_TEST(hostile_files_are_refused_with_their_place), PML_TEST(what_is_not_ours_is_passed_over),
-          PML_TEST(survives_failing_allocations))
+          PML_TEST(records_without_values_are_records), PML_TEST(survives_failing_allocations))

@@ -16,6 +16,7 @@ typedef struct itransformer_layer {
 typedef struct itransformer {
     bool is_classifier, is_scaled;
     size_t context_length, output_length, n_layers, d_model, n_heads, ffn_dim, n_marks, n_targets;
+    double dropout;
     pml_activation activation;
     pml_linear embedding, head; /* head: of steps, or of classes */
     itransformer_layer *layers; /* in the model arena */
@@ -61,6 +62,7 @@ static pml_status load(pml_model *model, pml_error *error) {
     PML_TRY(pml_model_eval_flag(model, "is_classifier", &net->is_classifier, error));
     PML_TRY(pml_model_eval_flag(model, "is_scaled", &net->is_scaled, error));
     PML_TRY(pml_model_config_activation(model, "activation", &net->activation, error));
+    PML_TRY(pml_model_config_dropout(model, "dropout", &net->dropout, error));
     PML_TRY(pml_linear_load(model, "embedding", true, &net->embedding, error));
     PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *net->layers, &net->layers, error));
     for (size_t i = 0; i < net->n_layers; i++) {
@@ -137,6 +139,7 @@ static pml_status embed(pml_model *model, const pml_model_step *step, pml_tensor
         tokens = all;
     }
     PML_TRY(pml_linear_run(context, &net->embedding, &tokens, PML_ACTIVATION_IDENTITY, NULL, h, error));
+    PML_TRY(pml_op_dropout(context, h, net->dropout, h, error));
     pml_context_release(context, base, h);
     pml_context_show(context, "embedding", step->first, h);
 
@@ -151,14 +154,15 @@ static pml_status run_layer(pml_context *context, const itransformer *net, const
     pml_tensor q, k, v, y, sum, normed;
     const pml_attention_options options = {
         .n_heads = net->n_heads, .axis = 1, .scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads)))};
+    const pml_layer_dropout dropout = {.inner = net->dropout, .result = net->dropout};
     PML_TRY(pml_linears_run(context, (const pml_linear *const[]){&layer->q, &layer->k, &layer->v}, 3, h,
                             (pml_tensor *const[]){&q, &k, &v}, error));
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
-    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &sum, error));
+    PML_TRY(pml_linear_drop_run(context, &layer->out, &y, &dropout, h, &sum, error));
     PML_TRY(pml_op_norm(context, &sum, &layer->norm1, &normed, error));
     *h = normed;
     pml_context_release(context, base, h);
-    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, h, net->activation, h, &sum, error));
+    PML_TRY(pml_feed_forward_drop_run(context, &layer->up, &layer->down, h, net->activation, &dropout, h, &sum, error));
     PML_TRY(pml_op_norm(context, &sum, &layer->norm2, &normed, error));
     *h = normed;
     pml_context_release(context, base, h);
@@ -174,6 +178,7 @@ static pml_status classify(pml_model *model, const pml_model_step *step, const p
     const itransformer *net = pml_model_data(model);
     pml_tensor features, logits;
     PML_TRY(pml_op_activate(context, h, PML_ACTIVATION_GELU, &features, error));
+    PML_TRY(pml_op_dropout(context, &features, net->dropout, &features, error));
     features.rank = 2;
     features.shape[1] *= features.shape[2];
     PML_TRY(pml_linear_run(context, &net->head, &features, PML_ACTIVATION_IDENTITY, NULL, &logits, error));

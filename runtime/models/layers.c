@@ -61,3 +61,57 @@ pml_status pml_feed_forward_run(pml_context *context, const pml_linear *up, cons
                                                    .residual = residual},
                                y, error);
 }
+
+/* y = drop(x) + residual, for what a layer has computed without it. */
+static pml_status finish(pml_context *context, const pml_tensor *x, const pml_layer_dropout *dropout,
+                         const pml_tensor *residual, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor once, dropped;
+    PML_TRY(pml_op_dropout(context, x, dropout->result, &once, error));
+    PML_TRY(pml_op_dropout(context, &once, dropout->again, &dropped, error));
+    if (residual != NULL) {
+        PML_TRY(pml_op_add(context, &dropped, residual, y, error));
+    } else {
+        *y = dropped;
+    }
+
+done:
+    return status;
+}
+
+static bool drops_result(const pml_context *context, const pml_layer_dropout *dropout) {
+    return context->training != NULL && (dropout->result > 0 || dropout->again > 0);
+}
+
+pml_status pml_linear_drop_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
+                               const pml_layer_dropout *dropout, const pml_tensor *residual, pml_tensor *y,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor plain;
+    if (!drops_result(context, dropout)) {
+        PML_TRY(pml_linear_run(context, linear, x, PML_ACTIVATION_IDENTITY, residual, y, error));
+        goto done;
+    }
+    PML_TRY(pml_linear_run(context, linear, x, PML_ACTIVATION_IDENTITY, NULL, &plain, error));
+    PML_TRY(finish(context, &plain, dropout, residual, y, error));
+
+done:
+    return status;
+}
+
+pml_status pml_feed_forward_drop_run(pml_context *context, const pml_linear *up, const pml_linear *down,
+                                     const pml_tensor *x, pml_activation activation, const pml_layer_dropout *dropout,
+                                     const pml_tensor *residual, pml_tensor *y, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor wide, dropped;
+    if (!drops_result(context, dropout) && (context->training == NULL || dropout->inner == 0)) {
+        PML_TRY(pml_feed_forward_run(context, up, down, x, activation, residual, y, error));
+        goto done;
+    }
+    PML_TRY(pml_linear_run(context, up, x, activation, NULL, &wide, error));
+    PML_TRY(pml_op_dropout(context, &wide, dropout->inner, &dropped, error));
+    PML_TRY(pml_linear_drop_run(context, down, &dropped, dropout, residual, y, error));
+
+done:
+    return status;
+}

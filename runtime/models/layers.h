@@ -31,4 +31,19 @@ pml_status pml_feed_forward_run(pml_context *context, const pml_linear *up, cons
                                 pml_activation activation, const pml_tensor *residual, pml_tensor *y,
                                 pml_error *error) PML_WARN_UNUSED;
 
+/* What training drops out of a layer's result, and of what lies inside it: probabilities. */
+typedef struct pml_layer_dropout {
+    double inner;  /* of activation(up(x)) */
+    double result; /* of the result, before the residual */
+    double again;  /* the same once more, where a source has two one after the other */
+} pml_layer_dropout;
+/* pml_linear_run without activation, with dropout. `inner` is ignored. Errors: those of the ops. */
+pml_status pml_linear_drop_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
+                               const pml_layer_dropout *dropout, const pml_tensor *residual, pml_tensor *y,
+                               pml_error *error) PML_WARN_UNUSED;
+/* pml_feed_forward_run with dropout. In evaluation, or with probabilities 0, they are those without. */
+pml_status pml_feed_forward_drop_run(pml_context *context, const pml_linear *up, const pml_linear *down,
+                                     const pml_tensor *x, pml_activation activation, const pml_layer_dropout *dropout,
+                                     const pml_tensor *residual, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
 #endif

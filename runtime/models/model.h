@@ -96,6 +96,9 @@ pml_status pml_model_config_size(const pml_model *model, const char *key, size_t
                                  pml_error *error) PML_WARN_UNUSED;
 pml_status pml_model_config_real(const pml_model *model, const char *key, double *value,
                                  pml_error *error) PML_WARN_UNUSED;
+/* The same of a dropout's probability, which is 0 where the configuration says nothing. */
+pml_status pml_model_config_dropout(const pml_model *model, const char *key, double *value,
+                                    pml_error *error) PML_WARN_UNUSED;
 pml_status pml_model_config_bool(const pml_model *model, const char *key, bool *value,
                                  pml_error *error) PML_WARN_UNUSED;
 /* Index of the key's text in `choices`, NULL-terminated. Errors: CONFIG, when it is none of them. */
@@ -134,8 +137,8 @@ const pml_tensor *pml_model_step_input(const pml_model *model, const pml_model_s
 const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_step *step, const char *name);
 /* Copies `value` (F32, or F64 rounded to F32) into the output of that name; does nothing if the configured model has
  * none. Errors: ARGUMENT (another element count). */
-pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, const char *name,
-                                const pml_tensor *value, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value,
+                                pml_error *error) PML_WARN_UNUSED;
 /* Rows first .. first+count-1 along axis 0. */
 pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count);
 

@@ -28,6 +28,13 @@ pml_status pml_model_config_real(const pml_model *model, const char *key, double
     return pml_metadata_get_f64(pml_model_metadata(model), full_name(key).text, value, error);
 }
 
+pml_status pml_model_config_dropout(const pml_model *model, const char *key, double *value, pml_error *error) {
+    *value = 0;
+    return pml_metadata_find(pml_model_metadata(model), full_name(key).text) == NULL
+               ? PML_OK
+               : pml_model_config_real(model, key, value, error);
+}
+
 pml_status pml_model_config_bool(const pml_model *model, const char *key, bool *value, pml_error *error) {
     return pml_metadata_get_bool(pml_model_metadata(model), full_name(key).text, value, error);
 }

@@ -17,6 +17,7 @@ struct pml_model_training {
     float *values, *gradients; /* of all */
     size_t gradients_count;
     pml_training mode;
+    pml_training evaluation; /* what evaluations draw: the same each time */
     pml_tape tape;
     pml_gradients *pass;
     bool is_recorded;                                          /* the tape holds the last run */
@@ -253,7 +254,12 @@ void pml_model_training_bf16_set(pml_model *model, bool bf16) {
 /* ---- a step ---- */
 void pml_model_training_begin(pml_model *model, size_t *workspace_bytes) {
     pml_model_training *training = model->training;
-    if (training == NULL || model->context.tape == NULL) {
+    if (training == NULL) {
+        return;
+    }
+    training->evaluation.seed = training->mode.seed;
+    model->context.masking = model->context.tape != NULL ? &training->mode : &training->evaluation;
+    if (model->context.tape == NULL) {
         return;
     }
     training->mode.n_dropouts = 0;

@@ -27,19 +27,30 @@ static pml_status plan(const pml_model *model, size_t batch, pml_model_plan *res
     const size_t n_blocks = batch / result->block + (batch % result->block != 0);
     const size_t n_statistics = net->decomposition_kernel > 0 ? 2 * n_blocks : 1;
     const size_t each = pml_instance_bytes(net->decomposition_kernel > 0 ? result->block : batch, net->n_channels);
-    result->step_bytes = each > SIZE_MAX / n_statistics ? SIZE_MAX : each * n_statistics;
+    const size_t mask =
+        net->head != PATCHTST_HEAD_PRETRAINING ? 0 : PML_FLOATS(batch, net->n_channels, net->n_patches, 1);
+    result->step_bytes = PML_SUM(each > SIZE_MAX / n_statistics ? SIZE_MAX : each * n_statistics, mask,
+                                 pml_context_bytes(1, sizeof(pml_buffer)));
     return PML_OK;
 }
 
 static pml_status begin(pml_model *model, const pml_model_step *step, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
     patchtst *net = pml_model_data(model);
-    if (net->decomposition_kernel > 0) {
-        return PML_OK; /* each part of a window has statistics of its own */
+    net->mask = (pml_tensor){0};
+    if (context->masking != NULL && net->head == PATCHTST_HEAD_PRETRAINING) {
+        PML_TRY(pml_patchtst_draw_mask(context, net, context->masking, step->batch, &net->mask, error));
     }
-    return pml_op_instance_statistics(pml_model_context(model), pml_model_step_input(model, step, "past_values"),
-                                      pml_model_step_input(model, step, "past_observed_mask"), net->scaling,
-                                      net->scaling == PML_INSTANCE_MEAN ? MEAN_FLOOR : STD_FLOOR, &net->loc,
-                                      &net->scale, error);
+    if (net->decomposition_kernel == 0) { /* otherwise each part of a window has statistics of its own */
+        PML_TRY(pml_op_instance_statistics(context, pml_model_step_input(model, step, "past_values"),
+                                           pml_model_step_input(model, step, "past_observed_mask"), net->scaling,
+                                           net->scaling == PML_INSTANCE_MEAN ? MEAN_FLOOR : STD_FLOOR, &net->loc,
+                                           &net->scale, error));
+    }
+
+done:
+    return status;
 }
 
 static pml_status run_plain(pml_model *model, const pml_model_step *step, pml_error *error) {

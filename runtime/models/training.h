@@ -42,7 +42,8 @@ pml_parameter *pml_model_parameter_at(const pml_model *model, size_t i_parameter
 pml_parameter *pml_model_parameter_find(const pml_model *model, const char *name); /* NULL: no such one */
 
 /* Training mode: runs are recorded, dropout drops, batch norms use and update statistics of the batch, and what a
- * network chooses by looking at samples is chosen for the whole batch. Evaluation mode: as pml_model_create's. */
+ * network chooses by looking at samples is chosen for the whole batch. Evaluation mode: as pml_model_create's, but that
+ * a network for pretraining goes on to hide what it draws, the same for every batch, unless it gets a mask. */
 void pml_model_training_set(pml_model *model, bool is_training);
 /* The step whose dropouts the next run draws: together with the seed it fixes them. */
 void pml_model_training_step_set(pml_model *model, uint64_t step);

@@ -54,6 +54,9 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
 
     pml_tape *tape;         /* borrowed; NULL: nothing is recorded */
     pml_training *training; /* borrowed; NULL: evaluation */
+    /* What networks that learn from what is hidden draw that from, in evaluation too; borrowed, NULL: they hide what
+     * their caller says. */
+    const pml_training *masking;
     pml_probe_fn *probe;
     void *probe_user;
 } pml_context;

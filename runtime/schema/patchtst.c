@@ -148,6 +148,10 @@ static const pml_derived_number derived[] = {
     {"n_head_outputs", "head == 'none' ? 0 : distribution == 'student_t' ? 3 : distribution == 'none' ? 1 : 2"},
     {"is_head_per_channel", "head == 'prediction' && !share_projection"},
     {"is_research", "patch_alignment == 'start' || patch_axes == 'patches'"},
+    /* Of training: the official layers drop an attention's result twice, and research code for forecasting drops what
+     * the head gives, not what it gets; self-supervised code does so for a head per channel alone. */
+    {"drops_attention_twice", "is_research && final_norm == 'none'"},
+    {"drops_forecast", "head == 'prediction' && (patch_alignment == 'start' || (is_research && !share_projection))"},
     {"has_trend", "decomposition_kernel > 0"},
     {"n_trend_layers", "has_trend ? num_hidden_layers : 0"},
     {"n_trend_outputs", "has_trend ? n_head_outputs : 0"},
@@ -236,7 +240,8 @@ static const pml_port_spec inputs[] = {
 
 static const pml_port_spec outputs[] = {
     {"last_hidden_state", "B, num_input_channels, n_tokens, d_model", false, "head == 'none'", "encoder output"},
-    {"patch_input", "B, num_input_channels, n_patches, patch_length", false, "head == 'none'", "normalized patches"},
+    {"patch_input", "B, num_input_channels, n_patches, patch_length", false,
+     "head == 'none' || (head == 'pretraining' && patch_axes == 'channels')", "normalized patches"},
     {"patch_input", "B, n_patches, num_input_channels, patch_length", false,
      "head != 'none' && patch_axes == 'patches'", "normalized patches"},
     {"scaled_outputs", "B, prediction_length, num_input_channels", false,
@@ -258,6 +263,10 @@ static const pml_port_spec outputs[] = {
      "head == 'pretraining' && patch_axes == 'channels'", "reconstructed patches, normalized"},
     {"prediction_output", "B, n_patches, num_input_channels, patch_length", false,
      "head == 'pretraining' && patch_axes == 'patches'", "reconstructed patches, normalized"},
+    {"mask", "B, num_input_channels, n_patches", false, "head == 'pretraining' && patch_axes == 'channels'",
+     "1: the patch was hidden"},
+    {"mask", "B, n_patches, num_input_channels", false, "head == 'pretraining' && patch_axes == 'patches'",
+     "1: the patch was hidden"},
     {"prediction_logits", "B, num_targets", false, "head == 'classification'", "class scores"},
     {"regression_outputs", "B, num_targets", false, "head == 'regression' && distribution == 'none'", "targets"},
     {"df", "B, num_targets", false, STUDENT_T("regression"), "degrees of freedom"},
@@ -304,5 +313,9 @@ const pml_schema pml_schema_patchtst = {
     .state = NULL,
     .derived = derived,
     .aliases = aliases,
-    .fixed = (const pml_fixed_spec[]){{"*.mean", NULL}, {"*.var", NULL}, {NULL, NULL}},
+    .fixed = (const pml_fixed_spec[]){{"*.mean", NULL},
+                                      {"*.var", NULL},
+                                      {"*.attention.scale", NULL},
+                                      {"*position", "positional_encoding == 'sincos'"},
+                                      {NULL, NULL}},
 };

@@ -39,11 +39,21 @@ typedef enum patchtst_pooling {
 typedef struct patchtst_network {
     pml_linear embedding;
     pml_tensor position, cls_token;
-    patchtst_layer *layers;                  /* in the model arena */
-    pml_norm final_norm;                     /* only if has_final_norm */
+    pml_tensor position_numbers; /* [tokens, 1], of which `position` repeats each; dtype NONE: it is stored whole */
+    patchtst_layer *layers;      /* in the model arena */
+    pml_norm final_norm;         /* only if has_final_norm */
     pml_tensor scaling_weight, scaling_bias; /* [C], only if scaling_affine */
     pml_linear heads[PATCHTST_MAX_ARGUMENTS];
 } patchtst_network;
+
+/* Which patches pretraining hides. Lists are the metadata's. */
+typedef struct patchtst_masking {
+    double ratio;         /* share of every series' patches */
+    const int64_t *last;  /* [n_last] instead: the last so many, a number for each sample */
+    const int64_t *shown; /* [n_shown] channels that nothing is hidden of */
+    size_t n_last, n_shown;
+    bool is_same_for_channels;
+} patchtst_masking;
 
 typedef struct patchtst {
     size_t n_channels, context_length, patch_length, patch_stride, n_patches, n_tokens; /* C, T, P, -, N, tokens */
@@ -60,9 +70,15 @@ typedef struct patchtst {
     patchtst_pooling pooling;
     size_t n_head_outputs; /* projections of the head: one per distribution argument */
 
+    double attention_dropout, positional_dropout, path_dropout, ff_dropout, head_dropout;
+    bool drops_attention_twice, drops_forecast; /* see the schema */
+    patchtst_masking masking;
+    pml_tensor ones; /* [1, D], only with position_numbers */
+
     patchtst_network networks[2]; /* the second, for the trend, only with decomposition */
 
     pml_tensor loc, scale; /* F64 [B, 1, C] of the current run, without decomposition */
+    pml_tensor mask;       /* [B, C, N] that was drawn for it; dtype NONE: none was */
 } patchtst;
 
 /* patchtst_load.c */
@@ -79,6 +95,11 @@ pml_status pml_patchtst_encode(pml_model *model, const pml_model_step *step, con
                                pml_error *error) PML_WARN_UNUSED;
 /* Bound of what it holds at a time for `n_samples` samples, h included. */
 size_t pml_patchtst_encoder_bytes(const patchtst *net, size_t n_samples);
+
+/* patchtst_mask.c: mask [n_samples, C, N] of what `drawn` (seed and step) hides, 1: hidden, valid for the step.
+ * Errors: MEMORY. */
+pml_status pml_patchtst_draw_mask(pml_context *context, const patchtst *net, const pml_training *drawn,
+                                  size_t n_samples, pml_tensor *mask, pml_error *error) PML_WARN_UNUSED;
 
 /* patchtst_head.c: from the encoder's output h [b, C, tokens, D] to the outputs of this step. A decomposed window's
  * part of the forecast goes to *forecast instead, [b, S, C] in the input's units. */

@@ -70,29 +70,75 @@ done:
     return status;
 }
 
+/* Hides what the caller's mask says, or, in pretraining, what is drawn. */
+static pml_status hide(pml_model *model, const pml_model_step *step, pml_tensor *patches, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const patchtst *net = pml_model_data(model);
+    const pml_tensor *given = pml_model_step_input(model, step, "mask");
+    const pml_tensor *output = pml_model_step_output(model, step, "mask");
+    pml_tensor mask, turned, masked;
+    if (given != NULL && net->patches_first) {
+        PML_TRY(pml_op_transpose(context, given, &mask, error));
+    } else if (given != NULL) {
+        mask = *given;
+    } else if (net->mask.dtype != PML_DTYPE_NONE) {
+        mask = pml_model_rows(&net->mask, step->first, step->count);
+    } else {
+        if (output != NULL) {
+            memset(pml_tensor_f32(output), 0, pml_tensor_count(output) * sizeof(float));
+        }
+        goto done;
+    }
+    PML_TRY(pml_op_patch_mask(context, patches, &mask, (float)net->mask_value, &masked, error));
+    *patches = masked;
+    pml_context_show(context, "masked_patches", step->first, patches);
+    if (net->patches_first && output != NULL) {
+        PML_TRY(pml_op_transpose(context, &mask, &turned, error));
+        mask = turned;
+    }
+    PML_TRY(pml_model_step_store(model, step, "mask", &mask, error));
+
+done:
+    return status;
+}
+
+/* Tokens with positions, h [b, C, tokens, D], of which training drops some; not of a token that stands before them. */
+static pml_status place(pml_context *context, const patchtst *net, const patchtst_network *network,
+                        const pml_tensor *embedded, pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor position = network->position, all, first, others;
+    if (context->tape != NULL && network->position_numbers.dtype != PML_DTYPE_NONE) {
+        PML_TRY(pml_op_linear(context, &network->position_numbers, &net->ones, NULL, PML_ACTIVATION_IDENTITY, NULL,
+                              &position, error));
+    }
+    PML_TRY(pml_op_tokens(context, embedded, net->use_cls_token ? &network->cls_token : NULL, &position, &all, error));
+    if (context->training == NULL || net->positional_dropout == 0 || !net->use_cls_token) {
+        PML_TRY(pml_op_dropout(context, &all, net->positional_dropout, h, error));
+        goto done;
+    }
+    PML_TRY(pml_op_slice(context, &all, 0, 1, &first, error));
+    PML_TRY(pml_op_slice(context, &all, 1, net->n_patches, &others, error));
+    PML_TRY(pml_op_dropout(context, &others, net->positional_dropout, &others, error));
+    PML_TRY(pml_op_append(context, &first, &others, h, error));
+
+done:
+    return status;
+}
+
 /* h [b, C, tokens, D] = tokens of the scaled patches. */
 static pml_status embed(pml_model *model, const pml_model_step *step, const patchtst_pass *pass, size_t base,
                         pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const patchtst *net = pml_model_data(model);
-    const pml_tensor *mask = pml_model_step_input(model, step, "mask");
     pml_tensor patches, embedded;
     PML_TRY(cut_patches(context, net, pass, &patches, error));
     PML_TRY(store_patches(model, step, &patches, error));
-    if (mask != NULL) {
-        pml_tensor masked, by_channel = *mask;
-        if (net->patches_first) {
-            PML_TRY(pml_op_transpose(context, mask, &by_channel, error));
-        }
-        PML_TRY(pml_op_patch_mask(context, &patches, &by_channel, (float)net->mask_value, &masked, error));
-        patches = masked;
-        pml_context_show(context, "masked_patches", step->first, &patches);
-    }
+    PML_TRY(hide(model, step, &patches, error));
     PML_TRY(
         pml_linear_run(context, &pass->network->embedding, &patches, PML_ACTIVATION_IDENTITY, NULL, &embedded, error));
-    PML_TRY(pml_op_tokens(context, &embedded, net->use_cls_token ? &pass->network->cls_token : NULL,
-                          &pass->network->position, h, error));
+    PML_TRY(place(context, net, pass->network, &embedded, h, error));
     pml_context_release(context, base, h);
     pml_context_show(context, "embed", step->first, h);
 
@@ -132,8 +178,9 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     if (held != NULL) {
         hand_on(context, &scores, held);
     }
-    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, net->normed_residual ? &x : h, &result,
-                           error));
+    const pml_layer_dropout dropout = {.result = net->path_dropout,
+                                       .again = net->drops_attention_twice ? net->path_dropout : 0};
+    PML_TRY(pml_linear_drop_run(context, &layer->out, &y, &dropout, net->normed_residual ? &x : h, &result, error));
     if (!net->pre_norm) {
         pml_tensor normed;
         PML_TRY(pml_op_norm(context, &result, norm, &normed, error));
@@ -153,8 +200,9 @@ static pml_status feed_forward(pml_context *context, const patchtst *net, const 
     if (net->pre_norm) {
         PML_TRY(pml_op_norm(context, h, &layer->norm3, &x, error));
     }
-    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, &x, net->activation, net->normed_residual ? &x : h,
-                                 &result, error));
+    const pml_layer_dropout dropout = {.inner = net->ff_dropout, .result = net->path_dropout};
+    PML_TRY(pml_feed_forward_drop_run(context, &layer->up, &layer->down, &x, net->activation, &dropout,
+                                      net->normed_residual ? &x : h, &result, error));
     if (!net->pre_norm) {
         pml_tensor normed;
         PML_TRY(pml_op_norm(context, &result, &layer->norm3, &normed, error));

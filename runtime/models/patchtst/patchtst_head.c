@@ -51,7 +51,8 @@ size_t pml_patchtst_head_bytes(const patchtst *net, size_t n_samples) {
     return bytes;
 }
 
-/* y [b, C, features]: the first token, the pooled tokens, or all of them side by side (token-major). */
+/* y [b, C, features]: the first token, the pooled tokens, or all of them side by side (token-major), of which training
+ * drops some. */
 static pml_status reduce_tokens(pml_context *context, const patchtst *net, const pml_tensor *h, pml_tensor *y,
                                 pml_error *error) {
     pml_status status = PML_OK;
@@ -65,7 +66,9 @@ static pml_status reduce_tokens(pml_context *context, const patchtst *net, const
     }
     const size_t features = pml_tensor_count(&reduced) / (h->shape[0] * h->shape[1]);
     const size_t shape[] = {h->shape[0], h->shape[1], features};
-    PML_TRY(pml_tensor_reshape_view(&reduced, shape, 3, y, error));
+    pml_tensor side_by_side;
+    PML_TRY(pml_tensor_reshape_view(&reduced, shape, 3, &side_by_side, error));
+    PML_TRY(pml_op_dropout(context, &side_by_side, net->drops_forecast ? 0 : net->head_dropout, y, error));
 
 done:
     return status;
@@ -128,6 +131,7 @@ static pml_status run_prediction(pml_model *model, const pml_model_step *step, c
         pml_tensor projected; /* [b, C, S] */
         PML_TRY(pml_linear_run(context, &pass->network->heads[i], &features, PML_ACTIVATION_IDENTITY, NULL, &projected,
                                error));
+        PML_TRY(pml_op_dropout(context, &projected, net->drops_forecast ? net->head_dropout : 0, &projected, error));
         PML_TRY(pml_op_transpose(context, &projected, &results[i], error));
         if (net->distribution != PATCHTST_POINT) {
             PML_TRY(map_domain(context, arguments[net->distribution][i].domain, &results[i], error));
@@ -162,6 +166,7 @@ static pml_status run_pretraining(pml_model *model, const pml_model_step *step, 
     if (net->use_cls_token) {
         PML_TRY(pml_op_slice(context, h, 1, net->n_patches, &tokens, error));
     }
+    PML_TRY(pml_op_dropout(context, &tokens, net->head_dropout, &tokens, error));
     PML_TRY(pml_linear_run(context, &pass->network->heads[0], &tokens, PML_ACTIVATION_IDENTITY, NULL, &patches, error));
     if (net->patches_first) {
         pml_tensor swapped;

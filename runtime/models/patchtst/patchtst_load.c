@@ -1,6 +1,7 @@
 /* PatchTST: configuration and weights. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/models/patchtst/patchtst.h"
 
@@ -47,6 +48,8 @@ static pml_status load_derived(const pml_model *model, patchtst *net, pml_error 
                   {"final_norm != 'none'", &net->has_final_norm, NULL},
                   {"scaling_affine", &net->scaling_affine, NULL},
                   {"padding == 'end' ? patch_stride : 0", NULL, &net->n_padding},
+                  {"drops_attention_twice", &net->drops_attention_twice, NULL},
+                  {"drops_forecast", &net->drops_forecast, NULL},
                   {"decomposition_kernel", NULL, &net->decomposition_kernel},
                   {"n_patches", NULL, &net->n_patches},
                   {"n_tokens", NULL, &net->n_tokens}};
@@ -64,6 +67,53 @@ static pml_status load_derived(const pml_model *model, patchtst *net, pml_error 
         }
     }
     return PML_OK;
+}
+
+/* Patches that the list `key` of the configuration names. */
+static const int64_t *find_list(const pml_model *model, const char *key, size_t *count) {
+    const pml_meta_entry *entry = pml_metadata_find(pml_model_metadata(model), key);
+    const bool is_list = entry != NULL && entry->type == PML_META_I64_ARRAY;
+    *count = is_list ? (size_t)entry->count : 0;
+    return is_list ? entry->value.i64s : NULL;
+}
+
+/* Hugging Face's values where the configuration says nothing. */
+static pml_status load_masking(const pml_model *model, patchtst *net, pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_metadata *metadata = pml_model_metadata(model);
+    const char *type = "random";
+    if (pml_metadata_find(metadata, "config.mask_type") != NULL) {
+        PML_TRY(pml_metadata_get_string(metadata, "config.mask_type", &type, error));
+    }
+    net->masking.ratio = 0.5;
+    if (pml_metadata_find(metadata, "config.random_mask_ratio") != NULL) {
+        PML_TRY(pml_model_config_real(model, "random_mask_ratio", &net->masking.ratio, error));
+    }
+    if (pml_metadata_find(metadata, "config.channel_consistent_masking") != NULL) {
+        PML_TRY(pml_model_config_bool(model, "channel_consistent_masking", &net->masking.is_same_for_channels, error));
+    }
+    net->masking.shown = find_list(model, "config.unmasked_channel_indices", &net->masking.n_shown);
+    if (strcmp(type, "forecast") == 0) {
+        static const int64_t two[] = {2};
+        net->masking.last = find_list(model, "config.num_forecast_mask_patches", &net->masking.n_last);
+        net->masking.last = net->masking.n_last == 0 ? two : net->masking.last;
+        net->masking.n_last = net->masking.n_last == 0 ? 1 : net->masking.n_last;
+    }
+
+done:
+    return status;
+}
+
+static pml_status load_dropouts(const pml_model *model, patchtst *net, pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_model_config_dropout(model, "attention_dropout", &net->attention_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "positional_dropout", &net->positional_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "path_dropout", &net->path_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "ff_dropout", &net->ff_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "head_dropout", &net->head_dropout, error));
+
+done:
+    return status;
 }
 
 static pml_status load_config(const pml_model *model, patchtst *net, pml_error *error) {
@@ -86,6 +136,8 @@ static pml_status load_config(const pml_model *model, patchtst *net, pml_error *
     PML_TRY(pml_model_config_bool(model, "use_cls_token", &net->use_cls_token, error));
     PML_TRY(pml_model_config_bool(model, "do_mask_input", &net->do_mask_input, error));
     PML_TRY(load_derived(model, net, error));
+    PML_TRY(load_dropouts(model, net, error));
+    PML_TRY(load_masking(model, net, error));
     net->n_head_outputs = net->head == PATCHTST_HEAD_NONE           ? 0
                           : net->distribution == PATCHTST_POINT     ? 1
                           : net->distribution == PATCHTST_STUDENT_T ? 3
@@ -148,11 +200,17 @@ done:
 }
 
 /* A table of one number per token becomes one of a row per token. */
-static pml_status load_position(pml_model *model, const patchtst *net, const char *prefix, pml_tensor *position,
+static pml_status load_position(pml_model *model, patchtst *net, const char *prefix, patchtst_network *network,
                                 pml_error *error) {
     pml_status status = PML_OK;
+    pml_tensor *position = &network->position;
     PML_TRY(pml_model_weight(model, position, error, "%sposition", prefix));
     if (pml_tensor_columns(position) != net->d_model) {
+        network->position_numbers = *position;
+        PML_TRY(pml_model_table(model, 1, net->d_model, &net->ones, error));
+        for (size_t d = 0; d < net->d_model; d++) {
+            pml_tensor_f32(&net->ones)[d] = 1;
+        }
         const float *numbers = pml_tensor_f32_const(position);
         pml_tensor table;
         PML_TRY(pml_model_table(model, net->n_tokens, net->d_model, &table, error));
@@ -169,7 +227,7 @@ done:
     return status;
 }
 
-static pml_status load_network(pml_model *model, const patchtst *net, const char *prefix, patchtst_network *network,
+static pml_status load_network(pml_model *model, patchtst *net, const char *prefix, patchtst_network *network,
                                pml_error *error) {
     pml_status status = PML_OK;
     char name[64];
@@ -179,7 +237,7 @@ static pml_status load_network(pml_model *model, const patchtst *net, const char
     PML_TRY(pml_model_eval_flag(model, "final_norm == 'batchnorm'", &is_batch_norm, error));
     snprintf(name, sizeof name, "%spatch_embedding", prefix);
     PML_TRY(pml_linear_load(model, name, has_bias, &network->embedding, error));
-    PML_TRY(load_position(model, net, prefix, &network->position, error));
+    PML_TRY(load_position(model, net, prefix, network, error));
     if (net->use_cls_token) {
         PML_TRY(pml_model_weight(model, &network->cls_token, error, "%scls_token", prefix));
     }

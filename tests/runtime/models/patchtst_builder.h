@@ -26,6 +26,9 @@ typedef struct build { /* what differs from the base configuration, and faults t
     const char *enlarge;  /* a tensor whose first value becomes 1000 */
     const char *family;   /* instead of "patchtst" */
     const char *drop_key; /* a configuration key to leave out */
+    const char *mask_type;
+    bool same_mask; /* channel_consistent_masking */
+    double dropout; /* all of them */
 } build;
 
 static pml_error error;
@@ -85,6 +88,19 @@ static inline pml_metadata *make_metadata(const build *b) {
     }
     PML_ASSERT_OK(pml_metadata_set_f64(m, "config.norm_eps", 1e-5, &error), &error);
     PML_ASSERT_OK(pml_metadata_set_f64(m, "config.mask_value", 0.5, &error), &error);
+    if (b->mask_type != NULL) {
+        static const int64_t last[] = {1, 3}, shown[] = {1};
+        PML_ASSERT_OK(pml_metadata_set_string(m, "config.mask_type", b->mask_type, &error), &error);
+        PML_ASSERT_OK(pml_metadata_set_f64(m, "config.random_mask_ratio", 0.4, &error), &error);
+        PML_ASSERT_OK(pml_metadata_set_i64s(m, "config.num_forecast_mask_patches", last, 2, &error), &error);
+        PML_ASSERT_OK(pml_metadata_set_i64s(m, "config.unmasked_channel_indices", shown, 1, &error), &error);
+        PML_ASSERT_OK(pml_metadata_set_bool(m, "config.channel_consistent_masking", b->same_mask, &error), &error);
+    }
+    static const char *const dropouts[] = {"attention", "positional", "path", "ff", "head"};
+    for (size_t i = 0; i < 5 && b->dropout > 0; i++) {
+        snprintf(key, sizeof key, "config.%s_dropout", dropouts[i]);
+        PML_ASSERT_OK(pml_metadata_set_f64(m, key, b->dropout, &error), &error);
+    }
     if (b->has_range) {
         PML_ASSERT_OK(pml_metadata_set_f64s(m, "config.output_range", range, 2, &error), &error);
     }

@@ -209,7 +209,7 @@ static void names_its_ports(void) {
     check_ports(&s, schema()->outputs, "prediction_logits");
     s.head = "pretraining";
     check_ports(&s, schema()->inputs, "past_values past_observed_mask mask");
-    check_ports(&s, schema()->outputs, "prediction_output");
+    check_ports(&s, schema()->outputs, "patch_input prediction_output mask");
     s.head = "none";
     check_ports(&s, schema()->outputs, "last_hidden_state patch_input loc scale");
 }

@@ -31,6 +31,7 @@ pml_status pml_data_embedding_load(pml_model *model, const char *name, pml_data_
     if (embedding->has_position) {
         PML_TRY(pml_model_weight(model, &embedding->position, error, "%s", part));
     }
+    PML_TRY(pml_model_config_dropout(model, "dropout", &embedding->dropout, error));
 
 done:
     return status;
@@ -102,6 +103,7 @@ pml_status pml_data_embedding_run(pml_context *context, const pml_data_embedding
         PML_TRY(pml_op_add(context, y, &embedding->position, &sum, error));
         *y = sum;
     }
+    PML_TRY(pml_op_dropout(context, y, embedding->dropout, y, error));
     pml_context_release(context, base, y);
 
 done:

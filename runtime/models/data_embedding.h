@@ -15,10 +15,11 @@ typedef struct pml_data_embedding {
     pml_tensor position;                    /* [T, D], if has_position */
     bool has_time, has_position;
     size_t n_tables;
+    double dropout; /* of the sum, in training */
 } pml_data_embedding;
 
 /* "<name>.value.weight" and what else the file has of "<name>.time.weight", "<name>.month.weight" and so on, and
- * "<name>.position". Errors: FORMAT, naming the tensor. */
+ * "<name>.position"; the key dropout. Errors: FORMAT, naming the tensor. */
 pml_status pml_data_embedding_load(pml_model *model, const char *name, pml_data_embedding *embedding,
                                    pml_error *error) PML_WARN_UNUSED;
 

@@ -80,16 +80,33 @@ done:
 }
 
 /* ---- layers: the workspace from `base` on holds h alone, before and after ---- */
+/* *h += linear(x), of which dropout leaves some in training. */
+static pml_status add_linear(pml_context *context, const pml_seasonal *net, const pml_linear *linear,
+                             const pml_tensor *x, pml_tensor *h, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor y, sum;
+    if (context->training == NULL || net->dropout == 0) {
+        PML_TRY(pml_linear_run(context, linear, x, PML_ACTIVATION_IDENTITY, h, &sum, error));
+    } else {
+        PML_TRY(pml_linear_run(context, linear, x, PML_ACTIVATION_IDENTITY, NULL, &y, error));
+        PML_TRY(pml_op_dropout(context, &y, net->dropout, &y, error));
+        PML_TRY(pml_op_add(context, h, &y, &sum, error));
+    }
+    *h = sum;
+
+done:
+    return status;
+}
+
 /* h += out(attention(h, source)). */
 static pml_status attend(pml_model *model, const pml_seasonal *net, const pml_seasonal_attention *attention,
                          pml_seasonal_place place, const pml_tensor *source, size_t base, pml_tensor *h,
                          pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
-    pml_tensor y, sum;
+    pml_tensor y;
     PML_TRY(net->attend(model, attention, place, h, source, &y, error));
-    PML_TRY(pml_linear_run(context, &attention->out, &y, PML_ACTIVATION_IDENTITY, h, &sum, error));
-    *h = sum;
+    PML_TRY(add_linear(context, net, &attention->out, &y, h, error));
     pml_context_release(context, base, h);
 
 done:
@@ -99,10 +116,10 @@ done:
 static pml_status feed_forward(pml_context *context, const pml_seasonal *net, const pml_seasonal_layer *layer,
                                size_t base, pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor up, sum;
+    pml_tensor up;
     PML_TRY(pml_linear_run(context, &layer->up, h, net->activation, NULL, &up, error));
-    PML_TRY(pml_linear_run(context, &layer->down, &up, PML_ACTIVATION_IDENTITY, h, &sum, error));
-    *h = sum;
+    PML_TRY(pml_op_dropout(context, &up, net->dropout, &up, error));
+    PML_TRY(add_linear(context, net, &layer->down, &up, h, error));
     pml_context_release(context, base, h);
 
 done:

@@ -39,6 +39,7 @@ typedef struct pml_seasonal {
     size_t n_channels, context_length, label_length, horizon, d_model, ffn_dim; /* C, T, -, S, D, F */
     size_t n_encoder_layers, n_decoder_layers;
     pml_activation activation;
+    double dropout; /* of sublayers' results, in training */
     pml_data_embedding encoder_embedding, decoder_embedding;
     pml_seasonal_split split; /* of the look-back window */
     pml_seasonal_layer *encoder_layers, *decoder_layers;
@@ -50,8 +51,8 @@ typedef struct pml_seasonal {
 } pml_seasonal;
 
 /* Fills everything but `splits`, `split`, `inner`, `attend` and `attend_bytes` from the keys num_input_channels,
- * context_length, label_length, prediction_length, num_encoder_layers, num_decoder_layers, d_model, ffn_dim and
- * activation, and from the weights of runtime/schema/autoformer.c, whose names are those of both families. */
+ * context_length, label_length, prediction_length, num_encoder_layers, num_decoder_layers, d_model, ffn_dim, activation
+ * and dropout, and from the weights of runtime/schema/autoformer.c, whose names are those of both families. */
 pml_status pml_seasonal_load(pml_model *model, pml_seasonal *net, pml_error *error) PML_WARN_UNUSED;
 
 /* Storage of one forward. */

@@ -69,6 +69,7 @@ pml_status pml_seasonal_load(pml_model *model, pml_seasonal *net, pml_error *err
     pml_status status = PML_OK;
     pml_arena *arena = &pml_model_context(model)->model;
     PML_TRY(load_sizes(model, net, error));
+    PML_TRY(pml_model_config_dropout(model, "dropout", &net->dropout, error));
     PML_TRY(pml_data_embedding_load(model, "encoder.embedding", &net->encoder_embedding, error));
     PML_TRY(pml_data_embedding_load(model, "decoder.embedding", &net->decoder_embedding, error));
     PML_TRY(pml_arena_alloc(arena, net->n_encoder_layers, sizeof *net->encoder_layers, &net->encoder_layers, error));

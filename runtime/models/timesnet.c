@@ -276,6 +276,7 @@ static pml_status classify(pml_model *model, const pml_model_step *step, const p
     const pml_tensor *mask = pml_model_step_input(model, step, "step_mask");
     pml_tensor features, logits;
     PML_TRY(pml_op_activate(context, h, PML_ACTIVATION_GELU, &features, error));
+    PML_TRY(pml_op_dropout(context, &features, net->embedding.dropout, &features, error));
     if (mask != NULL) {
         const pml_tensor all = features;
         PML_TRY(blank(context, &all, mask, &features, error));

@@ -23,7 +23,7 @@
                        "of the feed-forward network; gelu is the exact error-function form"),                          \
         PML_MARKS_CONFIG, {                                                                                            \
         .name = "dropout", .type = PML_CONFIG_REAL, .least = 0, .greatest = 1, .optional = true,                       \
-        .description = "training: of embeddings, sublayers and attention"                                              \
+        .description = "training: of embeddings, of what sublayers add"                                                \
     }
 
 #define PML_SEASONAL_CONSTRAINTS                                                                                       \

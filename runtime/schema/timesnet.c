@@ -29,7 +29,7 @@ static const pml_config_key config[] = {
      .least = 0,
      .greatest = 1,
      .optional = true,
-     .description = "training: of the embedding"},
+     .description = "training: of the embedding, and of a classifier's features"},
     PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 

@@ -1,4 +1,4 @@
-#include "tests/runtime/models/series_model.h"
+#include "tests/runtime/models/dropout_check.h"
 
 /* What the goldens (parity/autoformer) cannot show: independence of samples, choices for a whole batch, storage. */
 enum { B = 5, T = 24, LABEL = 10, S = 7, C = 3, N_MARKS = 4 };
@@ -82,5 +82,24 @@ static void marks_count_where_there_are_any(void) {
     series_close(&m);
 }
 
-PML_TESTS("runtime/models/autoformer", PML_TEST(samples_choose_for_themselves),
-          PML_TEST(marks_count_where_there_are_any))
+/* After both embeddings, three times in a layer of the encoder and four times in one of the decoder. */
+static void training_drops_what_sublayers_add(void) {
+    fill_inputs();
+    const pml_array inputs[] = {
+        {.name = "x_enc", .data = x, .rank = 3, .shape = {B, T, C}},
+        {.name = "x_mark_enc", .data = marks, .rank = 3, .shape = {B, T, N_MARKS}},
+        {.name = "x_mark_dec", .data = decoder_marks, .rank = 3, .shape = {B, LABEL + S, N_MARKS}}};
+    check_dropout(&(dropout_case){
+        .family = "autoformer",
+        .settings = (const char *const[]){BASE, "time_embedding=timeF", "frequency=h", "dropout=0.3", NULL},
+        .inputs = inputs,
+        .n_inputs = 3,
+        .output = "prediction_outputs",
+        .n_dropouts = 1 + 2 * 3 + 1 + 2 * 4,
+        .parameters =
+            (const char *const[]){"head.weight", "decoder.layer.1.ffn.down.weight", "decoder.layer.0.cross.v.weight",
+                                  "encoder.layer.0.attention.out.weight", "encoder.embedding.value.weight", NULL}});
+}
+
+PML_TESTS("runtime/models/autoformer", PML_TEST(training_drops_what_sublayers_add),
+          PML_TEST(samples_choose_for_themselves), PML_TEST(marks_count_where_there_are_any))

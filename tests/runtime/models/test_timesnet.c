@@ -1,4 +1,4 @@
-#include "tests/runtime/models/series_model.h"
+#include "tests/runtime/models/dropout_check.h"
 
 /* What the goldens (parity/timesnet) cannot show: independence of samples, choices for a whole batch, heads without
  * goldens, storage. */
@@ -91,5 +91,37 @@ static void tables_have_a_limit(void) {
     pml_metadata_destroy(metadata);
 }
 
-PML_TESTS("runtime/models/timesnet", PML_TEST(samples_choose_for_themselves), PML_TEST(other_heads),
-          PML_TEST(tables_have_a_limit))
+/* Behind the embedding, and of a classifier's features. */
+static void training_drops_features(void) {
+    fill_inputs();
+    for (size_t i = 0; i < B * T; i++) {
+        mask[i] = i % T < 20 ? 1 : 0;
+    }
+    const pml_array inputs[] = {{.name = "x", .data = x, .rank = 3, .shape = {B, T, C}},
+                                {.name = "x_mark", .data = marks, .rank = 3, .shape = {B, T, N_MARKS}}};
+    check_dropout(&(dropout_case){.family = "timesnet",
+                                  .settings = (const char *const[]){"head=prediction", "prediction_length=8", BASE,
+                                                                    "time_embedding=timeF", "dropout=0.2", NULL},
+                                  .inputs = inputs,
+                                  .n_inputs = 2,
+                                  .output = "prediction_outputs",
+                                  .n_dropouts = 1,
+                                  .parameters = (const char *const[]){"head.weight", "layer.1.down.2.weight",
+                                                                      "layer.0.up.1.weight", "layer.0.up.0.bias",
+                                                                      "extend.weight", NULL}});
+    const pml_array masked[] = {{.name = "x", .data = x, .rank = 3, .shape = {B, T, C}},
+                                {.name = "x_mark_enc", .data = mask, .rank = 2, .shape = {B, T}}};
+    check_dropout(&(dropout_case){.family = "timesnet",
+                                  .settings = (const char *const[]){"head=classification", "num_targets=3", BASE,
+                                                                    "time_embedding=none", "dropout=0.2", NULL},
+                                  .inputs = masked,
+                                  .n_inputs = 2,
+                                  .output = "prediction_logits",
+                                  .n_dropouts = 2,
+                                  .parameters = (const char *const[]){"classifier.weight", "layer.1.down.2.weight",
+                                                                      "layer.0.up.1.weight",
+                                                                      "encoder.embedding.value.weight", NULL}});
+}
+
+PML_TESTS("runtime/models/timesnet", PML_TEST(training_drops_features), PML_TEST(samples_choose_for_themselves),
+          PML_TEST(other_heads), PML_TEST(tables_have_a_limit))

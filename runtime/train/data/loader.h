@@ -51,7 +51,8 @@ typedef struct pml_loader_position {
 } pml_loader_position;
 
 typedef struct pml_loader pml_loader;
-/* At the start of epoch 0. `dataset` is borrowed until destroy; weights are copied. Where a last batch is not full,
+/* At the start of epoch 0. A loader is used by one thread at a time, and not in a child of fork(), where its own thread
+ * does not exist. `dataset` is borrowed until destroy; weights are copied. Where a last batch is not full,
  * rank r of N takes the draws from r n / N up to (r + 1) n / N of its n; of a full one that is its batch. One rank
  * with batches of N B sees in the same order what N ranks with batches of B see.
  * Errors: ARGUMENT (no such rank, sizes, weights, weights by class of data that have none, an epoch without a batch),

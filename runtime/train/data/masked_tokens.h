@@ -1,7 +1,8 @@
 /* Text for masked language models, as BERT's authors and Hugging Face's DataCollatorForLanguageModeling draw it: of the
  * tokens that are not special each is chosen with probability `share`; of the chosen ones 80 % become [MASK], 10 % any
  * token of the vocabulary, and 10 % stay; only chosen ones have a label. The draw is a function of (seed, epoch,
- * sample), so that every epoch masks anew. Special are added tokens so marked and [CLS], [SEP], [PAD], [UNK], [MASK].
+ * sample), so that every epoch masks anew (and a sample drawn twice in one by weights is masked alike). Special are
+ * added tokens so marked and [CLS], [SEP], [PAD], [UNK], [MASK].
  *
  * Fields, all of T tokens, ragged: input_ids, attention_mask, token_type_ids (F32), labels (I64; PML_IGNORED_LABEL of
  * tokens that were not chosen). A short sample may have no label at all. */

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(commands pml-run)
 if(NOT PML_RUNTIME_ONLY)
-    list(APPEND commands pml-convert pml-serve)
+    list(APPEND commands pml-convert pml-serve pml-train)
     if(TARGET pml-plot)
         list(APPEND commands pml-plot)
     endif()

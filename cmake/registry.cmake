@@ -56,6 +56,13 @@ foreach(row losses:PML_LOSS optimizers:PML_OPTIMIZER schedules:PML_SCHEDULE init
     endforeach()
 endforeach()
 
+foreach(macro PML_SAMPLER PML_PRUNER)
+    pml_registry(plugins runtime/tune/registry.def ${macro})
+    foreach(plugin IN LISTS plugins)
+        pml_require(runtime/tune/registry.def ${plugin} runtime/tune/${plugin}.c tests/runtime/tune/test_${plugin}.c)
+    endforeach()
+endforeach()
+
 # Kernels: PML_KERNEL(kind, op_dtype, isa) -> runtime/kernels/<op_dtype>_<isa>.c, compiled with that bundle's flags.
 set(PML_ISA_FLAGS_scalar "")
 set(PML_ISA_FLAGS_avx2 "-mavx2 -mfma -mf16c")

@@ -46,10 +46,12 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "dlfcn.h": ["runtime/backends/"],
     "CUnit/": ["tests/"],
 }
+TUNERS = [("PML_SAMPLER", "trial_sampler"), ("PML_PRUNER", "pruner")]  # macro of runtime/tune/registry.def, what one is
 LINKS_LEAN = r"libc|libm|libmvec|ld-linux-[a-z0-9-]+|libpthread"
 LINKS_ALLOWED = {  # program -> libraries that it may link
     "pml-run": LINKS_LEAN + "|libutf8proc|libpcre2-8|libcsv|libkissfft-float",
     "pml-serve": LINKS_LEAN + "|libmicrohttpd",
+    "pml-train": LINKS_LEAN + "|libcjson|libcsv",
     "pml-plot": LINKS_LEAN + "|libcairo|libcsv",
 }
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|system|tmpnam|mktemp|alloca)\s*\(")
@@ -161,6 +163,10 @@ def check_registries(root):
         for (name,) in registry_rows(root, registry, macro):
             need.append((registry, name, f"runtime/train/{folder}/{name}.c", f"pml_{noun}_{name}"))
             need.append((registry, name, f"tests/runtime/train/{folder}/test_{name}.c", None))
+    for macro, noun in TUNERS:
+        for (name,) in registry_rows(root, "runtime/tune/registry.def", macro):
+            need.append(("runtime/tune/registry.def", name, f"runtime/tune/{name}.c", f"pml_{noun}_{name}"))
+            need.append(("runtime/tune/registry.def", name, f"tests/runtime/tune/test_{name}.c", None))
     errors = []
     for registry, row, path, symbol in need:
         full = os.path.join(root, path)

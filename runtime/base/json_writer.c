@@ -171,6 +171,11 @@ void pml_json_python_f64(pml_json_writer *w, const char *key, double value) {
     }
 }
 
+void pml_json_raw(pml_json_writer *w, const char *key, const char *json) {
+    begin_value(w, key);
+    (void)fputs(json, w->stream);
+}
+
 void pml_json_bool(pml_json_writer *w, const char *key, bool value) {
     begin_value(w, key);
     (void)fputs(value ? "true" : "false", w->stream);

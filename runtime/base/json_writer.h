@@ -33,6 +33,8 @@ void pml_json_f32(pml_json_writer *w, const char *key, float value);
 /* As Python's json writes a float: never without a point or an exponent, so that it reads back as one, and NaN,
  * Infinity and -Infinity by name, which JSON has no word for. For files whose readers are Python programs. */
 void pml_json_python_f64(pml_json_writer *w, const char *key, double value);
+/* A value whose text is JSON already. */
+void pml_json_raw(pml_json_writer *w, const char *key, const char *json);
 void pml_json_bool(pml_json_writer *w, const char *key, bool value);
 void pml_json_null(pml_json_writer *w, const char *key);
 /* The shortest decimal text that reads back as `value`, with a point whatever the locale; returns `text`. */

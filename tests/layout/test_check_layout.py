@@ -75,6 +75,7 @@ class Registries(Tree):
         self.write("runtime/kernels/registry.def", "PML_KERNEL(matmul, matmul_none, scalar)\n")
         for folder, macro, _ in check_layout.TRAIN_KINDS:
             self.write(f"runtime/train/{folder}/registry.def", f"{macro}(spectre)\n")
+        self.write("runtime/tune/registry.def", "PML_SAMPLER(wraith)\nPML_PRUNER(shade)\n")
         self.write("formats/phantom.c", "/* pml_format_phantom */\n")
         errors = check_layout.check_registries(self.root)
         self.assert_error(errors, "'ghost' needs mappers/ghost.c")
@@ -83,10 +84,12 @@ class Registries(Tree):
         for folder, _, _ in check_layout.TRAIN_KINDS:
             self.assert_error(errors, f"'spectre' needs runtime/train/{folder}/spectre.c")
             self.assert_error(errors, f"'spectre' needs tests/runtime/train/{folder}/test_spectre.c")
+        self.assert_error(errors, "'wraith' needs runtime/tune/wraith.c")
+        self.assert_error(errors, "'shade' needs tests/runtime/tune/test_shade.c")
 
     def test_cmake_refuses_it_too(self):
         shutil.copytree(os.path.join(ROOT, "cmake"), os.path.join(self.root, "cmake"))
-        for path in ("runtime/schema", "runtime/backends", "runtime/kernels"):
+        for path in ("runtime/schema", "runtime/backends", "runtime/kernels", "runtime/tune"):
             self.write(path + "/registry.def", "")
         self.write("formats/registry.def", "PML_FORMAT(phantom)\n")
         for folder, _, _ in check_layout.TRAIN_KINDS:

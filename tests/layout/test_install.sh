@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 
 cmake --install "$build_dir" --prefix "$prefix" >/dev/null
-for file in bin/pml-run bin/pml-serve bin/pml-convert include/pml/pml.h; do
+for file in bin/pml-run bin/pml-serve bin/pml-train bin/pml-convert include/pml/pml.h; do
     [[ -e $prefix/$file ]] || { echo "not installed: $file"; exit 1; }
 done
 pc=$(dirname "$(find "$prefix" -name libpml.pc)")

@@ -1,0 +1,222 @@
+/* pml-train tune: a search for the parameters of the least or greatest value of an objective. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "runtime/base/choice.h"
+#include "runtime/base/quote.h"
+#include "runtime/cli/tune_parts.h"
+#include "runtime/tune/study_log.h"
+
+enum { MOST_WORKERS = 1024, DEFAULT_RETRIES = 3 };
+
+typedef struct tune_options {
+    pml_common_options common;
+    const char *space, *command, *storage, *study_name, *direction, *objective, *sampler, *pruner, *timeout, *show;
+    pml_option_list sampler_set, pruner_set;
+    pml_option_u64 n_trials, seed, workers, max_retries, stale;
+    bool list;
+} tune_options;
+
+static const pml_option option_table[] = {
+    {"space", 0, PML_OPTION_TEXT, "FILE", NULL, "the search space: parameters as JSON", offsetof(tune_options, space)},
+    {"command", 0, PML_OPTION_TEXT, "TEXT", NULL, "the objective: a program, {NAME} being a parameter's value",
+     offsetof(tune_options, command)},
+    {"n-trials", 'n', PML_OPTION_U64, "N", NULL, "trials that are begun", offsetof(tune_options, n_trials)},
+    {"timeout", 0, PML_OPTION_TEXT, "SECONDS", NULL, "no trial begins later", offsetof(tune_options, timeout)},
+    {"storage", 0, PML_OPTION_TEXT, "FILE", NULL, "the journal, Optuna's format (default: none; $OPTUNA_STORAGE)",
+     offsetof(tune_options, storage)},
+    {"study-name", 0, PML_OPTION_TEXT, "NAME", NULL, "which study of it (default: the only one, else study)",
+     offsetof(tune_options, study_name)},
+    {"direction", 0, PML_OPTION_TEXT, "minimize|maximize", "minimize|maximize", "which values are better",
+     offsetof(tune_options, direction)},
+    {"objective", 0, PML_OPTION_TEXT, "NAME", NULL, "what the value is called", offsetof(tune_options, objective)},
+    {"sampler", 0, PML_OPTION_TEXT, "tpe|random|grid", NULL, "what a trial tries (default: tpe)",
+     offsetof(tune_options, sampler)},
+    {"sampler-set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "a setting of it, see --list",
+     offsetof(tune_options, sampler_set)},
+    {"pruner", 0, PML_OPTION_TEXT, "NAME", NULL, "none|median|percentile|sha|hyperband (default: none)",
+     offsetof(tune_options, pruner)},
+    {"pruner-set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "a setting of it, see --list",
+     offsetof(tune_options, pruner_set)},
+    {"seed", 0, PML_OPTION_U64, "N", NULL, "of everything drawn by chance (default: by chance; grid: 0)",
+     offsetof(tune_options, seed)},
+    {"workers", 'w', PML_OPTION_U64, "N", NULL, "processes at a time (default: 1)", offsetof(tune_options, workers)},
+    {"max-retries", 0, PML_OPTION_U64, "N", NULL, "of a trial whose worker was killed (default: 3)",
+     offsetof(tune_options, max_retries)},
+    {"stale", 0, PML_OPTION_U64, "SECONDS", NULL, "silence of a trial elsewhere that counts as killed (default: never)",
+     offsetof(tune_options, stale)},
+    {"show", 0, PML_OPTION_TEXT, "best|trials", "best|trials", "what the study holds; searches nothing",
+     offsetof(tune_options, show)},
+    {"list", 0, PML_OPTION_FLAG, NULL, NULL, "samplers, pruners and their settings", offsetof(tune_options, list)},
+    {NULL, 0, PML_OPTION_FLAG, NULL, NULL, NULL, 0}};
+
+typedef struct settings {
+    double sampler[PML_TUNER_SETTINGS], pruner[PML_TUNER_SETTINGS];
+} settings;
+
+static pml_status choose_tuners(const tune_options *o, pml_study_options *study, settings *s, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_quoted quoted;
+    study->sampler = pml_trial_sampler_get(o->sampler != NULL ? o->sampler : "tpe");
+    study->pruner = pml_pruner_get(o->pruner != NULL ? o->pruner : "none");
+    if (study->sampler == NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--sampler: there is no %s; see tune --list",
+                         pml_quote(&quoted, o->sampler)));
+    }
+    if (study->pruner == NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--pruner: there is no %s; see tune --list",
+                         pml_quote(&quoted, o->pruner)));
+    }
+    pml_tuner_settings_init(study->sampler->settings, s->sampler);
+    pml_tuner_settings_init(study->pruner->settings, s->pruner);
+    for (size_t i = 0; i < o->sampler_set.count; i++) {
+        PML_TRY(pml_tuner_settings_set(study->sampler->name, study->sampler->settings, o->sampler_set.items[i],
+                                       s->sampler, error));
+    }
+    for (size_t i = 0; i < o->pruner_set.count; i++) {
+        PML_TRY(pml_tuner_settings_set(study->pruner->name, study->pruner->settings, o->pruner_set.items[i], s->pruner,
+                                       error));
+    }
+    study->sampler_settings = s->sampler;
+    study->pruner_settings = s->pruner;
+done:
+    return status;
+}
+
+/* Optuna's variable names a URL where it is a database; those are not ours. */
+static const char *storage_of(const tune_options *o) {
+    const char *named = getenv("OPTUNA_STORAGE");
+    const bool is_file = named != NULL && named[0] != '\0' && strstr(named, "://") == NULL;
+    return o->storage != NULL ? o->storage : is_file ? named : NULL;
+}
+
+static pml_status choose_study(const tune_options *o, pml_study_options *study, pml_error *error) {
+    study->path = storage_of(o);
+    study->name = o->study_name;
+    study->objective = o->objective;
+    study->max_retries = o->max_retries.is_set ? o->max_retries.value : DEFAULT_RETRIES;
+    study->stale_ms = o->stale.is_set && o->stale.value < UINT64_MAX / 2000 ? o->stale.value * 1000 : 0;
+    study->seed = o->seed.value;
+    if (o->direction != NULL) {
+        study->direction = strcmp(o->direction, "maximize") == 0 ? PML_STUDY_MAXIMIZE : PML_STUDY_MINIMIZE;
+    }
+    /* The order of a grid is the same for all who share it. */
+    if (!o->seed.is_set && study->sampler->begin == NULL &&
+        getrandom(&study->seed, sizeof study->seed, 0) != (ssize_t)sizeof study->seed) {
+        return PML_FAIL(error, PML_E_IO, "cannot get random bytes: %s", strerror(errno));
+    }
+    return PML_OK;
+}
+
+static pml_status read_timeout(const tune_options *o, pml_search *search, pml_error *error) {
+    char *end = NULL;
+    const double seconds = o->timeout != NULL ? strtod(o->timeout, &end) : 0;
+    if (o->timeout == NULL) {
+        return PML_OK;
+    }
+    if (end == o->timeout || *end != '\0' || !(seconds > 0 && seconds < 1e9)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--timeout is a number of seconds above 0");
+    }
+    search->has_deadline = true;
+    search->deadline_ms = pml_study_now_ms() + (int64_t)(seconds * 1000);
+    return PML_OK;
+}
+
+static pml_status check(const tune_options *o, const pml_search *search, pml_error *error) {
+    if (o->space == NULL || o->command == NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "tune needs --space FILE and --command TEXT (or --show, --list)");
+    }
+    if (!search->has_limit && !search->has_deadline && search->study.sampler->is_exhausted == NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "tune needs --n-trials N or --timeout SECONDS: when is it to end?");
+    }
+    if (search->n_workers < 1 || search->n_workers > MOST_WORKERS) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "--workers is 1 to %d", MOST_WORKERS);
+    }
+    if (search->n_workers > 1 && search->study.path == NULL) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "several workers need --storage FILE: it is where they meet");
+    }
+    return PML_OK;
+}
+
+static pml_status search_for(const tune_options *o, pml_search *search, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_space space = {0};
+    pml_command_template template = {0};
+    pml_study *study = NULL;
+    search->common = &o->common;
+    search->has_limit = o->n_trials.is_set;
+    search->n_trials = o->n_trials.value;
+    search->n_workers = o->workers.is_set ? o->workers.value : 1;
+    PML_TRY(read_timeout(o, search, error));
+    PML_TRY(check(o, search, error));
+    PML_TRY(pml_space_read(o->space, &space, error));
+    PML_TRY(pml_command_templateparse(o->command, &space, &template, error));
+    search->study.space = &space;
+    const pml_objective objective = pml_command_objective(&template, &space);
+    search->objective = &objective;
+    PML_TRY(pml_study_open(&search->study, &study, error));
+    PML_TRY(pml_search_run(search, study, error));
+    PML_TRY(pml_tune_print_summary(study, search->study.path, o->common.json, error));
+done:
+    pml_study_close(study);
+    pml_command_templatedeinit(&template);
+    pml_space_deinit(&space);
+    return status;
+}
+
+static pml_status show(const tune_options *o, pml_study_options *options, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_study *study = NULL;
+    if (options->path == NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--show needs --storage FILE"));
+    }
+    options->must_exist = true;
+    options->objective = NULL;
+    options->sampler = NULL;
+    options->sampler_settings = NULL;
+    PML_TRY(pml_study_open(options, &study, error));
+    PML_TRY(strcmp(o->show, "best") == 0 ? pml_tune_print_summary(study, options->path, o->common.json, error)
+                                         : pml_tune_print_trials(study, o->common.json, error));
+done:
+    pml_study_close(study);
+    return status;
+}
+
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    const tune_options *o = options;
+    pml_status status = PML_OK;
+    pml_search search = {0};
+    settings s;
+    (void)operands;
+    (void)n_operands;
+    PML_TRY(choose_tuners(o, &search.study, &s, error));
+    PML_TRY(choose_study(o, &search.study, error));
+    if (o->list) {
+        PML_TRY(pml_tune_print_tuners(o->common.json, error));
+    } else if (o->show != NULL) {
+        PML_TRY(show(o, &search.study, error));
+    } else {
+        PML_TRY(search_for(o, &search, error));
+    }
+done:
+    return status;
+}
+
+const pml_command pml_cmd_tune = {
+    .name = "tune",
+    .operands = "",
+    .summary = "Search for the parameters of the best value of an objective",
+    .examples = "pml-run tune --space space.json --n-trials 60 --command 'python3 objective.py {lr} {layers}'\n"
+                "pml-run tune --space space.json -n 100 --storage study.journal -w 4 --pruner median --command './fit "
+                "--lr={lr}'\n"
+                "pml-run tune --storage study.journal --show trials",
+    .options = option_table,
+    .options_bytes = sizeof(tune_options),
+    .least_operands = 0,
+    .most_operands = 0,
+    .run = run,
+};

@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+#include "tests/runtime/tune/pruner_fixture.h"
+
+static void judges_as_optuna_does(void) {
+    pruner_run_cases("hyperband");
+}
+
+PML_TESTS("runtime/tune/hyperband", PML_TEST(judges_as_optuna_does))

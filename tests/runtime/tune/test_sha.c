@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+#include "tests/runtime/tune/pruner_fixture.h"
+
+static void judges_as_optuna_does(void) {
+    pruner_run_cases("sha");
+}
+
+PML_TESTS("runtime/tune/sha", PML_TEST(judges_as_optuna_does))

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "runtime/base/choice.h"
-#include "runtime/base/quote.h"
 #include "runtime/cli/tune_parts.h"
 #include "runtime/tune/study_log.h"
 
@@ -16,7 +14,6 @@ enum { MOST_WORKERS = 1024, DEFAULT_RETRIES = 3 };
 typedef struct tune_options {
     pml_common_options common;
     const char *space, *command, *storage, *study_name, *direction, *objective, *sampler, *pruner, *timeout, *show;
-    pml_option_list sampler_set, pruner_set;
     pml_option_u64 n_trials, seed, workers, max_retries, stale;
     bool list;
 } tune_options;
@@ -34,14 +31,10 @@ static const pml_option option_table[] = {
     {"direction", 0, PML_OPTION_TEXT, "minimize|maximize", "minimize|maximize", "which values are better",
      offsetof(tune_options, direction)},
     {"objective", 0, PML_OPTION_TEXT, "NAME", NULL, "what the value is called", offsetof(tune_options, objective)},
-    {"sampler", 0, PML_OPTION_TEXT, "tpe|random|grid", NULL, "what a trial tries (default: tpe)",
+    {"sampler", 0, PML_OPTION_TEXT, "SPEC", NULL, "tpe|random|grid, with settings: tpe:group=true (see --list)",
      offsetof(tune_options, sampler)},
-    {"sampler-set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "a setting of it, see --list",
-     offsetof(tune_options, sampler_set)},
-    {"pruner", 0, PML_OPTION_TEXT, "NAME", NULL, "none|median|percentile|sha|hyperband (default: none)",
+    {"pruner", 0, PML_OPTION_TEXT, "SPEC", NULL, "none|median|percentile|sha|hyperband, with settings",
      offsetof(tune_options, pruner)},
-    {"pruner-set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "a setting of it, see --list",
-     offsetof(tune_options, pruner_set)},
     {"seed", 0, PML_OPTION_U64, "N", NULL, "of everything drawn by chance (default: by chance; grid: 0)",
      offsetof(tune_options, seed)},
     {"workers", 'w', PML_OPTION_U64, "N", NULL, "processes at a time (default: 1)", offsetof(tune_options, workers)},
@@ -55,35 +48,19 @@ static const pml_option option_table[] = {
     {NULL, 0, PML_OPTION_FLAG, NULL, NULL, NULL, 0}};
 
 typedef struct settings {
-    double sampler[PML_TUNER_SETTINGS], pruner[PML_TUNER_SETTINGS];
+    pml_settings sampler, pruner;
 } settings;
 
 static pml_status choose_tuners(const tune_options *o, pml_study_options *study, settings *s, pml_error *error) {
     pml_status status = PML_OK;
-    pml_quoted quoted;
-    study->sampler = pml_trial_sampler_get(o->sampler != NULL ? o->sampler : "tpe");
-    study->pruner = pml_pruner_get(o->pruner != NULL ? o->pruner : "none");
-    if (study->sampler == NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--sampler: there is no %s; see tune --list",
-                         pml_quote(&quoted, o->sampler)));
-    }
-    if (study->pruner == NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--pruner: there is no %s; see tune --list",
-                         pml_quote(&quoted, o->pruner)));
-    }
-    pml_tuner_settings_init(study->sampler->settings, s->sampler);
-    pml_tuner_settings_init(study->pruner->settings, s->pruner);
-    for (size_t i = 0; i < o->sampler_set.count; i++) {
-        PML_TRY(pml_tuner_settings_set(study->sampler->name, study->sampler->settings, o->sampler_set.items[i],
-                                       s->sampler, error));
-    }
-    for (size_t i = 0; i < o->pruner_set.count; i++) {
-        PML_TRY(pml_tuner_settings_set(study->pruner->name, study->pruner->settings, o->pruner_set.items[i], s->pruner,
-                                       error));
-    }
-    study->sampler_settings = s->sampler;
-    study->pruner_settings = s->pruner;
+    PML_TRY(pml_trial_sampler_choose(o->sampler != NULL ? o->sampler : "tpe", &study->sampler, &s->sampler, error));
+    PML_TRY(pml_pruner_choose(o->pruner != NULL ? o->pruner : "none", &study->pruner, &s->pruner, error));
+    study->sampler_settings = &s->sampler;
+    study->pruner_settings = &s->pruner;
 done:
+    if (status == PML_E_NOT_FOUND) {
+        status = PML_E_ARGUMENT; /* it is the command line that is wrong */
+    }
     return status;
 }
 

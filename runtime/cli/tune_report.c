@@ -211,20 +211,20 @@ done:
 }
 
 /* ---- the registries ---- */
-static void print_tuner(const char *kind, const char *name, const char *summary, const pml_tuner_setting *settings) {
-    (void)printf("%s %s: %s\n", kind, name, summary);
-    for (; settings->name != NULL; settings++) {
-        (void)printf("    %-24s %-6g %s\n", settings->name, settings->value, settings->help);
+static void print_tuner(const char *kind, const pml_plugin *plugin) {
+    (void)printf("%s %s: %s\n", kind, plugin->name, plugin->help);
+    for (const pml_plugin_option *o = plugin->options; o != NULL && o->name != NULL; o++) {
+        (void)printf("    %-24s %-6s %s\n", o->name, o->fallback, o->help);
     }
 }
 
-static void write_tuner(pml_json_writer *w, const char *name, const char *summary, const pml_tuner_setting *settings) {
+static void write_tuner(pml_json_writer *w, const pml_plugin *plugin) {
     pml_json_begin_object(w, NULL);
-    pml_json_string(w, "name", name);
-    pml_json_string(w, "summary", summary);
+    pml_json_string(w, "name", plugin->name);
+    pml_json_string(w, "summary", plugin->help);
     pml_json_begin_object(w, "settings");
-    for (; settings->name != NULL; settings++) {
-        pml_json_f64(w, settings->name, settings->value);
+    for (const pml_plugin_option *o = plugin->options; o != NULL && o->name != NULL; o++) {
+        pml_json_raw(w, o->name, o->fallback); /* they are all numbers */
     }
     pml_json_end_object(w);
     pml_json_end_object(w);
@@ -234,11 +234,10 @@ pml_status pml_tune_print_tuners(bool json, pml_error *error) {
     pml_json_writer w;
     if (!json) {
         for (size_t i = 0; pml_trial_sampler_at(i) != NULL; i++) {
-            const pml_trial_sampler *s = pml_trial_sampler_at(i);
-            print_tuner("sampler", s->name, s->summary, s->settings);
+            print_tuner("sampler", &pml_trial_sampler_at(i)->plugin);
         }
         for (size_t i = 0; pml_pruner_at(i) != NULL; i++) {
-            print_tuner("pruner", pml_pruner_at(i)->name, pml_pruner_at(i)->summary, pml_pruner_at(i)->settings);
+            print_tuner("pruner", &pml_pruner_at(i)->plugin);
         }
         return PML_OK;
     }
@@ -246,13 +245,12 @@ pml_status pml_tune_print_tuners(bool json, pml_error *error) {
     pml_json_begin_object(&w, NULL);
     pml_json_begin_array(&w, "samplers");
     for (size_t i = 0; pml_trial_sampler_at(i) != NULL; i++) {
-        const pml_trial_sampler *s = pml_trial_sampler_at(i);
-        write_tuner(&w, s->name, s->summary, s->settings);
+        write_tuner(&w, &pml_trial_sampler_at(i)->plugin);
     }
     pml_json_end_array(&w);
     pml_json_begin_array(&w, "pruners");
     for (size_t i = 0; pml_pruner_at(i) != NULL; i++) {
-        write_tuner(&w, pml_pruner_at(i)->name, pml_pruner_at(i)->summary, pml_pruner_at(i)->settings);
+        write_tuner(&w, &pml_pruner_at(i)->plugin);
     }
     pml_json_end_array(&w);
     pml_json_end_object(&w);

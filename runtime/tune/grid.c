@@ -103,7 +103,7 @@ static pml_status grid_init(grid *g, const pml_study_view *view, pml_error *erro
     PML_TRY(pml_alloc(space->n_parameters, sizeof *g->values, &g->values, error));
     for (size_t i = 0; i < space->n_parameters; i++) {
         const pml_space_parameter *p = &space->parameters[i];
-        PML_TRY(fill_axis(p, (uint64_t)view->settings[RESOLUTION], &g->axes[i], error));
+        PML_TRY(fill_axis(p, (uint64_t)pml_setting(view->settings, RESOLUTION), &g->axes[i], error));
         g->digest = digest_add(g->digest, p->name, strlen(p->name) + 1);
         g->digest = digest_add(g->digest, g->axes[i].values, g->axes[i].n * sizeof *g->axes[i].values);
     }
@@ -227,14 +227,12 @@ static pml_status draw(const pml_study_view *view, const char *name, const pml_d
     return PML_FAIL(error, PML_E_CONFIG, "the grid has no parameter %s at this point", pml_quote(&quoted, name));
 }
 
-static const pml_tuner_setting settings[] = {
-    {"resolution", 10, 1, MOST_POINTS, true, "values of a float without a step and a resolution of its own"},
-    {NULL, 0, 0, 0, false, NULL}};
+static const pml_plugin_option options[] = {{"resolution", PML_PLUGIN_INTEGER, "10", "[1, 1048576]",
+                                             "values of a float without a step and a resolution of its own"},
+                                            {0}};
 
 const pml_trial_sampler pml_trial_sampler_grid = {
-    .name = "grid",
-    .summary = "every combination of the declared values once",
-    .settings = settings,
+    .plugin = {.name = "grid", .help = "every combination of the declared values once", .options = options},
     .needs_space = true,
     .attribute = "pml:grid",
     .begin = begin,

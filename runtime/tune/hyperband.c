@@ -21,18 +21,19 @@ static uint32_t crc32_add(uint32_t crc, const char *text) {
 
 /* 0 while it is not known how long a trial can become. */
 static unsigned n_brackets(const pml_study_view *view) {
-    const double *s = view->settings;
-    double most = s[MAX_RESOURCE];
-    for (size_t i = 0; s[MAX_RESOURCE] == 0 && i < view->n_all; i++) {
+    const pml_settings *s = view->settings;
+    double most = pml_setting(s, MAX_RESOURCE);
+    for (size_t i = 0; pml_setting(s, MAX_RESOURCE) == 0 && i < view->n_all; i++) {
         const pml_trial_report *last =
             view->all[i]->state == PML_TRIAL_COMPLETE ? pml_trial_last_report(view->all[i]) : NULL;
         most = last != NULL ? fmax(most, (double)last->step + 1) : most;
     }
-    if (!(most >= s[MIN_RESOURCE])) {
+    if (!(most >= pml_setting(s, MIN_RESOURCE))) {
         return 0;
     }
     unsigned n = 1;
-    for (double reach = s[MIN_RESOURCE] * s[REDUCTION]; reach <= most && n < MOST_BRACKETS; reach *= s[REDUCTION]) {
+    for (double reach = pml_setting(s, MIN_RESOURCE) * pml_setting(s, REDUCTION); reach <= most && n < MOST_BRACKETS;
+         reach *= pml_setting(s, REDUCTION)) {
         n++;
     }
     return n;
@@ -41,7 +42,7 @@ static unsigned n_brackets(const pml_study_view *view) {
 /* How many trials of each round go to a bracket: more where fewer of them are brought to the end. */
 static uint64_t share_of(const pml_study_view *view, unsigned n, unsigned bracket) {
     const unsigned s = n - 1 - bracket;
-    return (uint64_t)fmin(ceil(n * pow(view->settings[REDUCTION], s) / (s + 1)), 0x1p62 / MOST_BRACKETS);
+    return (uint64_t)fmin(ceil(n * pow(pml_setting(view->settings, REDUCTION), s) / (s + 1)), 0x1p62 / MOST_BRACKETS);
 }
 
 static unsigned group(const pml_study_view *view, uint64_t number) {
@@ -65,23 +66,24 @@ static unsigned group(const pml_study_view *view, uint64_t number) {
 }
 
 static pml_verdict judge(const pml_study_view *view) {
-    const double *s = view->settings;
+    const pml_settings *s = view->settings;
     if (n_brackets(view) == 0) {
         return (pml_verdict){.prune = false};
     }
-    const pml_halving halving = {s[MIN_RESOURCE], s[REDUCTION], group(view, view->trial->number), s[BOOTSTRAP]};
+    const pml_halving halving = {pml_setting(s, MIN_RESOURCE), pml_setting(s, REDUCTION),
+                                 group(view, view->trial->number), pml_setting(s, BOOTSTRAP)};
     return pml_halving_judge(&halving, view);
 }
 
-static const pml_tuner_setting settings[] = {
-    {"min_resource", 1, 1, 1e9, true, "step at which the first rung of the earliest bracket ends"},
-    {"max_resource", 0, 0, 1e9, true, "steps of a whole trial; 0: those of the longest completed one"},
-    {"reduction_factor", 3, 2, 1e6, true, "one in so many goes on"},
-    {"bootstrap_count", 0, 0, 1e6, true, "trials that a rung needs before any goes on"},
-    {NULL, 0, 0, 0, false, NULL}};
+static const pml_plugin_option options[] = {
+    {"min_resource", PML_PLUGIN_INTEGER, "1", "[1, 1e9]", "step at which the first rung of the earliest bracket ends"},
+    {"max_resource", PML_PLUGIN_INTEGER, "0", "[0, 1e9]",
+     "steps of a whole trial; 0: those of the longest completed one"},
+    {"reduction_factor", PML_PLUGIN_INTEGER, "3", "[2, 1e6]", "one in so many goes on"},
+    {"bootstrap_count", PML_PLUGIN_INTEGER, "0", "[0, 1e6]", "trials that a rung needs before any goes on"},
+    {0}};
 
-const pml_pruner pml_pruner_hyperband = {.name = "hyperband",
-                                         .summary = "successive halvings of several paces side by side",
-                                         .settings = settings,
-                                         .judge = judge,
-                                         .group = group};
+const pml_pruner pml_pruner_hyperband = {
+    .plugin = {.name = "hyperband", .help = "successive halvings of several paces side by side", .options = options},
+    .judge = judge,
+    .group = group};

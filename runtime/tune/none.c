@@ -6,7 +6,4 @@ static pml_verdict judge(const pml_study_view *view) {
     return (pml_verdict){.prune = false};
 }
 
-static const pml_tuner_setting settings[] = {{NULL, 0, 0, 0, false, NULL}};
-
-const pml_pruner pml_pruner_none = {
-    .name = "none", .summary = "every trial runs to its end", .settings = settings, .judge = judge};
+const pml_pruner pml_pruner_none = {.plugin = {.name = "none", .help = "every trial runs to its end"}, .judge = judge};

@@ -190,7 +190,8 @@ void pml_parzen_draw(const pml_parzen *p, pml_random *random, double *values) {
             continue;
         }
         const double a = (d->low - d->mean[k]) / d->deviation[k], b = (d->high - d->mean[k]) / d->deviation[k];
-        const double drawn = d->mean[k] + d->deviation[k] * pml_normal_quantile(pml_random_draw_double(random), a, b);
+        const double drawn =
+            d->mean[k] + d->deviation[k] * pml_normal_truncated_quantile(pml_random_draw_double(random), a, b);
         values[i] = pml_distribution_nearest(d->distribution, d->distribution->log ? exp(drawn) : drawn);
     }
 }

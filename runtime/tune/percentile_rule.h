@@ -15,10 +15,10 @@ pml_verdict pml_percentile_judge(const pml_percentile_rule *rule, const pml_stud
 
 /* The rows that both have in their settings, in the order of the struct above. */
 #define PML_PERCENTILE_SETTINGS                                                                                        \
-    {"n_startup_trials", 5, 0, 1e6, true, "completed trials before the first one is pruned"},                          \
-        {"n_warmup_steps", 0, 0, 1e9, true, "no trial is pruned at an earlier step"},                                  \
-        {"interval_steps", 1, 1, 1e9, true, "steps between two judgements"}, {                                         \
-        "n_min_trials", 1, 1, 1e6, true, "trials that must have reported at the step"                                  \
+    {"n_startup_trials", PML_PLUGIN_INTEGER, "5", "[0, 1e6]", "completed trials before the first one is pruned"},      \
+        {"n_warmup_steps", PML_PLUGIN_INTEGER, "0", "[0, 1e9]", "no trial is pruned at an earlier step"},              \
+        {"interval_steps", PML_PLUGIN_INTEGER, "1", "[1, 1e9]", "steps between two judgements"}, {                     \
+        "n_min_trials", PML_PLUGIN_INTEGER, "1", "[1, 1e6]", "trials that must have reported at the step"              \
     }
 
 #endif

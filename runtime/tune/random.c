@@ -19,11 +19,7 @@ static pml_status draw(const pml_study_view *view, const char *name, const pml_d
     return PML_OK;
 }
 
-static const pml_tuner_setting settings[] = {{NULL, 0, 0, 0, false, NULL}};
-
 const pml_trial_sampler pml_trial_sampler_random = {
-    .name = "random",
-    .summary = "every value by chance, whatever came before",
-    .settings = settings,
+    .plugin = {.name = "random", .help = "every value by chance, whatever came before"},
     .draw = draw,
 };

@@ -130,22 +130,25 @@ done:
     return status;
 }
 
-static void take_settings(pml_study *study, const pml_study_options *options) {
+static pml_status take_settings(pml_study *study, const pml_study_options *options, pml_error *error) {
+    pml_status status = PML_OK;
     study->sampler = options->sampler != NULL ? options->sampler : pml_trial_sampler_get("tpe");
     study->pruner = options->pruner != NULL ? options->pruner : pml_pruner_get("none");
-    pml_tuner_settings_init(study->sampler->settings, study->sampler_settings);
-    pml_tuner_settings_init(study->pruner->settings, study->pruner_settings);
+    PML_TRY(pml_plugin_configure("sampler", &study->sampler->plugin, NULL, &study->sampler_settings, error));
+    PML_TRY(pml_plugin_configure("pruner", &study->pruner->plugin, NULL, &study->pruner_settings, error));
     if (options->sampler_settings != NULL) {
-        memcpy(study->sampler_settings, options->sampler_settings, sizeof study->sampler_settings);
+        study->sampler_settings = *options->sampler_settings;
     }
     if (options->pruner_settings != NULL) {
-        memcpy(study->pruner_settings, options->pruner_settings, sizeof study->pruner_settings);
+        study->pruner_settings = *options->pruner_settings;
     }
     study->space = options->space;
     study->seed = options->seed;
     study->n_trials = options->n_trials;
     study->max_retries = options->max_retries;
     study->stale_ms = options->stale_ms;
+done:
+    return status;
 }
 
 pml_status pml_study_open(const pml_study_options *options, pml_study **study, pml_error *error) {
@@ -153,9 +156,9 @@ pml_status pml_study_open(const pml_study_options *options, pml_study **study, p
     pml_study *made = NULL;
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->i_study = SIZE_MAX;
-    take_settings(made, options);
+    PML_TRY(take_settings(made, options, error));
     if (made->sampler->needs_space && options->space == NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the sampler %s needs a declared space", made->sampler->name));
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the sampler %s needs a declared space", made->sampler->plugin.name));
     }
     PML_TRY(pml_worker_mark(made->mark, error));
     made->log.worker = made->mark;
@@ -242,7 +245,7 @@ pml_status pml_study_view_make(pml_study *study, const pml_trial *trial, pml_stu
                              .n_all = entry->n_trials,
                              .trial = trial,
                              .space = study->space,
-                             .settings = study->pruner_settings};
+                             .settings = &study->pruner_settings};
     view->trials = view->all;
     view->n_trials = view->n_all;
     if (study->pruner->group != NULL && entry->n_trials > 0) {
@@ -281,7 +284,7 @@ static pml_status exhausted(pml_study *study, const pml_trial *next, bool *none,
         return PML_OK;
     }
     pml_status status = pml_study_view_make(study, next, &view, error);
-    view.settings = study->sampler_settings;
+    view.settings = &study->sampler_settings;
     view.random = &random;
     return status == PML_OK ? study->sampler->is_exhausted(&view, none, error) : status;
 }
@@ -317,7 +320,7 @@ static pml_status begin_attribute(pml_study *study, const pml_trial *next, char 
     pml_study_view view;
     pml_random random = {.seed = study->seed, .stream = next->number};
     pml_status status = pml_study_view_make(study, next, &view, error);
-    view.settings = study->sampler_settings;
+    view.settings = &study->sampler_settings;
     view.random = &random;
     return status == PML_OK ? study->sampler->begin(&view, json, error) : status;
 }

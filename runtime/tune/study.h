@@ -25,8 +25,8 @@ typedef struct pml_study_options { /* all zero: a study in memory, minimized by 
     bool must_exist;               /* else NOT_FOUND */
     const pml_trial_sampler *sampler;
     const pml_pruner *pruner;
-    const double *sampler_settings; /* [PML_TUNER_SETTINGS]; NULL: their tables' */
-    const double *pruner_settings;
+    const pml_settings *sampler_settings; /* NULL: as if nothing were said */
+    const pml_settings *pruner_settings;
     const pml_space *space; /* what may be suggested as a whole; borrowed; NULL: parameters are named as they come */
     uint64_t seed;          /* with the trial's number it decides what is drawn by chance */
     uint64_t n_trials;      /* after so many trials the study is complete; 0: no such number */

@@ -15,7 +15,7 @@ struct pml_study {
     size_t i_study;
     const pml_trial_sampler *sampler;
     const pml_pruner *pruner;
-    double sampler_settings[PML_TUNER_SETTINGS], pruner_settings[PML_TUNER_SETTINGS];
+    pml_settings sampler_settings, pruner_settings;
     const pml_space *space;
     uint64_t seed, n_trials, max_retries, stale_ms;
     char *objective; /* as text; owned */

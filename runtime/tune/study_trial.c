@@ -68,7 +68,7 @@ static pml_status draw(pml_study *study, pml_trial *trial, const char *name, con
     pml_status status = PML_OK;
     pml_study_view view;
     PML_TRY(pml_study_view_make(study, trial, &view, error));
-    view.settings = study->sampler_settings;
+    view.settings = &study->sampler_settings;
     view.random = &trial->search->random;
     if (!trial->search->is_joined) {
         PML_TRY(join(study, trial, &view, error));

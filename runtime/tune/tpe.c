@@ -67,7 +67,8 @@ static pml_status make_split(const pml_study_view *view, split *s, pml_error *er
     const pml_status status = pml_alloc(view->n_trials, sizeof *s->trials, &s->trials, error);
     for (size_t i = 0; status == PML_OK && i < view->n_trials; i++) {
         const pml_trial *t = view->trials[i];
-        const bool lies = t->state == PML_TRIAL_RUNNING && t != view->trial && view->settings[CONSTANT_LIAR] != 0;
+        const bool lies =
+            t->state == PML_TRIAL_RUNNING && t != view->trial && pml_setting(view->settings, CONSTANT_LIAR) != 0;
         if (has_ended_well(t) || lies) {
             s->trials[s->n++] = rank(view, t);
             n_ended += !lies;
@@ -97,8 +98,9 @@ static pml_status make_density(const pml_study_view *view, const ranked *trials,
                                const pml_trial_parameter *parameters, size_t n_parameters, pml_parzen **parzen,
                                pml_error *error) {
     pml_status status = PML_OK;
-    const pml_parzen_rule rule = {view->settings[PRIOR_WEIGHT], view->settings[MAGIC_CLIP] != 0,
-                                  view->settings[ENDPOINTS] != 0};
+    const pml_parzen_rule rule = {pml_setting(view->settings, PRIOR_WEIGHT),
+                                  pml_setting(view->settings, MAGIC_CLIP) != 0,
+                                  pml_setting(view->settings, ENDPOINTS) != 0};
     const pml_distribution **distributions = NULL;
     double *observations = NULL;
     size_t n_rows = 0;
@@ -132,7 +134,7 @@ static pml_status draw_product(const pml_study_view *view, pml_trial_parameter *
     split s = {0};
     pml_parzen *good = NULL, *rest = NULL;
     double *candidate = NULL, best = -INFINITY;
-    const size_t n_candidates = (size_t)view->settings[N_CANDIDATES];
+    const size_t n_candidates = (size_t)pml_setting(view->settings, N_CANDIDATES);
     PML_TRY(make_split(view, &s, error));
     PML_TRY(make_density(view, s.trials, s.n_good, parameters, n_parameters, &good, error));
     PML_TRY(make_density(view, s.trials + s.n_good, s.n - s.n_good, parameters, n_parameters, &rest, error));
@@ -157,7 +159,7 @@ done:
 
 static pml_status draw(const pml_study_view *view, const char *name, const pml_distribution *distribution,
                        double *value, pml_error *error) {
-    if ((double)n_ended(view) < view->settings[N_STARTUP]) {
+    if ((double)n_ended(view) < pml_setting(view->settings, N_STARTUP)) {
         return pml_trial_sampler_get("random")->draw(view, name, distribution, value, error);
     }
     pml_trial_parameter parameter = {name, distribution, 0};
@@ -248,15 +250,16 @@ done:
 
 static pml_status draw_joint(const pml_study_view *view, pml_joint *joint, pml_error *error) {
     pml_status status = PML_OK;
-    if (view->settings[MULTIVARIATE] == 0 || (double)n_ended(view) < view->settings[N_STARTUP]) {
+    if (pml_setting(view->settings, MULTIVARIATE) == 0 ||
+        (double)n_ended(view) < pml_setting(view->settings, N_STARTUP)) {
         goto done;
     }
     PML_TRY(collect(view, joint, error));
-    if (view->settings[GROUP] == 0) {
+    if (pml_setting(view->settings, GROUP) == 0) {
         keep_common(view, joint);
     }
     drop_single(joint);
-    if (view->settings[GROUP] != 0) {
+    if (pml_setting(view->settings, GROUP) != 0) {
         PML_TRY(draw_groups(view, joint, error));
     } else if (joint->count > 0) {
         PML_TRY(draw_product(view, joint->items, joint->count, error));
@@ -265,24 +268,22 @@ done:
     return status;
 }
 
-static const pml_tuner_setting settings[] = {
-    {"n_startup_trials", 10, 0, 1e6, true, "trials by chance before it begins"},
-    {"n_ei_candidates", 24, 1, 1e6, true, "candidates of which the best is taken"},
-    {"multivariate", 1, 0, 1, true, "1: parameters that every trial has are drawn together"},
-    {"group", 0, 0, 1, true, "1: so are those that always come together (conditional ones)"},
-    {"constant_liar", 1, 0, 1, true, "1: running trials count as bad ones, so that workers keep apart"},
-    {"prior_weight", 1, 0, 1e6, false, "of the whole range beside observations of 1"},
-    {"consider_endpoints", 0, 0, 1, true, "1: the outermost observations reach to the ends of the range"},
-    {"consider_magic_clip", 1, 0, 1, true, "1: no observation is too narrow"},
-    {NULL, 0, 0, 0, false, NULL}};
-
-/* Settings are looked up by place; a list that is full has no room for its end's reader to go wrong. */
-_Static_assert(sizeof settings / sizeof settings[0] == PML_TUNER_SETTINGS + 1, "one value for each setting");
+static const pml_plugin_option options[] = {
+    {"n_startup_trials", PML_PLUGIN_INTEGER, "10", "[0, 1e6]", "trials by chance before it begins"},
+    {"n_ei_candidates", PML_PLUGIN_INTEGER, "24", "[1, 1e6]", "candidates of which the best is taken"},
+    {"multivariate", PML_PLUGIN_SWITCH, "true", NULL, "parameters that every trial has are drawn together"},
+    {"group", PML_PLUGIN_SWITCH, "false", NULL, "so are those that always come together (conditional ones)"},
+    {"constant_liar", PML_PLUGIN_SWITCH, "true", NULL, "running trials count as bad ones, so that workers keep apart"},
+    {"prior_weight", PML_PLUGIN_NUMBER, "1", "[0, 1e6]", "of the whole range beside observations of 1"},
+    {"consider_endpoints", PML_PLUGIN_SWITCH, "false", NULL,
+     "the outermost observations reach to the ends of the range"},
+    {"consider_magic_clip", PML_PLUGIN_SWITCH, "true", NULL, "no observation is too narrow"},
+    {0}};
 
 const pml_trial_sampler pml_trial_sampler_tpe = {
-    .name = "tpe",
-    .summary = "tree-structured Parzen estimator: near the best trials, away from the others",
-    .settings = settings,
+    .plugin = {.name = "tpe",
+               .help = "tree-structured Parzen estimator: near the best trials, away from the others",
+               .options = options},
     .draw_joint = draw_joint,
     .draw = draw,
 };

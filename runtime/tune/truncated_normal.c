@@ -48,9 +48,9 @@ static double log_add(double p, double q) {
 
 /* Newton's method on the logarithm of the probability, which is concave and so approached from one side; bisection
  * where a step would leave what is known to hold the point. */
-double pml_normal_quantile(double q, double a, double b) {
+double pml_normal_truncated_quantile(double q, double a, double b) {
     if (a >= 0) {
-        return -pml_normal_quantile(1 - q, -b, -a);
+        return -pml_normal_truncated_quantile(1 - q, -b, -a);
     }
     const double goal = log_add(pml_normal_log_below(a), log(q) + pml_normal_log_mass(a, b));
     double low = a, high = b, x = fmin(fmax(0, a), b);

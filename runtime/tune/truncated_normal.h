@@ -7,7 +7,7 @@ double pml_normal_log_below(double x);
 /* The logarithm of the probability between a and b, a < b. */
 double pml_normal_log_mass(double a, double b);
 /* The point of [a, b] below which the share `q`, from 0 to 1, of their probability lies. */
-double pml_normal_quantile(double q, double a, double b);
+double pml_normal_truncated_quantile(double q, double a, double b);
 /* The logarithm of the density at x. */
 double pml_normal_log_density(double x);
 

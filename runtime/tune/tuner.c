@@ -1,11 +1,6 @@
 #include "runtime/tune/tuner.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "runtime/base/quote.h"
 
 #define PML_SAMPLER(id) extern const pml_trial_sampler pml_trial_sampler_##id;
 #define PML_PRUNER(id) extern const pml_pruner pml_pruner_##id;
@@ -39,7 +34,7 @@ const pml_pruner *pml_pruner_at(size_t i) {
 
 const pml_trial_sampler *pml_trial_sampler_get(const char *name) {
     size_t i = 0;
-    while (pml_trial_sampler_at(i) != NULL && strcmp(samplers[i]->name, name) != 0) {
+    while (pml_trial_sampler_at(i) != NULL && strcmp(samplers[i]->plugin.name, name) != 0) {
         i++;
     }
     return pml_trial_sampler_at(i);
@@ -47,50 +42,37 @@ const pml_trial_sampler *pml_trial_sampler_get(const char *name) {
 
 const pml_pruner *pml_pruner_get(const char *name) {
     size_t i = 0;
-    while (pml_pruner_at(i) != NULL && strcmp(pruners[i]->name, name) != 0) {
+    while (pml_pruner_at(i) != NULL && strcmp(pruners[i]->plugin.name, name) != 0) {
         i++;
     }
     return pml_pruner_at(i);
 }
 
-void pml_tuner_settings_init(const pml_tuner_setting *table, double settings[PML_TUNER_SETTINGS]) {
-    for (size_t i = 0; i < PML_TUNER_SETTINGS; i++) {
-        settings[i] = 0;
+#define MOST_PLUGINS 32u
+
+pml_status pml_trial_sampler_choose(const char *spec, const pml_trial_sampler **sampler, pml_settings *settings,
+                                    pml_error *error) {
+    const pml_plugin *plugins[MOST_PLUGINS] = {NULL};
+    size_t i_plugin = 0;
+    for (size_t i = 0; i + 1 < MOST_PLUGINS && pml_trial_sampler_at(i) != NULL; i++) {
+        plugins[i] = &samplers[i]->plugin;
     }
-    for (size_t i = 0; table[i].name != NULL; i++) {
-        settings[i] = table[i].value;
+    const pml_status status = pml_plugin_choose("sampler", plugins, spec, &i_plugin, settings, error);
+    if (status == PML_OK) {
+        *sampler = samplers[i_plugin];
     }
+    return status;
 }
 
-static pml_status unknown(const char *tuner, const pml_tuner_setting *table, const char *text, pml_error *error) {
-    char names[256] = "";
-    size_t used = 0;
-    pml_quoted quoted;
-    for (size_t i = 0; table[i].name != NULL && used < sizeof names; i++) {
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", table[i].name);
+pml_status pml_pruner_choose(const char *spec, const pml_pruner **pruner, pml_settings *settings, pml_error *error) {
+    const pml_plugin *plugins[MOST_PLUGINS] = {NULL};
+    size_t i_plugin = 0;
+    for (size_t i = 0; i + 1 < MOST_PLUGINS && pml_pruner_at(i) != NULL; i++) {
+        plugins[i] = &pruners[i]->plugin;
     }
-    return PML_FAIL(error, PML_E_ARGUMENT, "%s has no setting %s; it has %s", tuner, pml_quote(&quoted, text),
-                    used > 0 ? names : "none");
-}
-
-pml_status pml_tuner_settings_set(const char *tuner, const pml_tuner_setting *table, const char *text,
-                                  double settings[PML_TUNER_SETTINGS], pml_error *error) {
-    const size_t length = strcspn(text, "=");
-    size_t i = 0;
-    while (table[i].name != NULL && (strlen(table[i].name) != length || strncmp(table[i].name, text, length) != 0)) {
-        i++;
+    const pml_status status = pml_plugin_choose("pruner", plugins, spec, &i_plugin, settings, error);
+    if (status == PML_OK) {
+        *pruner = pruners[i_plugin];
     }
-    if (table[i].name == NULL || text[length] != '=') {
-        return unknown(tuner, table, text, error);
-    }
-    char *end = NULL;
-    const char *number = text + length + 1;
-    const double value = strtod(number, &end);
-    if (end == number || *end != '\0' || !(value >= table[i].least && value <= table[i].most) ||
-        (table[i].is_whole && value != floor(value))) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "%s: %s is a %snumber from %g to %g", tuner, table[i].name,
-                        table[i].is_whole ? "whole " : "", table[i].least, table[i].most);
-    }
-    settings[i] = value;
-    return PML_OK;
+    return status;
 }

@@ -3,19 +3,10 @@
 #ifndef PML_RUNTIME_TUNE_TUNER_H
 #define PML_RUNTIME_TUNE_TUNER_H
 
+#include "runtime/base/plugin.h"
 #include "runtime/base/random.h"
 #include "runtime/tune/space.h"
 #include "runtime/tune/trial.h"
-
-#define PML_TUNER_SETTINGS 8u
-
-typedef struct pml_tuner_setting { /* a list ends with a NULL name */
-    const char *name;
-    double value;       /* without being set */
-    double least, most; /* what it may be */
-    bool is_whole;
-    const char *help; /* one line */
-} pml_tuner_setting;
 
 /* What both see, in order of the trials' numbers and in every state. */
 typedef struct pml_study_view {
@@ -25,10 +16,10 @@ typedef struct pml_study_view {
     size_t n_trials;
     const pml_trial *const *all; /* of the study */
     size_t n_all;
-    const pml_trial *trial; /* the one that it is about; its number is right in any case, see `begin` */
-    const pml_space *space; /* what was declared, or NULL */
-    const double *settings; /* of the one that is asked, in the order of its table */
-    pml_random *random;     /* samplers only: a stream of this trial's own */
+    const pml_trial *trial;       /* the one that it is about; its number is right in any case, see `begin` */
+    const pml_space *space;       /* what was declared, or NULL */
+    const pml_settings *settings; /* of the one that is asked */
+    pml_random *random;           /* samplers only: a stream of this trial's own */
 } pml_study_view;
 
 /* Values that were drawn together, for suggestions that will come one by one. */
@@ -38,8 +29,7 @@ typedef struct pml_joint {
 } pml_joint;
 
 typedef struct pml_trial_sampler {
-    const char *name, *summary;
-    const pml_tuner_setting *settings;
+    pml_plugin plugin;
     bool needs_space; /* works on a declared space only */
     /* Optional: an attribute that a new trial gets when it is made, in system attributes under `attribute`; *json is
      * owned by the caller. The view's trial then has nothing but its number. Nobody else makes a trial meanwhile. */
@@ -63,8 +53,7 @@ typedef struct pml_verdict {
 } pml_verdict;
 
 typedef struct pml_pruner {
-    const char *name, *summary;
-    const pml_tuner_setting *settings;
+    pml_plugin plugin;
     /* About the view's trial, right after it reported. */
     pml_verdict (*judge)(const pml_study_view *view);
     /* Optional: which trials compete: those of which it says the same. It looks at `all`. */
@@ -77,10 +66,10 @@ const pml_trial_sampler *pml_trial_sampler_at(size_t i);
 const pml_pruner *pml_pruner_get(const char *name);
 const pml_pruner *pml_pruner_at(size_t i);
 
-/* Fills in what the table says without being set. */
-void pml_tuner_settings_init(const pml_tuner_setting *table, double settings[PML_TUNER_SETTINGS]);
-/* "KEY=VALUE". Errors: ARGUMENT, with what there is. */
-pml_status pml_tuner_settings_set(const char *tuner, const pml_tuner_setting *table, const char *text,
-                                  double settings[PML_TUNER_SETTINGS], pml_error *error) PML_WARN_UNUSED;
+/* Reads "tpe" or "tpe:group=true,n_startup_trials=20" (runtime/base/plugin.h). */
+pml_status pml_trial_sampler_choose(const char *spec, const pml_trial_sampler **sampler, pml_settings *settings,
+                                    pml_error *error) PML_WARN_UNUSED;
+pml_status pml_pruner_choose(const char *spec, const pml_pruner **pruner, pml_settings *settings,
+                             pml_error *error) PML_WARN_UNUSED;
 
 #endif

@@ -167,18 +167,17 @@ def main():
     parser.add_argument("--python", required=True, help="an interpreter that has optuna")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--settings", default="", help="of TPE, for both: multivariate=0,group=1,…")
+    parser.add_argument("--settings", default="", help="of TPE, for both: multivariate=false,n_startup_trials=5,…")
     parser.add_argument("--out", help="also writes the table there")
     args = parser.parse_args()
     program = os.path.join(args.build, "bench_tune")
     least = minima(program)
     pairs = [s.split("=") for s in args.settings.split(",") if s]
-    whole = {"n_startup_trials", "n_ei_candidates"}
-    settings = {k: int(v) if k in whole else bool(int(v)) for k, v in pairs}
+    settings = {k: v == "true" if v in ("true", "false") else int(v) for k, v in pairs}
     request = json.dumps([FUNCTIONS, args.seeds, args.trials, settings])
     answer = json.loads(subprocess.run([args.python, os.path.abspath(__file__), "optuna", request], check=True, capture_output=True,
                                        text=True).stdout)
-    tpe = ours(program, ",".join(["tpe"] + [f"{k}={v}" for k, v in pairs]), args.seeds, args.trials)
+    tpe = ours(program, "tpe" + (":" + args.settings if args.settings else ""), args.seeds, args.trials)
     chance = ours(program, "random", args.seeds, args.trials)
     adjusted = holm([wilcoxon_less(tpe[n], chance[n]) for n in FUNCTIONS])
     lines = [f"{args.seeds} seeds, {args.trials} trials, Optuna {answer['version']}, settings: {args.settings or 'defaults'}", "",

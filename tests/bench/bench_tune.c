@@ -1,7 +1,7 @@
 /* Five objectives with known minima, searched: lines of "function,sampler,seed,regret", the regret being the best value
  * found above the minimum. `values` prints each function at a few points, for whoever has them in another language.
  *
- *     bench_tune SAMPLER[,SETTING=VALUE...] SEEDS TRIALS [FUNCTION]
+ *     bench_tune SAMPLER[:SETTING=VALUE,...] SEEDS TRIALS [FUNCTION]
  *     bench_tune values */
 #include <math.h>
 #include <stdio.h>
@@ -136,7 +136,7 @@ static const struct {
 };
 enum { N_FUNCTIONS = sizeof functions / sizeof functions[0] };
 
-static double search(size_t i_function, const pml_trial_sampler *sampler, const double *settings, uint64_t seed,
+static double search(size_t i_function, const pml_trial_sampler *sampler, const pml_settings *settings, uint64_t seed,
                      uint64_t n_trials) {
     const pml_study_options options = {.sampler = sampler, .sampler_settings = settings, .seed = seed};
     pml_study *study = NULL;
@@ -164,31 +164,23 @@ static void print_values(void) {
 
 int main(int argc, char **argv) {
     pml_error error;
-    double settings[PML_TUNER_SETTINGS];
+    pml_settings settings;
+    const pml_trial_sampler *sampler = NULL;
     if (argc == 2 && strcmp(argv[1], "values") == 0) {
         print_values();
         return 0;
     }
     if (argc < 4) {
         (void)fprintf(stderr,
-                      "usage: bench_tune SAMPLER[,SETTING=VALUE...] SEEDS TRIALS [FUNCTION] | bench_tune values\n");
+                      "usage: bench_tune SAMPLER[:SETTING=VALUE,...] SEEDS TRIALS [FUNCTION] | bench_tune values\n");
         return 2;
     }
-    char *rest = argv[1];
-    const char *name = strsep(&rest, ",");
-    const pml_trial_sampler *sampler = pml_trial_sampler_get(name);
-    if (sampler == NULL) {
-        return 2;
-    }
-    pml_tuner_settings_init(sampler->settings, settings);
-    while (rest != NULL) {
-        check(pml_tuner_settings_set(name, sampler->settings, strsep(&rest, ","), settings, &error), &error);
-    }
+    check(pml_trial_sampler_choose(argv[1], &sampler, &settings, &error), &error);
     const uint64_t n_seeds = strtoull(argv[2], NULL, 10), n_trials = strtoull(argv[3], NULL, 10);
     for (size_t i = 0; i < N_FUNCTIONS; i++) {
         for (uint64_t seed = 0; seed < n_seeds && (argc == 4 || strcmp(argv[4], functions[i].name) == 0); seed++) {
-            (void)printf("%s,%s,%llu,%.17g\n", functions[i].name, name, (unsigned long long)seed,
-                         search(i, sampler, settings, seed, n_trials));
+            (void)printf("%s,%s,%llu,%.17g\n", functions[i].name, sampler->plugin.name, (unsigned long long)seed,
+                         search(i, sampler, &settings, seed, n_trials));
         }
     }
     return 0;

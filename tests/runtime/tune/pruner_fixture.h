@@ -2,6 +2,7 @@
 #ifndef PML_TESTS_RUNTIME_TUNE_PRUNER_FIXTURE_H
 #define PML_TESTS_RUNTIME_TUNE_PRUNER_FIXTURE_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/tune/study.h"
@@ -29,17 +30,19 @@ static int pruner_run_trial(pml_study *study, int t) {
 static void pruner_run_case(const pruner_case *c) {
     pml_error error;
     pml_study *study = NULL;
-    double settings[PML_TUNER_SETTINGS];
-    const pml_pruner *pruner = pml_pruner_get(c->pruner);
-    pml_tuner_settings_init(pruner->settings, settings);
+    char spec[200];
+    int used = snprintf(spec, sizeof spec, "%s", c->pruner);
+    pml_settings settings;
+    const pml_pruner *pruner = NULL;
     for (size_t i = 0; c->settings[i] != NULL; i++) {
-        PML_ASSERT_OK(pml_tuner_settings_set(c->pruner, pruner->settings, c->settings[i], settings, &error), &error);
+        used += snprintf(spec + used, sizeof spec - (size_t)used, "%c%s", i == 0 ? ':' : ',', c->settings[i]);
     }
+    PML_ASSERT_OK(pml_pruner_choose(spec, &pruner, &settings, &error), &error);
     const pml_study_options options = {.name = "cases",
                                        .direction = c->maximize ? PML_STUDY_MAXIMIZE : PML_STUDY_MINIMIZE,
                                        .sampler = pml_trial_sampler_get("random"),
                                        .pruner = pruner,
-                                       .pruner_settings = settings};
+                                       .pruner_settings = &settings};
     PML_ASSERT_OK(pml_study_open(&options, &study, &error), &error);
     for (int t = 0; t < N_TRIALS; t++) {
         const int at = pruner_run_trial(study, t);

@@ -5,12 +5,14 @@
 #include "tests/harness.h"
 
 /* The best of `n` trials on a bowl with a choice, of which one costs. */
-static double search(const char *sampler, const double *settings, uint64_t seed, int n) {
+static double search(const char *spec, uint64_t seed, int n) {
     static const char *const choices[] = {"a", "b", "c"};
     pml_error error;
     pml_study *study = NULL;
-    const pml_study_options options = {
-        .sampler = pml_trial_sampler_get(sampler), .sampler_settings = settings, .seed = seed};
+    pml_settings settings;
+    const pml_trial_sampler *sampler = NULL;
+    PML_ASSERT_OK(pml_trial_sampler_choose(spec, &sampler, &settings, &error), &error);
+    const pml_study_options options = {.sampler = sampler, .sampler_settings = &settings, .seed = seed};
     PML_ASSERT_OK(pml_study_open(&options, &study, &error), &error);
     for (int i = 0; i < n; i++) {
         const pml_trial *trial = NULL;
@@ -33,20 +35,12 @@ static double search(const char *sampler, const double *settings, uint64_t seed,
 
 /* In each of its forms it comes nearer than chance does, on most seeds. */
 static void is_better_than_chance(void) {
-    const pml_trial_sampler *tpe = pml_trial_sampler_get("tpe");
-    static const char *const forms[][2] = {
-        {"multivariate=1", "group=0"}, {"multivariate=1", "group=1"}, {"multivariate=0", "group=0"}};
+    static const char *const forms[] = {"tpe", "tpe:group=true", "tpe:multivariate=false"};
     for (int form = 0; form < 3; form++) {
-        double settings[PML_TUNER_SETTINGS];
-        pml_error error;
         int n_better = 0;
         double gain = 0;
-        pml_tuner_settings_init(tpe->settings, settings);
-        for (int i = 0; i < 2; i++) {
-            PML_ASSERT_OK(pml_tuner_settings_set("tpe", tpe->settings, forms[form][i], settings, &error), &error);
-        }
         for (uint64_t seed = 0; seed < 40; seed++) {
-            const double found = search("tpe", settings, seed, 50), by_chance = search("random", NULL, seed, 50);
+            const double found = search(forms[form], seed, 50), by_chance = search("random", seed, 50);
             n_better += found < by_chance;
             gain += log(by_chance / found);
         }
@@ -56,8 +50,8 @@ static void is_better_than_chance(void) {
 }
 
 static void the_same_seed_searches_the_same(void) {
-    CU_ASSERT_EQUAL(search("tpe", NULL, 3, 30), search("tpe", NULL, 3, 30));
-    CU_ASSERT_NOT_EQUAL(search("tpe", NULL, 3, 30), search("tpe", NULL, 4, 30));
+    CU_ASSERT_EQUAL(search("tpe", 3, 30), search("tpe", 3, 30));
+    CU_ASSERT_NOT_EQUAL(search("tpe", 3, 30), search("tpe", 4, 30));
 }
 
 /* Trials of other workers that run at one place keep new ones away from it. */
@@ -66,15 +60,14 @@ static void running_trials_count_as_bad(void) {
     double distance[2] = {0, 0};
     for (int lies = 0; lies < 2; lies++) {
         for (uint64_t seed = 0; seed < 20; seed++) {
-            const pml_trial_sampler *tpe = pml_trial_sampler_get("tpe");
-            double settings[PML_TUNER_SETTINGS], x = 0;
+            const pml_trial_sampler *tpe = NULL;
+            pml_settings settings;
+            double x = 0;
             pml_study *study = NULL;
             const pml_trial *trial = NULL;
-            pml_tuner_settings_init(tpe->settings, settings);
-            PML_ASSERT_OK(pml_tuner_settings_set("tpe", tpe->settings, lies ? "constant_liar=1" : "constant_liar=0",
-                                                 settings, &error),
+            PML_ASSERT_OK(pml_trial_sampler_choose(lies ? "tpe" : "tpe:constant_liar=false", &tpe, &settings, &error),
                           &error);
-            const pml_study_options options = {.sampler = tpe, .sampler_settings = settings, .seed = seed};
+            const pml_study_options options = {.sampler = tpe, .sampler_settings = &settings, .seed = seed};
             PML_ASSERT_OK(pml_study_open(&options, &study, &error), &error);
             for (int i = 0; i < 20; i++) {
                 PML_ASSERT_OK(pml_study_ask(study, &trial, &error), &error);

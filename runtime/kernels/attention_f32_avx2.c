@@ -1,5 +1,6 @@
 /* One head of attention: AVX2 and FMA. */
 #include "runtime/kernels/simd_avx2.h"
+#include "runtime/kernels/wide_avx2.h"
 
 #include "runtime/kernels/attention_simd.h"
 

@@ -1,5 +1,6 @@
 /* One head of attention: AVX-512. */
 #include "runtime/kernels/simd_avx512.h"
+#include "runtime/kernels/wide_avx512.h"
 
 #include "runtime/kernels/attention_simd.h"
 

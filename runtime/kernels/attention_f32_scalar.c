@@ -1,7 +1,7 @@
 /* One head of attention: the plain twin that the others are tested against. */
 #include <string.h>
 
-#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/dropout_body.h"
 #include "runtime/kernels/softmax_scalar.h"
 
 static float dot(const float *a, const float *b, size_t b_step, size_t n) {
@@ -44,6 +44,9 @@ void pml_attention_f32_scalar(const pml_attention *job) {
             memcpy(job->scores_out + t * job->n_keys, scores, job->n_keys * sizeof *scores);
         }
         softmax_scalar(scores, job->n_keys);
+        if (job->dropout != NULL) {
+            dropout_row(job->dropout, job->dropout_first + t * job->dropout_stride, job->n_keys, scores);
+        }
         float *y = job->y + t * job->y_stride;
         for (size_t i = 0; i < job->depth; i++) {
             y[i] = 0.0f;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "runtime/kernels/dropout_body.h"
 #include "runtime/kernels/simd_unroll.h"
 #include "runtime/kernels/softmax_simd.h"
 
@@ -103,6 +104,9 @@ static void finish_scores(const pml_attention *job, size_t t, float *scores) {
         }
     }
     softmax_simd(scores, n_seen);
+    if (job->dropout != NULL) {
+        dropout_row(job->dropout, job->dropout_first + t * job->dropout_stride, n_seen, scores);
+    }
 }
 
 /* y [n_rows][n_columns] = weights [n_rows][padded] . v for the columns from `column` on, in vectors, the last one of

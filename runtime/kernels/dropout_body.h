@@ -130,4 +130,9 @@ static inline void dropout_body(const pml_dropout *job) {
     }
 }
 
+/* x [n] times the factors of the elements from `first` on. */
+static inline void dropout_row(const pml_dropout_mask *mask, uint64_t first, size_t n, float *x) {
+    dropout_body(&(pml_dropout){.mask = *mask, .first = first, .n = n, .x = x, .y = x});
+}
+
 #endif

@@ -68,4 +68,25 @@ typedef struct pml_dropout {
 } pml_dropout;
 typedef void pml_dropout_fn(const pml_dropout *job);
 
+/* What one head of attention has to do with its operands: with the weights w = softmax(scores), their factors f of a
+ * dropout (without one 1) and what arrives from dy at the weights, dw = (dy . v^T) f,
+ *   dscores [T][S] = w (dw - the sum of w dw over keys) + dscores_out;
+ *   dq += scale dscores . k;  dk += scale dscores^T . q;  dv += (w f)^T . dy;  dscores_in += dscores.
+ * Results may be one matrix, such as dq and dk. */
+typedef struct pml_attention_gradient {
+    pml_attention of;    /* the forward job; y, scores_out and work are not used, k_panels is NULL */
+    const float *scores; /* [T][S] contiguous, what it handed out; NULL: computed again */
+    const float *dy;     /* [T][dy_stride] */
+    size_t dy_stride;
+    const float *dscores_out; /* [T][S] contiguous: what arrives at the scores from elsewhere; NULL: nothing */
+    float *dscores_in;        /* likewise; NULL: not wanted */
+    float *dq, *dk, *dv;      /* with the strides of q, k and v; NULL: not wanted */
+    float *work;              /* pml_attention_gradient_work(n_keys, depth) floats, 64-byte aligned */
+} pml_attention_gradient;
+typedef void pml_attention_gradient_fn(const pml_attention_gradient *job);
+/* Floats of scratch that any variant needs. */
+size_t pml_attention_gradient_work(size_t n_keys, size_t depth);
+/* Queries that share a block of that scratch. */
+#define PML_ATTENTION_GRADIENT_ROWS 64u
+
 #endif

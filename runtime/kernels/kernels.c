@@ -26,6 +26,12 @@ size_t pml_attention_work(size_t n_keys, size_t depth) {
     return padded * (depth + 16);
 }
 
+size_t pml_attention_gradient_work(size_t n_keys, size_t depth) {
+    /* Keys and values as panels of 16; the weights of a block of queries and what arrives at them. */
+    size_t padded = (n_keys + 15) / 16 * 16;
+    return 2 * padded * (depth + PML_ATTENTION_GRADIENT_ROWS);
+}
+
 pml_dropout_mask pml_dropout_mask_of(uint64_t seed, uint64_t step, uint64_t number, double p) {
     const double threshold = p * 4294967296.0; /* 2^32 */
     return (pml_dropout_mask){

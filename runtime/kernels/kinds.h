@@ -136,6 +136,11 @@ typedef struct pml_attention {
     float *scores_out;      /* [T][S] contiguous, NULL: not wanted; may be scores_in */
     const float *mask;      /* added to the scores, [T][mask_stride]; stride 0: one row for all; NULL: none */
     size_t mask_stride;
+    /* In training, NULL: none: the weights of query t are multiplied by the factors of the elements from dropout_first
+     * + t * dropout_stride on. Both are multiples of PML_DROPOUT_GROUP. */
+    const struct pml_dropout_mask *dropout;
+    uint64_t dropout_first;
+    size_t dropout_stride;
     float *work; /* pml_attention_work(n_keys, depth) floats, 64-byte aligned */
 } pml_attention;
 typedef void pml_attention_fn(const pml_attention *job);

@@ -1,29 +1,10 @@
 /* Scaled dot-product attention over any axis, head by head, through the attention kernel. */
+#include "runtime/ops/attention_heads.h"
 #include "runtime/ops/op.h"
 #include "runtime/ops/parallel.h"
 #include "runtime/ops/split.h"
 
-static const pml_op op = {.name = "attention"};
-
-/* Sequences within q (or k, v): token t of sequence i lies at row first(i) + t * row_step. */
-typedef struct sequences {
-    size_t n_sequences;
-    size_t n_inner; /* product of the axes between the tokens' and the last: also row_step */
-    size_t n_tokens;
-} sequences;
-
-static sequences describe(const pml_tensor *x, unsigned axis) {
-    sequences s = {.n_sequences = 1, .n_inner = 1, .n_tokens = x->shape[axis]};
-    for (unsigned i = 0; i + 1 < x->rank; i++) {
-        s.n_sequences *= i == axis ? 1 : x->shape[i];
-        s.n_inner *= i > axis ? x->shape[i] : 1;
-    }
-    return s;
-}
-
-static size_t first_row(const sequences *s, size_t i_sequence) {
-    return i_sequence / s->n_inner * s->n_inner * s->n_tokens + i_sequence % s->n_inner;
-}
+static const pml_op op = {.name = "attention", .backward = pml_attention_backward};
 
 static bool differ_only_along(const pml_tensor *a, const pml_tensor *b, unsigned axis) {
     if (a->rank != b->rank) {
@@ -62,47 +43,6 @@ static pml_status check_options(const pml_context *context, const pml_tensor *q,
         if (options->mask != NULL || options->scores != NULL) {
             PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "attention: a ragged batch takes neither mask nor scores"));
         }
-    }
-
-done:
-    return status;
-}
-
-/* Where mask rows of one sequence begin, and their stride. */
-typedef struct mask_view {
-    const float *data; /* NULL: no mask */
-    size_t sequence_step, row_step;
-} mask_view;
-
-static pml_status view_mask(const pml_tensor *mask, size_t n_sequences, size_t n_queries, size_t n_keys,
-                            mask_view *view, pml_error *error) {
-    pml_status status = PML_OK;
-    *view = (mask_view){0};
-    if (mask != NULL) {
-        PML_OP_REQUIRE(pml_op_is(mask, PML_DTYPE_F32) && (mask->rank == 2 || mask->rank == 3) &&
-                           pml_tensor_columns(mask) == n_keys && (mask->rank == 2 || mask->shape[0] == n_sequences) &&
-                           (mask->shape[mask->rank - 2] == 1 || mask->shape[mask->rank - 2] == n_queries),
-                       "attention: the mask fits neither [queries, keys] nor [sequences, queries, keys]");
-        size_t rows = mask->shape[mask->rank - 2];
-        view->data = pml_tensor_f32_const(mask);
-        view->row_step = rows == 1 ? 0 : n_keys;
-        view->sequence_step = mask->rank == 3 ? rows * n_keys : 0;
-    }
-
-done:
-    return status;
-}
-
-/* The scores of earlier layers (NULL when these are the first) and room for this layer's. */
-static pml_status prepare_scores(pml_context *context, const pml_attention_options *options, size_t n_sequences,
-                                 size_t n_queries, size_t n_keys, const float **in, pml_tensor *out, pml_error *error) {
-    pml_status status = PML_OK;
-    const size_t shape[] = {n_sequences, options->n_heads, n_queries, n_keys};
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, 4, out, error));
-    if (options->scores->dtype != PML_DTYPE_NONE) {
-        PML_OP_REQUIRE(pml_op_is(options->scores, PML_DTYPE_F32) && pml_op_same_shape(options->scores, out),
-                       "attention: the handed scores have another shape than this layer's");
-        *in = pml_tensor_f32_const(options->scores);
     }
 
 done:
@@ -203,45 +143,84 @@ done:
 }
 
 /* ---- without ---- */
-typedef struct plain_heads {
-    const pml_attention_options *options;
-    sequences queries, keys;
-    const float *q, *k, *v;
-    float *y;
-    size_t n_columns, depth, step;
-    mask_view mask;
-    const float *scores_in; /* NULL: none; out likewise */
-    float *scores_out;
-} plain_heads;
+/* y and the scores of this layer. With a tape both lie in one result, so that their gradients do, too. */
+static pml_status make_results(pml_context *context, const pml_tensor *q, const pml_attention_options *options,
+                               const pml_attention_heads *heads, pml_tensor *whole, pml_tensor *y, pml_tensor *scores,
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t shape[] = {heads->n_sequences, options->n_heads, heads->queries.n_tokens, heads->keys.n_tokens};
+    if (options->scores == NULL || context->tape == NULL) {
+        PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, q->rank, y, error));
+        *whole = *y;
+        if (options->scores != NULL) {
+            PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, shape, 4, scores, error));
+        }
+    } else {
+        *y = *scores = (pml_tensor){.dtype = PML_DTYPE_F32, .layout = PML_LAYOUT_ROW, .rank = q->rank};
+        memcpy(y->shape, q->shape, sizeof y->shape);
+        scores->rank = 4;
+        memcpy(scores->shape, shape, sizeof shape);
+        const size_t n_y = pml_attention_scores_at(y), count = n_y + pml_tensor_count(scores);
+        PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &count, 1, whole, error));
+        y->buffer = scores->buffer = whole->buffer;
+        y->offset_bytes = whole->offset_bytes;
+        scores->offset_bytes = whole->offset_bytes + n_y * sizeof(float);
+    }
+    if (options->scores != NULL && options->scores->dtype != PML_DTYPE_NONE) {
+        PML_OP_REQUIRE(pml_op_is(options->scores, PML_DTYPE_F32) && pml_op_same_shape(options->scores, scores),
+                       "attention: the handed scores have another shape than this layer's");
+    }
 
-static void plain_job(const void *user, size_t i_sequence, size_t i_head, pml_attention *job) {
-    const plain_heads *heads = user;
-    const size_t *offsets = heads->options->row_offsets;
-    const size_t q_row = offsets != NULL ? offsets[i_sequence] : first_row(&heads->queries, i_sequence);
-    const size_t k_row = offsets != NULL ? offsets[i_sequence] : first_row(&heads->keys, i_sequence);
-    const size_t n_ragged = offsets != NULL ? offsets[i_sequence + 1] - offsets[i_sequence] : 0;
-    const size_t column = i_head * heads->depth;
-    const size_t i_scores =
-        (i_sequence * heads->options->n_heads + i_head) * heads->queries.n_tokens * heads->keys.n_tokens;
-    *job = (pml_attention){
-        .n_queries = offsets != NULL ? n_ragged : heads->queries.n_tokens,
-        .n_keys = offsets != NULL ? n_ragged : heads->keys.n_tokens,
-        .depth = heads->depth,
-        .q = heads->q + q_row * heads->n_columns + column,
-        .q_stride = heads->step,
-        .k = heads->k + k_row * heads->n_columns + column,
-        .k_stride = heads->step,
-        .v = heads->v + k_row * heads->n_columns + column,
-        .v_stride = heads->step,
-        .y = heads->y + q_row * heads->n_columns + column,
-        .y_stride = heads->step,
-        .scale = heads->options->scale,
-        .causal = heads->options->causal,
-        .scores_in = heads->scores_in == NULL ? NULL : heads->scores_in + i_scores,
-        .scores_out = heads->scores_out == NULL ? NULL : heads->scores_out + i_scores,
-        .mask = heads->mask.data == NULL ? NULL : heads->mask.data + i_sequence * heads->mask.sequence_step,
-        .mask_stride = heads->mask.row_step,
-    };
+done:
+    return status;
+}
+
+/* What the backward pass needs to know, in storage of the step. */
+static pml_status keep_record(pml_context *context, const pml_attention_options *options,
+                              const pml_attention_heads *heads, const pml_attention_record **kept, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t n_offsets = options->row_offsets == NULL ? 0 : options->n_sequences + 1;
+    const size_t size_bytes = sizeof(pml_attention_record) + n_offsets * sizeof(size_t);
+    float *storage;
+    *kept = NULL;
+    if (context->tape == NULL) {
+        goto done;
+    }
+    PML_TRY(pml_context_scratch(context, size_bytes / sizeof *storage + 1, &storage, error));
+    pml_attention_record *record = (pml_attention_record *)(void *)storage;
+    *record = (pml_attention_record){.options = *options, .has_scores = options->scores != NULL};
+    record->options.mask = NULL;
+    record->options.scores = NULL;
+    if (n_offsets > 0) {
+        size_t *offsets = (size_t *)(void *)(record + 1);
+        memcpy(offsets, options->row_offsets, n_offsets * sizeof *offsets);
+        record->options.row_offsets = offsets;
+    }
+    if (heads->dropout != NULL) {
+        record->drops = true;
+        record->dropout = *heads->dropout;
+    }
+    *kept = record;
+
+done:
+    return status;
+}
+
+/* What the dropout of this op drops, if there is one. */
+static pml_status choose_dropout(pml_context *context, const pml_attention_options *options, pml_attention_heads *heads,
+                                 pml_dropout_mask *dropout, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_training *training = context->training;
+    PML_OP_REQUIRE(options->dropout >= 0 && options->dropout <= 1, "attention: a dropout is from 0 to 1");
+    if (training != NULL && options->dropout > 0) {
+        PML_OP_REQUIRE(pml_attention_dropout_elements(heads) <= PML_DROPOUT_MAX,
+                       "attention: too many weights for a dropout");
+        *dropout = pml_dropout_mask_of(training->seed, training->step, training->n_dropouts++, options->dropout);
+        heads->dropout = dropout;
+    }
+
+done:
+    return status;
 }
 
 pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
@@ -252,41 +231,30 @@ pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml
         PML_TRY(attend_cached(context, q, k, v, options, y, error));
         goto done;
     }
-    const size_t *offsets = options->row_offsets;
-    plain_heads heads = {.options = options,
-                         .queries = describe(q, options->axis),
-                         .keys = describe(k, options->axis),
-                         .q = pml_tensor_f32_const(q),
-                         .k = pml_tensor_f32_const(k),
-                         .v = pml_tensor_f32_const(v),
-                         .n_columns = pml_tensor_columns(q),
-                         .depth = pml_tensor_columns(q) / options->n_heads};
-    const size_t n_queries = heads.queries.n_tokens, n_keys = heads.keys.n_tokens;
-    const size_t n_sequences = offsets == NULL ? heads.queries.n_sequences : options->n_sequences;
-    heads.step = heads.queries.n_inner * heads.n_columns;
-    PML_TRY(view_mask(options->mask, n_sequences, n_queries, n_keys, &heads.mask, error));
-    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, q->rank, y, error));
+    pml_attention_heads heads;
+    pml_dropout_mask dropout;
+    const pml_attention_record *record;
+    pml_tensor whole, scores = {0};
+    const bool has_scores_in = options->scores != NULL && options->scores->dtype != PML_DTYPE_NONE;
+    PML_TRY(pml_attention_heads_of(q, k, v, options->mask, options, &heads, error));
+    PML_TRY(choose_dropout(context, options, &heads, &dropout, error));
+    PML_TRY(keep_record(context, options, &heads, &record, error));
+    PML_TRY(make_results(context, q, options, &heads, &whole, y, &scores, error));
     heads.y = pml_tensor_f32(y);
-    pml_tensor scores_out = {0};
-    if (options->scores != NULL) {
-        PML_TRY(prepare_scores(context, options, n_sequences, n_queries, n_keys, &heads.scores_in, &scores_out, error));
-        heads.scores_out = pml_tensor_f32(&scores_out);
-    }
-    for (size_t i = 0; i < n_sequences; i++) {
-        const size_t n_ragged = offsets != NULL ? offsets[i + 1] - offsets[i] : 0;
-        context->work.products +=
-            (uint64_t)2 * heads.n_columns * (offsets != NULL ? n_ragged * n_ragged : n_queries * n_keys);
-    }
-    PML_TRY(pml_split_attention(context, &(pml_heads){n_sequences, options->n_heads, plain_job, &heads}, n_keys,
-                                heads.depth, error));
+    heads.scores_in = has_scores_in ? pml_tensor_f32_const(options->scores) : NULL;
+    heads.scores_out = options->scores != NULL ? pml_tensor_f32(&scores) : NULL;
+    context->work.products += pml_attention_products(&heads);
+    PML_TRY(pml_split_attention(context,
+                                &(pml_heads){heads.n_sequences, options->n_heads, pml_attention_head_job, &heads},
+                                heads.most_keys, heads.depth, error));
     PML_TRY(pml_tape_record(
         context->tape, &op,
         &(pml_op_attributes){.real = (double)options->scale,
-                             .integer = {(int64_t)options->n_heads, (int64_t)options->axis, options->causal}},
-        (const pml_tensor *const[]){q, k, v, options->mask, heads.scores_in != NULL ? options->scores : NULL}, 5, y,
-        error));
+                             .integer = {(int64_t)options->n_heads, (int64_t)options->axis, options->causal},
+                             .data = record},
+        (const pml_tensor *const[]){q, k, v, options->mask, has_scores_in ? options->scores : NULL}, 5, &whole, error));
     if (options->scores != NULL) {
-        *options->scores = scores_out;
+        *options->scores = scores;
     }
 
 done:

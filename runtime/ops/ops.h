@@ -59,13 +59,16 @@ typedef struct pml_attention_options {
     /* Scores handed from layer to layer, NULL: none. [sequences, heads, queries, keys]: dtype NONE at the first layer;
      * the op adds them before the softmax and replaces them by its own, mask included. */
     pml_tensor *scores;
+    /* In training, share of the weights that become 0; the others are divided by what is left of 1. */
+    double dropout;
     /* NULL: none. With it, k and v are the tokens behind those that the cache has of each sequence: they are put into
      * it, and queries attend to all of them. Needs row_offsets and `causal`; excludes mask, scores and a tape. */
     const pml_kv_cache *cache;
 } pml_attention_options;
 
 /* y = softmax(scale q.kT + scores + mask) . v per sequence and head; q [..., D], k and v the same shape up to the
- * number of tokens. y has q's shape. Attributes: real = scale; integer = n_heads, axis, causal. */
+ * number of tokens. y has q's shape. On a tape, y and the scores handed on are one output. Attributes: real = scale;
+ * integer = n_heads, axis, causal; data = all of them (runtime/ops/attention_heads.h). */
 pml_status pml_op_attention(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
                             const pml_attention_options *options, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 

@@ -83,6 +83,7 @@ static void attend_queries(const line *l, pml_attention *job, size_t begin, size
     job->mask = job->mask == NULL ? NULL : job->mask + begin * job->mask_stride;
     job->scores_in = job->scores_in == NULL ? NULL : job->scores_in + begin * job->n_keys;
     job->scores_out = job->scores_out == NULL ? NULL : job->scores_out + begin * job->n_keys;
+    job->dropout_first += begin * job->dropout_stride;
     job->n_keys -= job->causal ? job->n_queries - end : 0;
     job->n_queries = end - begin;
     job->work = work;

@@ -73,10 +73,21 @@ static bool query_is_right(const pml_kernel_variant *variant, const pml_attentio
         weights[s] = exp(weights[s] - greatest);
         sum += weights[s];
     }
+    float factors[128];
+    for (size_t s = 0; s < 128; s++) {
+        factors[s] = 1.0f;
+    }
+    if (job->dropout != NULL) {
+        pml_dropout_f32_scalar(&(pml_dropout){.mask = *job->dropout,
+                                              .first = job->dropout_first + t * job->dropout_stride,
+                                              .n = 128,
+                                              .x = factors,
+                                              .y = factors});
+    }
     for (size_t i = 0; i < job->depth && right; i++) {
         double y = 0.0;
         for (size_t s = 0; s < job->n_keys; s++) {
-            y += weights[s] / sum * (double)job->v[s * job->v_stride + i];
+            y += (double)factors[s] * weights[s] / sum * (double)job->v[s * job->v_stride + i];
         }
         right = agrees(variant, job->y[t * job->y_stride + i], (float)y, magnitude, i);
     }
@@ -110,6 +121,10 @@ static void every_combination_is_right(void) {
                     made.job.scores_out = turn % 5 != 0 ? made.scores_out.data : NULL;
                     made.job.mask = turn % 7 < 4 ? made.mask.data : NULL;
                     made.job.mask_stride = turn % 7 < 2 ? 0 : keys[b] + 5;
+                    const pml_dropout_mask dropout = pml_dropout_mask_of(seed, 3, turn, 0.3);
+                    made.job.dropout = turn % 4 == 1 ? &dropout : NULL;
+                    made.job.dropout_first = 640;
+                    made.job.dropout_stride = 128;
                     run_head(variant, &made.job);
                     bool right = true;
                     for (size_t t = 0; t < queries[a]; t++) {

@@ -32,6 +32,7 @@ static const struct tolerance {
     {"batch_norm_f32", 4 * FLT_EPSILON, FLT_TRUE_MIN},
     {"softmax_f32", 8 * FLT_EPSILON, FLT_MIN},
     {"attention_f32", 64 * FLT_EPSILON, FLT_MIN},
+    {"attention_gradient_f32", 64 * FLT_EPSILON, FLT_MIN},
 };
 
 static inline const struct tolerance *tolerance_of(const char *op) {

@@ -12,10 +12,17 @@ static const char *const witnesses_all[] = {PML_SEASONAL_WITNESSES, NULL};
 static const char *const *const witnesses[] = {witnesses_all, NULL};
 
 /* ---- configuration ---- */
-static const pml_config_rule official[] = {PML_SEASONAL_ARGUMENTS,
-                                           PML_ASKED("decomposition_kernel", "moving_avg"),
-                                           PML_ASKED("correlation_factor", "factor"),
-                                           {.key = NULL}};
+#define ARGUMENTS                                                                                                      \
+    PML_SEASONAL_ARGUMENTS, PML_ASKED("decomposition_kernel", "moving_avg"), PML_ASKED("correlation_factor", "factor")
+static const pml_config_rule official[] = {ARGUMENTS, {.key = NULL}};
+
+/* The official code tells its inverse transform the number of steps. Where that is even, it does not matter. */
+#define ROUNDED                                                                                                        \
+    {                                                                                                                  \
+        .key = "rounds_correlations", .fallback = "true", .is_fixed = true,                                            \
+        .when = "context_length % 2 == 1 || (label_length + prediction_length) % 2 == 1"                               \
+    }
+static const pml_config_rule library[] = {ARGUMENTS, ROUNDED, {.key = NULL}};
 
 static const pml_config_rule forecasting[] = {
     PML_SEASONAL_FORECASTING,
@@ -23,6 +30,7 @@ static const pml_config_rule forecasting[] = {
     {.key = "decomposition_kernel", .source = "MovingAvg_window", .fallback = "25"},
     PML_NEURALFORECAST_SCALER("identity"),
     {.key = "correlation_factor", .source = "factor", .fallback = "3"},
+    ROUNDED,
     {.key = NULL}};
 
 /* ---- dialects ---- */
@@ -38,7 +46,7 @@ static const pml_map_written library_lines[] = {{"model", "\"Autoformer\"", NULL
                                                 {"task_name", "\"long_term_forecast\"", NULL},
                                                 PML_SEASONAL_CHANNEL_LINES,
                                                 {NULL, NULL, NULL}};
-static const pml_map_written forecasting_lines[] = {PML_SEASONAL_LABEL_LINE, {NULL, NULL, NULL}};
+static const pml_map_written forecasting_lines[] = {PML_SEASONAL_LABEL_LINES, {NULL, NULL, NULL}};
 
 static const pml_map_dialect dialects[] = {{.name = PML_OFFICIAL,
                                             .keys = official,
@@ -46,7 +54,7 @@ static const pml_map_dialect dialects[] = {{.name = PML_OFFICIAL,
                                             .tensors = research_tensors,
                                             .config_file = "config.json"},
                                            {.name = PML_TSL,
-                                            .keys = official,
+                                            .keys = library,
                                             .written = library_lines,
                                             .tensors = research_tensors,
                                             .config_file = "config.json"},

@@ -41,7 +41,7 @@ typedef struct pml_map_foreign { /* a tensor of the dialect; a list ends with a 
  * value of its key cannot be said in this dialect. */
 typedef struct pml_map_written { /* a list ends with a NULL source */
     const char *source;
-    const char *literal; /* JSON: "text" in quotes, true, false, null, an integer, or {expression}; NULL: not written */
+    const char *literal; /* JSON: "text" in quotes, true, false, null, a number, or {expression}; NULL: not written */
     const char *when;    /* NULL: always */
 } pml_map_written;
 

@@ -117,6 +117,8 @@ static pml_status write_literal(const writing *w, const char *key, const char *l
         pml_json_bool(w->json, key, literal[0] == 't');
     } else if (strcmp(literal, "null") == 0) {
         pml_json_null(w->json, key);
+    } else if (strchr(literal, '.') != NULL) {
+        pml_json_f64(w->json, key, strtod(literal, NULL));
     } else {
         pml_json_i64(w->json, key, strtoll(literal, NULL, 10));
     }
@@ -226,14 +228,14 @@ static pml_status write_rule(writing *w, const pml_config_rule *rule) {
     size_t i_source;
     bool has_effect, is_new;
     current_text(w, key, text);
+    PML_TRY(holds(w, rule->when, &has_effect));
     if (rule->is_fixed) {
-        if (!is_same(key, text, rule->fallback)) {
+        if (has_effect && !is_same(key, text, rule->fallback)) {
             PML_TRY(PML_FAIL(w->error, PML_E_UNSUPPORTED, "in dialect %s %s is always %s; this model has %s",
                              w->dialect->name, rule->key, rule->fallback, text));
         }
         goto done;
     }
-    PML_TRY(holds(w, rule->when, &has_effect));
     const bool is_by_tensors =
         rule->source == NULL || (key->type == PML_CONFIG_CHOICE && rule->words == NULL && !is_listed(w, rule->source));
     if (has_effect == 0 || is_by_tensors) {

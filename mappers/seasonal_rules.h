@@ -130,8 +130,13 @@ pml_status pml_seasonal_derive_label(pml_config_reader *reader, const pml_config
     {"dec_in", "{num_input_channels}", NULL}, {                                                                        \
         "c_out", "{num_input_channels}", NULL                                                                          \
     }
-#define PML_SEASONAL_LABEL_LINE                                                                                        \
-    { PML_SEASONAL_LABEL_SHARE, PML_SEASONAL_LABEL_SHARE_DEFAULT, "label_length == (context_length + 1) / 2" }
+/* The share is rounded up to steps: quarters are written, the default where it will do. */
+#define PML_SEASONAL_HALF "label_length == (context_length + 1) / 2"
+#define PML_SEASONAL_LABEL_LINES                                                                                       \
+    {PML_SEASONAL_LABEL_SHARE, PML_SEASONAL_LABEL_SHARE_DEFAULT, PML_SEASONAL_HALF},                                   \
+        {PML_SEASONAL_LABEL_SHARE, "0.25", "!(" PML_SEASONAL_HALF ") && label_length == (context_length + 3) / 4"}, {  \
+        PML_SEASONAL_LABEL_SHARE, "0.75", "!(" PML_SEASONAL_HALF ") && label_length == (3 * context_length + 3) / 4"   \
+    }
 
 /* What the tensors say of sizes, numbers of layers and time marks: at most 8 keys. */
 void pml_seasonal_examine(const pml_facts *facts, pml_evidence *said);

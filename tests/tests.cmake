@@ -25,6 +25,7 @@ function(pml_add_parity folder)
 endfunction()
 
 pml_add_parity(patchtst
+    neuralforecast
     hf-bf16
     hf-cd-postnorm
     hf-cd-prediction
@@ -93,6 +94,7 @@ foreach(case official-fourier-low official-fourier-random official-multikernel o
     pml_add_parity_only(fedformer ${case})
     set_property(TEST parity/fedformer/${case} APPEND PROPERTY ENVIRONMENT "PML_PARITY_OPTIONS=--set fed.seed=2021")
 endforeach()
+pml_add_parity_only(fedformer neuralforecast)
 pml_add_parity(gpt2
     bf16
     hf-inner
@@ -109,6 +111,8 @@ set_property(TEST parity/gpt2/hf-seqcls APPEND PROPERTY ENVIRONMENT PML_PARITY_D
 set_tests_properties(parity/gpt2/kjv PROPERTIES TIMEOUT 1500) # 22448 tokens, five times
 set_property(TEST parity/gpt2/kjv APPEND PROPERTY ENVIRONMENT PML_PARITY_QUANTIZED=int8)
 pml_add_parity(autoformer
+    neuralforecast-odd
+    neuralforecast-odd-decoder
     official-factor1
     official-factor3
     official-fixed-embed
@@ -122,16 +126,20 @@ set_property(TEST parity/autoformer/official-two-decoder-layers APPEND PROPERTY 
 pml_add_parity(dlinear
     individual
     linear
+    neuralforecast
+    neuralforecast-nlinear
     nlinear
     nlinear-individual
     shared
     tsl-shared)
 pml_add_parity(itransformer
+    neuralforecast
     official-marks
     official-nomarks
     official-nonorm
     tsl)
 pml_add_parity(timesnet
+    neuralforecast
     tsl-fixed-embed
     tsl-forecast
     tsl-imputation)

@@ -6,12 +6,14 @@
 typedef struct autoformer {
     pml_seasonal net;
     size_t correlation_factor;
+    bool rounds_correlations;
 } autoformer;
 
-/* int(factor * ln n), as the network counts delays. */
-static size_t count_delays(size_t factor, size_t n_steps) {
-    const size_t n = (size_t)((double)factor * log((double)n_steps));
-    return n < 1 ? 1 : n > n_steps ? n_steps : n;
+/* int(factor * ln n), as the network counts delays, of those that there are. */
+static size_t count_delays(const autoformer *data, size_t n_steps) {
+    const size_t n = (size_t)((double)data->correlation_factor * log((double)n_steps));
+    const size_t n_lags = data->rounds_correlations && n_steps % 2 == 1 && n_steps > 1 ? n_steps - 1 : n_steps;
+    return n < 1 ? 1 : n > n_lags ? n_lags : n;
 }
 
 static size_t steps_at(const pml_seasonal *net, pml_seasonal_place place) {
@@ -28,8 +30,9 @@ static pml_status attend(pml_model *model, const pml_seasonal_attention *attenti
     pml_context *context = pml_model_context(model);
     const autoformer *data = pml_model_data(model);
     const pml_autocorrelation_options options = {
-        .n_delays = count_delays(data->correlation_factor, steps_at(&data->net, place)),
+        .n_delays = count_delays(data, steps_at(&data->net, place)),
         .share_delays = context->batch_wide,
+        .is_rounded = data->rounds_correlations,
     };
     pml_tensor q, k, v;
     PML_TRY(pml_linear_run(context, &attention->q, x, PML_ACTIVATION_IDENTITY, NULL, &q, error));
@@ -57,6 +60,7 @@ static pml_status load(pml_model *model, pml_error *error) {
     PML_TRY(pml_seasonal_load(model, net, error));
     PML_TRY(pml_model_config_size(model, "decomposition_kernel", &split.kernels[0], error));
     PML_TRY(pml_model_config_size(model, "correlation_factor", &data->correlation_factor, error));
+    PML_TRY(pml_model_eval_flag(model, "rounds_correlations", &data->rounds_correlations, error));
     net->split = split;
     for (size_t k = 0; k < 3; k++) {
         for (size_t i = 0; i < net->n_encoder_layers; i++) {

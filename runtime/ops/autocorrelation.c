@@ -30,10 +30,11 @@ typedef struct correlate_job {
     const float *q, *k, *v;
     float *y;
     double *means;       /* [B, L] */
+    bool is_rounded;     /* of an odd number of steps */
     const double *order; /* [L]: what all samples' delays are chosen by; NULL: each its own means */
     pml_delay *delays;   /* [B, n_delays] */
     size_t n_shares, work_floats;
-    float *work; /* scratch of every share: [D, S] and [TILE_ROWS, S] */
+    float *work; /* scratch of every share: [D, S] and [TILE_ROWS, S], later F64 [4, L] */
 } correlate_job;
 
 /* ---- correlations ---- */
@@ -88,6 +89,9 @@ static void correlate(const correlate_job *job, size_t b, float *work) {
     for (size_t u = 0; u < c->n_steps; u++) {
         r[u] /= (double)c->n_columns;
     }
+    if (job->is_rounded) {
+        pml_correlation_round(r, c->n_steps, (double *)(void *)work);
+    }
 }
 
 static void correlate_share(void *user, size_t i_share) {
@@ -131,11 +135,11 @@ static size_t next_delay(const double *r, size_t n_steps, size_t previous) {
 }
 
 /* Which delays, by `order`, and how much each of them counts by `r`. */
-static void choose(const pml_correlation *c, const double *order, const double *r, pml_delay *delays) {
+static void choose(const pml_correlation *c, size_t n_lags, const double *order, const double *r, pml_delay *delays) {
     double greatest = -(double)INFINITY, total = 0;
-    size_t delay = c->n_steps;
+    size_t delay = n_lags;
     for (size_t i = 0; i < c->n_delays; i++) {
-        delay = next_delay(order, c->n_steps, delay);
+        delay = next_delay(order, n_lags, delay);
         delays[i].steps = delay;
         greatest = r[delay] > greatest ? r[delay] : greatest;
     }
@@ -168,7 +172,7 @@ static void aggregate_samples(void *user, size_t begin, size_t end) {
     for (size_t b = begin; b < end; b++) {
         const double *r = job->means + b * c->n_steps;
         pml_delay *delays = job->delays + b * c->n_delays;
-        choose(c, job->order == NULL ? r : job->order, r, delays);
+        choose(c, c->n_steps - job->is_rounded, job->order == NULL ? r : job->order, r, delays);
         aggregate(c, delays, job->v + b * c->n_key_steps * c->n_columns, job->y + b * c->n_steps * c->n_columns);
     }
 }
@@ -184,6 +188,9 @@ static pml_status run(pml_context *context, correlate_job *job, bool share_delay
     const double values = (double)c->n_samples * (double)c->n_steps * (double)c->n_columns;
     job->n_shares = pml_context_shares(context, PML_COST_MULTIPLY(values * (double)c->n_keys));
     job->work_floats = ((c->n_columns + TILE_ROWS) * c->n_keys + 15) / 16 * 16;
+    if (job->is_rounded && job->work_floats < PML_FLOATS(8, c->n_steps) / sizeof(float)) {
+        job->work_floats = PML_FLOATS(8, c->n_steps) / sizeof(float);
+    }
     PML_TRY(pml_context_quantized(context, job->n_shares * job->work_floats * sizeof(float), error));
     job->work = context->quantized;
     pml_context_run(context, job->n_shares, correlate_share, job);
@@ -208,8 +215,14 @@ pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, con
                        k->shape[1] == v->shape[1],
                    "autocorrelation: q [B, L, D], k and v [B, S, D] must be F32 and fit each other");
     const pml_correlation c = pml_correlation_of(q, k, options->n_delays);
-    PML_OP_REQUIRE(c.n_delays > 0 && c.n_delays <= c.n_steps, "autocorrelation: %zu delays of %zu steps", c.n_delays,
-                   c.n_steps);
+    const bool is_rounded = options->is_rounded && c.n_steps % 2 == 1 && c.n_steps > 1;
+    PML_OP_REQUIRE(c.n_delays > 0 && c.n_delays <= c.n_steps - is_rounded, "autocorrelation: %zu delays of %zu steps",
+                   c.n_delays, c.n_steps);
+    if (is_rounded && context->tape != NULL) {
+        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
+                         "autocorrelation: rounded correlations of %zu steps, an odd number, have no way back",
+                         c.n_steps));
+    }
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, 3, y, error));
     const size_t mark = pml_context_mark(context), shape[] = {c.n_samples, c.n_steps};
     _Static_assert(sizeof(pml_delay) == 2 * sizeof(double), "two numbers are kept of each delay");
@@ -223,6 +236,7 @@ pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, con
                          .v = pml_tensor_f32_const(v),
                          .y = pml_tensor_f32(y),
                          .means = pml_op_f64(&means),
+                         .is_rounded = is_rounded,
                          .delays = (pml_delay *)(void *)pml_op_f64(&delays)};
     PML_TRY(run(context, &job, options->share_delays, error));
     pml_context_release(context, mark, NULL);

@@ -10,6 +10,11 @@ static const pml_config_key config[] = {
     PML_SEASONAL_KEYS,
     PML_INT_KEY("decomposition_kernel", 1, 1e6, "steps of the average that is a series' trend, odd"),
     PML_INT_KEY("correlation_factor", 1, 1e4, "of n steps, factor * ln n delays are aggregated"),
+    {.name = "rounds_correlations",
+     .type = PML_CONFIG_BOOL,
+     .optional = true,
+     .absent = "false",
+     .description = "series of an odd number of steps are correlated as if there were one step less"},
     PML_WINDOW_SCALER_KEY,
     {.name = NULL}};
 

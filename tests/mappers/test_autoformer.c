@@ -50,7 +50,20 @@ static void neuralforecast_counts_for_itself(void) {
                         "\"encoder_layers\":2,\"decoder_layers\":1}",
                         NULL, "neuralforecast",
                         HOLDS("label_length == 18", "num_input_channels == 1", "time_embedding == 'none'",
-                              "decomposition_kernel == 25", "correlation_factor == 3")));
+                              "decomposition_kernel == 25", "correlation_factor == 3", "rounds_correlations")));
+}
+
+/* Its inverse transform, and the library's, is not told how many steps there are; the official code's is. */
+static void odd_lengths_differ(void) {
+    const synthetic s = network("embed.weight", C);
+#define LENGTHS(t, label, more)                                                                                        \
+    "{\"seq_len\":" t ",\"label_len\":" label                                                                          \
+    ",\"pred_len\":4,\"n_heads\":2,\"moving_avg\":25,\"factor\":1,\"freq\":\"h\"" more "}"
+#define LIBRARY ",\"task_name\":\"long_term_forecast\""
+    CU_ASSERT_TRUE(maps(&s, LENGTHS("20", "10", LIBRARY), NULL, "tsl", HOLDS("!rounds_correlations")));
+    CU_ASSERT_TRUE(maps(&s, LENGTHS("21", "10", LIBRARY), NULL, "tsl", HOLDS("rounds_correlations")));
+    CU_ASSERT_TRUE(maps(&s, LENGTHS("20", "9", LIBRARY), NULL, "tsl", HOLDS("rounds_correlations")));
+    CU_ASSERT_TRUE(maps(&s, LENGTHS("21", "9", ""), NULL, "official", HOLDS("!rounds_correlations")));
 }
 
 static void what_is_missing_is_named(void) {
@@ -66,4 +79,4 @@ static void what_is_missing_is_named(void) {
 
 PML_TESTS("mappers/autoformer", PML_TEST(time_marks_are_told_by_tensors),
           PML_TEST(arguments_come_from_the_name_of_the_run), PML_TEST(neuralforecast_counts_for_itself),
-          PML_TEST(what_is_missing_is_named))
+          PML_TEST(odd_lengths_differ), PML_TEST(what_is_missing_is_named))

@@ -10,7 +10,7 @@ build_dir=$1 source_dir=$2 case=$3
 io= model=
 for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
     [[ -n $root ]] || continue
-    [[ -z $model && -e $root/$case/config.json ]] && model=$root/$case
+    [[ -z $model && ( -e $root/$case/config.json || -e $root/$case/model.safetensors ) ]] && model=$root/$case
     [[ -z $io && -e $root/$case/io.safetensors ]] && io=$root/$case/io.safetensors
 done
 if [[ -z $model || -z $io ]]; then

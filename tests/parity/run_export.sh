@@ -7,7 +7,7 @@ build_dir=$1 source_dir=$2 case=$3
 
 model=
 for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
-    [[ -n $root && -z $model && (-e $root/$case/config.json || -f $root/$case) ]] && model=$root/$case
+    [[ -n $root && -z $model && (-e $root/$case/config.json || -e $root/$case/model.safetensors || -f $root/$case) ]] && model=$root/$case
 done
 if [[ -z $model ]]; then
     echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"

@@ -119,6 +119,52 @@ static void what_does_not_fit_is_refused(void) {
     end_test();
 }
 
+/* numpy.fft.irfft(numpy.fft.rfft(r)), whose output has an even number of values. */
+static void odd_numbers_of_steps_are_rounded(void) {
+    static const struct {
+        size_t n;
+        double r[7], rounded[7];
+    } cases[] = {
+        {3, {3, -1, 4}, {3.75, 2.25}},
+        {5, {3, -1, 4, 1, -5}, {1.4002032654688947, 0.93399417649791117, 4.2993902035933171, -4.633587645560123}},
+        {7,
+         {2, 7, 1, -8, 2.5, 8, 1},
+         {2.0620795982885034, 8.5260080066738926, -4.1153752048164929, -5.1074670602853818, 9.6170568116624793,
+          2.5176978484769998}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        double r[7], work[28];
+        memcpy(r, cases[i].r, sizeof r);
+        pml_correlation_round(r, cases[i].n, work);
+        for (size_t u = 0; u < cases[i].n; u++) {
+            CU_ASSERT_DOUBLE_EQUAL(r[u], cases[i].rounded[u], 1e-12);
+        }
+    }
+    begin_test(1 << 16);
+    pml_tensor x = make_tensor(SHAPE(2, 7, 3)), y;
+    pml_autocorrelation_options options = {.n_delays = 6, .is_rounded = true};
+    double r[7], work[28];
+    PML_ASSERT_OK(pml_op_autocorrelation(&context, &x, &x, &x, &options, &y, &error), &error);
+    for (size_t b = 0; b < 2; b++) {
+        double total = 0;
+        expected_means(&x, &x, b, r);
+        pml_correlation_round(r, 7, work);
+        for (size_t u = 0; u < 6; u++) {
+            total += exp(r[u]);
+        }
+        for (size_t j = 0; j < 21; j++) {
+            double sum = 0;
+            for (size_t u = 0; u < 6; u++) {
+                sum += exp(r[u]) / total * at(&x, b, (j / 3 + u) % 7, j % 3);
+            }
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[b * 21 + j], sum, 2e-6));
+        }
+    }
+    options.n_delays = 7;
+    PML_ASSERT_FAILS(pml_op_autocorrelation(&context, &x, &x, &x, &options, &y, &error), PML_E_ARGUMENT, &error,
+                     "7 del");
+    end_test();
+}
+
 typedef struct gradient_case {
     size_t n_samples, n_steps, n_key_steps, n_columns, n_delays;
     bool share;
@@ -127,13 +173,15 @@ typedef struct gradient_case {
 static pml_status of_three(pml_tensor *leaves, void *user, pml_tensor *y) {
     const gradient_case *is = user;
     return pml_op_autocorrelation(&context, &leaves[0], &leaves[1], &leaves[2],
-                                  &(pml_autocorrelation_options){is->n_delays, is->share}, y, &error);
+                                  &(pml_autocorrelation_options){.n_delays = is->n_delays, .share_delays = is->share},
+                                  y, &error);
 }
 
 static pml_status of_one(pml_tensor *leaves, void *user, pml_tensor *y) {
     const gradient_case *is = user;
     return pml_op_autocorrelation(&context, &leaves[0], &leaves[0], &leaves[0],
-                                  &(pml_autocorrelation_options){is->n_delays, is->share}, y, &error);
+                                  &(pml_autocorrelation_options){.n_delays = is->n_delays, .share_delays = is->share},
+                                  y, &error);
 }
 
 /* Queries that are the keys, moved by `delay` steps, and a little noise: correlations then differ by far more than one
@@ -170,4 +218,5 @@ static void gradients_match_differences(void) {
 
 PML_TESTS("runtime/ops/autocorrelation", PML_TEST(gradients_match_differences),
           PML_TEST(series_are_aligned_by_their_delays), PML_TEST(equal_correlations_keep_their_order),
-          PML_TEST(not_a_number_stays_in_its_sample), PML_TEST(what_does_not_fit_is_refused))
+          PML_TEST(not_a_number_stays_in_its_sample), PML_TEST(what_does_not_fit_is_refused),
+          PML_TEST(odd_numbers_of_steps_are_rounded))

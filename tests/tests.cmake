@@ -311,9 +311,13 @@ pml_add_gradients(dlinear shared individual)
 pml_add_gradients(ett dlinear-exact)
 pml_add_gradients(autoformer official-timef)
 pml_add_gradients(timesnet tsl-forecast)
-pml_add_gradients(fedformer official-fourier-random official-wavelets tsl-fourier)
-foreach(case official-fourier-random official-wavelets tsl-fourier)
+pml_add_gradients(fedformer official-fourier-random official-multikernel official-wavelets tsl-fourier)
+foreach(case official-fourier-random official-multikernel official-wavelets tsl-fourier)
     set_property(TEST gradients/fedformer/${case} APPEND PROPERTY ENVIRONMENT "PML_PARITY_OPTIONS=--set fed.seed=2021")
 endforeach()
 set_property(TEST gradients/fedformer/official-wavelets APPEND PROPERTY ENVIRONMENT
     "PML_GRADIENTS_OPTIONS=--relative 1e-3") # the case has no gradients in float64
+# One score of this case lies so near to a pole of tanh that rounding anywhere before it, PyTorch's too, comes out some
+# hundred times greater: four times PyTorch's own error is met or missed by chance.
+set_property(TEST gradients/fedformer/official-multikernel APPEND PROPERTY ENVIRONMENT
+    "PML_GRADIENTS_OPTIONS=--relative 1e-3")

@@ -7,7 +7,7 @@ static pml_status attend_self(pml_context *context, const fedformer *data, const
     pml_tensor spectrum, mixed;
     PML_TRY(pml_op_mix_steps(context, &part->modes.table, q, &spectrum, error));
     PML_TRY(pml_op_mix_modes(context, &spectrum, data->n_heads, &part->real, &part->imaginary, &mixed, error));
-    PML_TRY(pml_op_unmix_steps(context, &mixed, &part->modes.inverse, false, y, error));
+    PML_TRY(pml_op_unmix_steps(context, &mixed, &part->modes.inverse, part->modes.n_steps, false, y, error));
 
 done:
     return status;
@@ -22,7 +22,7 @@ static pml_status attend_cross(pml_context *context, const fedformer *data, cons
     PML_TRY(pml_op_mix_steps(context, &data->keys.table, k, &keys, error));
     PML_TRY(pml_op_fourier_attention(context, &queries, &keys, data->n_heads, data->activation, &attended, error));
     PML_TRY(pml_op_mix_modes(context, &attended, data->n_heads, &part->real, &part->imaginary, &mixed, error));
-    PML_TRY(pml_op_unmix_steps(context, &mixed, &part->modes.inverse, false, y, error));
+    PML_TRY(pml_op_unmix_steps(context, &mixed, &part->modes.inverse, part->modes.n_steps, false, y, error));
 
 done:
     return status;
@@ -57,9 +57,9 @@ static size_t attend_bytes(const pml_model *model, pml_seasonal_place place, siz
                                                               : &data->cross;
     const size_t n_modes = part->modes.n_modes, n_keys = place == PML_SEASONAL_CROSS ? data->keys.n_modes : 0;
     const size_t spectrum = PML_FLOATS(2, n_samples, n_modes, net->d_model);
-    size_t bytes = PML_SUM(PML_FLOATS(n_samples, n_steps, net->d_model), spectrum,
-                           pml_mix_modes_bytes(n_samples, n_modes, net->d_model),
-                           pml_unmix_steps_bytes(n_samples, n_modes, n_steps, net->d_model));
+    size_t bytes =
+        PML_SUM(PML_FLOATS(n_samples, n_steps, net->d_model), spectrum,
+                pml_mix_modes_bytes(n_samples, n_modes, net->d_model), PML_FLOATS(n_samples, n_steps, net->d_model));
     if (place == PML_SEASONAL_CROSS) {
         bytes = PML_SUM(bytes, PML_FLOATS(n_samples, net->context_length, net->d_model),
                         PML_FLOATS(2, n_samples, n_keys, net->d_model),

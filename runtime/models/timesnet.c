@@ -25,7 +25,7 @@ typedef struct timesnet {
     pml_linear extend, head; /* head: of channels, or of classes */
     timesnet_layer *layers;  /* in the model arena, as the table */
     pml_norm norm;           /* behind every layer */
-    pml_tensor spectrum;     /* [2 (n_steps / 2 + 1), n_steps]: a real transform */
+    pml_tensor spectrum;     /* [2 M, M], M = n_steps / 2 + 1: a real transform */
     pml_tensor loc, scale;   /* F64 [B, 1, C] of the current run, only if is_scaled */
 } timesnet;
 
@@ -48,7 +48,7 @@ static pml_status make_spectrum(pml_model *model, timesnet *net, pml_error *erro
     pml_arena *arena = &pml_model_context(model)->model;
     const size_t n_modes = net->n_steps / 2 + 1;
     int64_t *modes = NULL;
-    PML_TRY(pml_model_table(model, 2 * n_modes, net->n_steps, &net->spectrum, error));
+    PML_TRY(pml_model_table(model, 2 * n_modes, n_modes, &net->spectrum, error));
     PML_TRY(pml_arena_alloc(arena, n_modes, sizeof *modes, &modes, error));
     for (size_t i = 0; i < n_modes; i++) {
         modes[i] = (int64_t)i;

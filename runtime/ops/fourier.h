@@ -8,17 +8,22 @@
 
 #include "runtime/ops/context.h"
 
-/* Rows of a real transform of `n_steps` steps, as torch's rfft has them: table [2 M, n_steps] with the cosines of
- * modes[i] in row i and the negative sines in row M + i. Modes that such a transform does not have (above n_steps / 2)
- * get zeros. */
+/* Rows of a real transform of L = n_steps steps, as torch's rfft has them, for the steps 0 .. L / 2 (those behind them
+ * mirror them): table [2 M, L / 2 + 1] with the cosines of modes[i] in row i and the negative sines in row M + i. Modes
+ * that such a transform does not have (above L / 2) get zeros. */
 void pml_fourier_table(const int64_t *modes, size_t n_modes, size_t n_steps, float *table);
-/* What takes them back, times `factor`: table [2 M, n_steps] whose product with coefficients of bins[i] is irfft. The
- * imaginary parts of bin 0 and of n_steps / 2 count for nothing; bins above n_steps / 2 are dropped. */
+/* What takes them back, times `factor`: a table of the same shape by which coefficients of bins[i] become what irfft
+ * makes of them. The imaginary parts of bin 0 and of L / 2 count for nothing; bins above L / 2 are dropped. */
 void pml_fourier_inverse_table(const int64_t *bins, size_t n_modes, size_t n_steps, double factor, float *table);
 
-/* y [B, R, D] = table [R, L] . x [B, L, D]: sums over steps. */
+/* The spectrum y [B, 2 M, D] of x [B, L, D], by such a table [2 M, L / 2 + 1], which has no gradient. */
 pml_status pml_op_mix_steps(pml_context *context, const pml_tensor *table, const pml_tensor *x, pml_tensor *y,
                             pml_error *error) PML_WARN_UNUSED;
+/* Series y [B, L, D] of a spectrum x, L = n_steps: for each column the sum over its coefficients times their rows of
+ * the table. With `moved` false the bytes of y are those of [B, D, L], the L numbers of a column side by side:
+ * FEDformer reads them as [B, L, D]. Attributes: integer[0] = moved. */
+pml_status pml_op_unmix_steps(pml_context *context, const pml_tensor *x, const pml_tensor *table, size_t n_steps,
+                              bool moved, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
 /* y, a spectrum like x: frequency by frequency and head by head, x times a complex matrix [E, E]. `real`, `imaginary`
  * [n_heads * M, E, E], of head h and frequency m at index h M + m; operands of pml_op_linear. */
@@ -26,14 +31,6 @@ pml_status pml_op_mix_modes(pml_context *context, const pml_tensor *x, size_t n_
                             const pml_tensor *imaginary, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 /* Workspace that it takes, y included. */
 size_t pml_mix_modes_bytes(size_t n_samples, size_t n_modes, size_t n_columns);
-
-/* y [B, L, D] of a spectrum x: for each column d the sum over its coefficients times `table` [2 M, L], row-major F32.
- * Results of column d are L numbers side by side, so the bytes of y are those of [B, D, L]: FEDformer reads them as
- * [B, L, D] without moving them (`moved` false); with `moved` they are where they belong. */
-pml_status pml_op_unmix_steps(pml_context *context, const pml_tensor *x, const pml_tensor *table, bool moved,
-                              pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
-/* Workspace that it takes, y included. */
-size_t pml_unmix_steps_bytes(size_t n_samples, size_t n_modes, size_t n_steps, size_t n_columns);
 
 typedef enum pml_fourier_activation {
     PML_FOURIER_TANH,          /* of the complex number */

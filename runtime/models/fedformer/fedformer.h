@@ -8,9 +8,9 @@
 
 /* Frequencies that a place keeps of series of one length. */
 typedef struct fed_modes {
-    size_t n_modes;
-    pml_tensor table;   /* [2 M, L]: their transform */
-    pml_tensor inverse; /* [2 M, L]: the way back */
+    size_t n_modes, n_steps;
+    pml_tensor table;   /* [2 M, L / 2 + 1]: their transform */
+    pml_tensor inverse; /* the way back */
 } fed_modes;
 
 typedef struct fed_fourier {

@@ -6,9 +6,9 @@
 pml_status pml_fed_modes_make(pml_model *model, const int64_t *modes, const int64_t *bins, size_t n_modes,
                               size_t n_steps, double factor, fed_modes *result, pml_error *error) {
     pml_status status = PML_OK;
-    *result = (fed_modes){.n_modes = n_modes};
-    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps, &result->table, error));
-    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps, &result->inverse, error));
+    *result = (fed_modes){.n_modes = n_modes, .n_steps = n_steps};
+    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps / 2 + 1, &result->table, error));
+    PML_TRY(pml_model_table(model, 2 * n_modes, n_steps / 2 + 1, &result->inverse, error));
     pml_fourier_table(modes, n_modes, n_steps, pml_tensor_f32(&result->table));
     pml_fourier_inverse_table(bins, n_modes, n_steps, factor, pml_tensor_f32(&result->inverse));
 

@@ -207,8 +207,8 @@ static pml_status treat(pml_context *context, const fed_wavelets *w, const fed_m
     PML_TRY(weigh(context, &w->b, level, smooth, &b, error));
     PML_TRY(weigh(context, &w->c, level, detail, &c, error));
     PML_TRY(pml_op_add(context, &a, &b, &sum, error));
-    PML_TRY(pml_op_unmix_steps(context, &sum, &level->inverse, true, &result, error));
-    PML_TRY(pml_op_unmix_steps(context, &c, &level->inverse, true, more, error));
+    PML_TRY(pml_op_unmix_steps(context, &sum, &level->inverse, level->n_steps, true, &result, error));
+    PML_TRY(pml_op_unmix_steps(context, &c, &level->inverse, level->n_steps, true, more, error));
     *detail = result;
 
 done:
@@ -262,7 +262,7 @@ static pml_status attend_level(pml_context *context, const fedformer *data, cons
         PML_TRY(pml_op_mix_steps(context, &level->table, &series, &spectra[i], error));
     }
     PML_TRY(pml_op_fourier_attention(context, &spectra[0], &spectra[1], FED_BASIS, data->activation, &attended, error));
-    PML_TRY(pml_op_unmix_steps(context, &attended, &level->inverse, true, &series, error));
+    PML_TRY(pml_op_unmix_steps(context, &attended, &level->inverse, level->n_steps, true, &series, error));
     runs = series;
     runs.shape[0] = n_samples * q->shape[1];
     runs.shape[1] = FED_BASIS;

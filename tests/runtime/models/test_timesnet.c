@@ -86,7 +86,7 @@ static void tables_have_a_limit(void) {
     pml_file *file = series_file(metadata, "timesnet");
     pml_model *model = NULL;
     PML_ASSERT_FAILS(pml_model_create(file, NULL, &model, &error), PML_E_UNSUPPORTED, &error,
-                     "needs a table of 20002 x 20000 numbers: at most 256 MiB");
+                     "needs a table of 20002 x 10001 numbers: at most 256 MiB");
     pml_file_close(file);
     pml_metadata_destroy(metadata);
 }

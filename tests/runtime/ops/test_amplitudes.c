@@ -5,7 +5,7 @@
 #include "tests/runtime/ops/gradient_test.h"
 
 enum { N = 192, M = N / 2 + 1 };
-static float table[2 * M * N];
+static float table[2 * M * M];
 
 /* 3 sin(2 pi t / 24) + 2 sin(2 pi t / 12) + sin(2 pi t / 7): amplitudes as numpy's rfft gives them. */
 static void periods_of_a_known_series(void) {
@@ -24,7 +24,7 @@ static void periods_of_a_known_series(void) {
         modes[i] = (int64_t)i;
     }
     pml_fourier_table(modes, M, N, table);
-    const size_t shape[] = {2 * M, N};
+    const size_t shape[] = {2 * M, M};
     const pml_tensor transform = pml_context_view(table, PML_DTYPE_F32, shape, 2, &buffer);
     PML_ASSERT_OK(pml_op_mix_steps(&context, &transform, &x, &spectrum, &error), &error);
     PML_ASSERT_OK(pml_op_amplitudes(&context, &spectrum, &y, &error), &error);

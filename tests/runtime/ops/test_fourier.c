@@ -4,14 +4,7 @@
 
 #include "tests/runtime/ops/gradient_test.h"
 
-enum { B = 2, L = 10, D = 6, H = 2, E = D / H, M = 3, N = 4 };
-
-static const double pi = 3.14159265358979323846;
-
-static pml_tensor view_of(float *values, size_t n_rows, size_t n_columns, pml_buffer *buffer) {
-    const size_t shape[] = {n_rows, n_columns};
-    return pml_context_view(values, PML_DTYPE_F32, shape, 2, buffer);
-}
+enum { B = 2, D = 6, H = 2, E = D / H, M = 3, N = 4 };
 
 static double complex number(const pml_tensor *x, size_t b, size_t m, size_t d) {
     const size_t n_modes = x->shape[1] / 2;
@@ -22,58 +15,6 @@ static double complex number(const pml_tensor *x, size_t b, size_t m, size_t d) 
 static bool is_number(const pml_tensor *x, size_t b, size_t m, size_t d, double complex expected) {
     const double complex value = number(x, b, m, d);
     return is_near(creal(value), creal(expected), 2e-6) && is_near(cimag(value), cimag(expected), 2e-6);
-}
-
-/* The transform and the way back, whole, are the identity; for even and odd lengths. */
-static void transforms_are_undone(void) {
-    static const int64_t modes[] = {0, 1, 2, 3, 4, 5};
-    for (size_t n_steps = 9; n_steps <= L; n_steps++) {
-        begin_test(1 << 16);
-        const size_t n_modes = n_steps / 2 + 1;
-        float table[2 * 6 * L], inverse[2 * 6 * L];
-        pml_buffer buffers[2];
-        pml_fourier_table(modes, n_modes, n_steps, table);
-        pml_fourier_inverse_table(modes, n_modes, n_steps, 2, inverse);
-        pml_tensor x = make_tensor(SHAPE(B, n_steps, D)), spectrum, moved, left;
-        const pml_tensor forth = view_of(table, 2 * n_modes, n_steps, &buffers[0]);
-        const pml_tensor back = view_of(inverse, 2 * n_modes, n_steps, &buffers[1]);
-        PML_ASSERT_OK(pml_op_mix_steps(&context, &forth, &x, &spectrum, &error), &error);
-        CU_ASSERT_TRUE_FATAL(has_shape(&spectrum, SHAPE(B, 2 * n_modes, D)));
-        for (size_t m = 0; m < n_modes; m++) {
-            double complex expected = 0;
-            for (size_t t = 0; t < n_steps; t++) {
-                expected +=
-                    (double)pml_tensor_f32(&x)[t * D + 1] * cexp(-2 * pi * I * (double)(m * t) / (double)n_steps);
-            }
-            CU_ASSERT_TRUE(is_number(&spectrum, 0, m, 1, expected));
-        }
-        PML_ASSERT_OK(pml_op_unmix_steps(&context, &spectrum, &back, true, &moved, &error), &error);
-        PML_ASSERT_OK(pml_op_unmix_steps(&context, &spectrum, &back, false, &left, &error), &error);
-        CU_ASSERT_TRUE_FATAL(has_shape(&moved, SHAPE(B, n_steps, D)) && has_shape(&left, SHAPE(B, n_steps, D)));
-        for (size_t i = 0; i < B * n_steps * D; i++) {
-            const size_t b = i / (n_steps * D), t = i / D % n_steps, d = i % D;
-            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&moved)[i], 2 * (double)pml_tensor_f32(&x)[i], 2e-6));
-            /* left where it was computed, column by column */
-            CU_ASSERT_EQUAL(pml_tensor_f32(&left)[b * n_steps * D + d * n_steps + t], pml_tensor_f32(&moved)[i]);
-        }
-        end_test();
-    }
-}
-
-/* Modes that a series of this length does not have are zeros, and dropped on the way back. */
-static void absent_modes_are_zero(void) {
-    static const int64_t modes[] = {1, 6}, bins[] = {6, 0};
-    float table[2 * 2 * L], inverse[2 * 2 * L];
-    pml_fourier_table(modes, 2, L, table);
-    pml_fourier_inverse_table(bins, 2, L, 1, inverse);
-    for (size_t t = 0; t < L; t++) {
-        CU_ASSERT_EQUAL(table[L + t], 0);
-        CU_ASSERT_EQUAL(table[3 * L + t], 0);
-        CU_ASSERT_EQUAL(inverse[t], 0);
-        CU_ASSERT_EQUAL(inverse[2 * L + t], 0);
-        CU_ASSERT_TRUE(is_near((double)inverse[L + t], 1.0 / L, 1e-7));
-        CU_ASSERT_EQUAL(inverse[3 * L + t], 0); /* the imaginary part of bin 0 */
-    }
 }
 
 static void every_mode_has_its_matrix(void) {
@@ -156,45 +97,17 @@ static void large_numbers_do_not_overflow(void) {
 }
 
 /* ---- gradients ---- */
-static pml_status mix_steps(pml_tensor *leaves, void *user, pml_tensor *y) {
-    return pml_op_mix_steps(&context, user, &leaves[0], y, &error);
-}
-
-static pml_status mix_steps_of_series(pml_tensor *leaves, void *user, pml_tensor *y) {
-    pml_tensor sum, mixed;
-    PML_ASSERT_OK(pml_op_add(&context, &leaves[0], &leaves[0], &sum, &error), &error);
-    PML_ASSERT_OK(pml_op_mix_steps(&context, user, &sum, &mixed, &error), &error);
-    PML_ASSERT_OK(pml_op_mix_steps(&context, user, &sum, y, &error), &error);
-    const pml_tensor again = *y;
-    return pml_op_add(&context, &mixed, &again, y, &error);
-}
-
 static pml_status mix_modes(pml_tensor *leaves, void *user, pml_tensor *y) {
     (void)user;
     return pml_op_mix_modes(&context, &leaves[0], H, &leaves[1], &leaves[2], y, &error);
 }
 
-typedef struct unmix_case {
-    const pml_tensor *table;
-    bool moved;
-} unmix_case;
-
-static pml_status unmix_steps(pml_tensor *leaves, void *user, pml_tensor *y) {
-    const unmix_case *is = user;
-    return pml_op_unmix_steps(&context, &leaves[0], is->table, is->moved, y, &error);
-}
-
 static void gradients_match_differences(void) {
     begin_test(1 << 20);
-    pml_tensor table = make_tensor(SHAPE(2 * M, L)), series = make_tensor(SHAPE(B, L, D));
-    check_gradients(mix_steps, &series, 1, &table);
-    check_gradients(mix_steps_of_series, &series, 1, &table);
     pml_tensor leaves[] = {make_tensor(SHAPE(B, 2 * M, D)), make_tensor(SHAPE(H * M, E, E)),
                            make_tensor(SHAPE(H * M, E, E))};
     check_gradients(mix_modes, leaves, 3, NULL);
     check_gradients(mix_modes, leaves, 1, NULL);
-    check_gradients(unmix_steps, leaves, 1, &(unmix_case){&table, false});
-    check_gradients(unmix_steps, leaves, 1, &(unmix_case){&table, true});
     end_test();
 }
 
@@ -231,5 +144,4 @@ static void attention_gradients_match_differences(void) {
 }
 
 PML_TESTS("runtime/ops/fourier", PML_TEST(gradients_match_differences), PML_TEST(attention_gradients_match_differences),
-          PML_TEST(transforms_are_undone), PML_TEST(absent_modes_are_zero), PML_TEST(every_mode_has_its_matrix),
-          PML_TEST(frequencies_attend), PML_TEST(large_numbers_do_not_overflow))
+          PML_TEST(every_mode_has_its_matrix), PML_TEST(frequencies_attend), PML_TEST(large_numbers_do_not_overflow))

@@ -179,22 +179,19 @@ done:
 static pml_status keep_record(pml_context *context, const pml_attention_options *options,
                               const pml_attention_heads *heads, const pml_attention_record **kept, pml_error *error) {
     pml_status status = PML_OK;
-    const size_t n_offsets = options->row_offsets == NULL ? 0 : options->n_sequences + 1;
-    const size_t size_bytes = sizeof(pml_attention_record) + n_offsets * sizeof(size_t);
     float *storage;
     *kept = NULL;
     if (context->tape == NULL) {
         goto done;
     }
-    PML_TRY(pml_context_scratch(context, size_bytes / sizeof *storage + 1, &storage, error));
+    PML_TRY(pml_context_scratch(context, sizeof(pml_attention_record) / sizeof *storage + 1, &storage, error));
     pml_attention_record *record = (pml_attention_record *)(void *)storage;
     *record = (pml_attention_record){.options = *options, .has_scores = options->scores != NULL};
     record->options.mask = NULL;
     record->options.scores = NULL;
-    if (n_offsets > 0) {
-        size_t *offsets = (size_t *)(void *)(record + 1);
-        memcpy(offsets, options->row_offsets, n_offsets * sizeof *offsets);
-        record->options.row_offsets = offsets;
+    if (options->row_offsets != NULL) {
+        PML_TRY(pml_context_keep_sizes(context, options->row_offsets, options->n_sequences + 1,
+                                       &record->options.row_offsets, error));
     }
     if (heads->dropout != NULL) {
         record->drops = true;

@@ -205,6 +205,21 @@ pml_status pml_context_scratch(pml_context *context, size_t count, float **scrat
     return status;
 }
 
+pml_status pml_context_keep_sizes(pml_context *context, const size_t *sizes, size_t n, const size_t **kept,
+                                  pml_error *error) {
+    float *storage = NULL;
+    *kept = NULL;
+    if (context->tape == NULL) {
+        return PML_OK;
+    }
+    const pml_status status = pml_context_scratch(context, n * (sizeof *sizes / sizeof *storage), &storage, error);
+    if (status == PML_OK) {
+        memcpy(storage, sizes, n * sizeof *sizes);
+        *kept = (const size_t *)(const void *)storage;
+    }
+    return status;
+}
+
 pml_status pml_context_quantized(pml_context *context, size_t size_bytes, pml_error *error) {
     if (size_bytes <= context->quantized_bytes) {
         return PML_OK;

@@ -97,6 +97,9 @@ pml_status pml_context_step_tensor(pml_context *context, pml_dtype dtype, const 
                                    pml_tensor *tensor, pml_error *error) PML_WARN_UNUSED;
 /* Scratch of `count` floats, 64-byte aligned, in the workspace. Errors: MEMORY. */
 pml_status pml_context_scratch(pml_context *context, size_t count, float **scratch, pml_error *error) PML_WARN_UNUSED;
+/* A copy of sizes[n] for an entry of the tape; NULL where there is no tape. Errors: MEMORY. */
+pml_status pml_context_keep_sizes(pml_context *context, const size_t *sizes, size_t n, const size_t **kept,
+                                  pml_error *error) PML_WARN_UNUSED;
 /* At least `size_bytes` of context->quantized, whose contents are lost. Allocates only if no earlier call asked for as
  * much. Errors: MEMORY. */
 pml_status pml_context_quantized(pml_context *context, size_t size_bytes, pml_error *error) PML_WARN_UNUSED;

@@ -1,7 +1,53 @@
 /* Rows of a table by index, and columns of a matrix that is a table as well: embeddings. */
 #include "runtime/ops/op.h"
+#include "runtime/ops/parallel.h"
 
-static const pml_op op = {.name = "lookup"};
+typedef struct gradient_job {
+    const float *indexes, *dy; /* [count], [count][width] */
+    size_t count, width, n;
+    bool by_row;
+    float *dtable; /* [n][width] or, by columns, [width][n] */
+} gradient_job;
+
+/* Columns begin .. end - 1 of dy: each thread adds to its own part of the table, in the order of the indexes. */
+static void add_rows(void *user, size_t begin, size_t end) {
+    const gradient_job *job = user;
+    for (size_t i = 0; job->by_row && i < job->count; i++) {
+        float *to = job->dtable + (size_t)job->indexes[i] * job->width;
+        for (size_t k = begin; k < end; k++) {
+            to[k] += job->dy[i * job->width + k];
+        }
+    }
+    for (size_t k = begin; !job->by_row && k < end; k++) {
+        float *to = job->dtable + k * job->n;
+        for (size_t i = 0; i < job->count; i++) {
+            to[(size_t)job->indexes[i]] += job->dy[i * job->width + k];
+        }
+    }
+}
+
+static pml_status backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_tensor *table = &entry->inputs[0], *indexes = &entry->inputs[1];
+    const bool by_row = entry->attributes.integer[0] == PML_LOOKUP_ROWS;
+    gradient_job job = {.indexes = pml_tensor_f32_const(indexes),
+                        .dy = pml_gradient_out(gradients, entry),
+                        .count = pml_tensor_count(indexes),
+                        .width = table->shape[by_row ? 1 : 0],
+                        .n = table->shape[by_row ? 0 : 1],
+                        .by_row = by_row};
+    PML_TRY(pml_gradient_of(gradients, table, &job.dtable, error));
+    if (job.dtable != NULL) {
+        pml_context_ranges(context, job.width, 16, PML_COST_VALUES((double)job.count * (double)job.width), add_rows,
+                           &job);
+    }
+
+done:
+    return status;
+}
+
+static const pml_op op = {.name = "lookup", .backward = backward};
 
 /* Where column `i_column` of a matrix [in, out] lies: its elements, depth by depth. */
 typedef struct column {

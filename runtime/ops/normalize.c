@@ -3,7 +3,34 @@
 
 #include "runtime/ops/op.h"
 
-static const pml_op op = {.name = "normalize"};
+/* dx = (dy - y (y . dy)) / |x| where |x| is what was divided by, dy / least elsewhere. */
+static pml_status backward(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
+                           pml_error *error) {
+    pml_status status = PML_OK;
+    (void)context;
+    const pml_tensor *x = &entry->inputs[0];
+    const size_t n = pml_tensor_columns(x), n_rows = n == 0 ? 0 : pml_tensor_count(x) / n;
+    const double least = entry->attributes.real;
+    float *dx;
+    PML_TRY(pml_gradient_of(gradients, x, &dx, error));
+    for (size_t i = 0; dx != NULL && i < n_rows; i++) {
+        const float *from = pml_tensor_f32_const(x) + i * n, *dy = pml_gradient_out(gradients, entry) + i * n;
+        double squares = 0, product = 0;
+        for (size_t k = 0; k < n; k++) {
+            squares += (double)from[k] * (double)from[k];
+            product += (double)from[k] * (double)dy[k];
+        }
+        const double length = fmax(sqrt(squares), least), along = sqrt(squares) > least ? product / squares : 0;
+        for (size_t k = 0; k < n; k++) {
+            dx[i * n + k] += (float)(((double)dy[k] - along * (double)from[k]) / length);
+        }
+    }
+
+done:
+    return status;
+}
+
+static const pml_op op = {.name = "normalize", .backward = backward};
 
 pml_status pml_op_normalize(pml_context *context, const pml_tensor *x, double least, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;

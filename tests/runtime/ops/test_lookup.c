@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 /* Stores the matrix [d][n] in panels of that dtype, as runtime/file/layout.h says. */
 static pml_tensor make_panels(const float *values, size_t d, size_t n, pml_dtype dtype, void *bytes,
@@ -118,5 +118,30 @@ static void refuses_what_is_out_of_range(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/lookup", PML_TEST(copies_rows), PML_TEST(copies_columns_of_every_layout_and_dtype),
-          PML_TEST(reads_rows_and_columns_of_i8), PML_TEST(refuses_what_is_out_of_range))
+/* leaves: table, indexes; by columns the table is a matrix of a product as well, so that both gradients add up. */
+static pml_status build_gradient(pml_tensor *leaves, void *user, pml_tensor *y) {
+    pml_tensor found;
+    if (user == NULL) {
+        return pml_op_lookup(&context, &leaves[0], PML_LOOKUP_ROWS, &leaves[1], y, &error);
+    }
+    const pml_status status = pml_op_lookup(&context, &leaves[0], PML_LOOKUP_COLUMNS, &leaves[1], &found, &error);
+    return status != PML_OK
+               ? status
+               : pml_op_linear(&context, &found, &leaves[0], NULL, PML_ACTIVATION_IDENTITY, NULL, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    PML_ASSERT_OK(pml_context_threads_set(&context, 3, &error), &error);
+    context.share_cost = 1;
+    const float indexes[] = {2, 0, 2, 6, 1, 2};
+    pml_tensor leaves[] = {make_tensor(SHAPE(7, 37)), make_values(indexes, SHAPE(3, 2))};
+    check_gradients(build_gradient, leaves, 1, NULL);
+    leaves[0] = make_tensor(SHAPE(19, 7));
+    check_gradients(build_gradient, leaves, 1, leaves);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/lookup", PML_TEST(gradients_match_differences), PML_TEST(copies_rows),
+          PML_TEST(copies_columns_of_every_layout_and_dtype), PML_TEST(reads_rows_and_columns_of_i8),
+          PML_TEST(refuses_what_is_out_of_range))

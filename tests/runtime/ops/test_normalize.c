@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void rows_get_unit_length(void) {
     begin_test(1 << 16);
@@ -28,4 +28,19 @@ static void short_rows_are_divided_by_the_least_length(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/normalize", PML_TEST(rows_get_unit_length), PML_TEST(short_rows_are_divided_by_the_least_length))
+static pml_status build(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_normalize(&context, &leaves[0], *(const double *)user, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor x = make_tensor(SHAPE(3, 7));
+    double least = 1e-12;
+    check_gradients(build, &x, 1, &least);
+    least = 5; /* more than any row's length */
+    check_gradients(build, &x, 1, &least);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/normalize", PML_TEST(gradients_match_differences), PML_TEST(rows_get_unit_length),
+          PML_TEST(short_rows_are_divided_by_the_least_length))

@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void takes_means_and_maxima_over_rows(void) {
     begin_test(1 << 16);
@@ -49,5 +49,29 @@ static void pools_ragged_sequences_one_by_one(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/pool", PML_TEST(takes_means_and_maxima_over_rows), PML_TEST(lets_nan_through),
-          PML_TEST(pools_ragged_sequences_one_by_one))
+typedef struct pool_case {
+    pml_pool_kind kind;
+    const size_t *row_offsets; /* NULL: not ragged */
+} pool_case;
+
+static pml_status build(pml_tensor *leaves, void *user, pml_tensor *y) {
+    const pool_case *is = user;
+    return is->row_offsets == NULL ? pml_op_pool(&context, &leaves[0], is->kind, y, &error)
+                                   : pml_op_pool_ragged(&context, &leaves[0], is->row_offsets, 2, is->kind, y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    const size_t offsets[] = {0, 2, 6};
+    pml_tensor x = make_tensor(SHAPE(2, 3, 5)), rows = make_tensor(SHAPE(6, 5));
+    for (int kind = 0; kind < 2; kind++) {
+        pool_case is = {.kind = kind == 0 ? PML_POOL_MEAN : PML_POOL_MAX};
+        check_gradients(build, &x, 1, &is);
+        is.row_offsets = offsets;
+        check_gradients(build, &rows, 1, &is);
+    }
+    end_test();
+}
+
+PML_TESTS("runtime/ops/pool", PML_TEST(gradients_match_differences), PML_TEST(takes_means_and_maxima_over_rows),
+          PML_TEST(lets_nan_through), PML_TEST(pools_ragged_sequences_one_by_one))

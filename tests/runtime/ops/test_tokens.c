@@ -1,4 +1,4 @@
-#include "tests/runtime/ops/op_test.h"
+#include "tests/runtime/ops/gradient_test.h"
 
 static void adds_positions(void) {
     begin_test(1 << 16);
@@ -25,4 +25,19 @@ static void puts_the_first_token_before_the_others(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/tokens", PML_TEST(adds_positions), PML_TEST(puts_the_first_token_before_the_others))
+/* leaves: x, position, first */
+static pml_status build(pml_tensor *leaves, void *user, pml_tensor *y) {
+    return pml_op_tokens(&context, &leaves[0], user == NULL ? NULL : &leaves[2], &leaves[1], y, &error);
+}
+
+static void gradients_match_differences(void) {
+    begin_test(1 << 20);
+    pml_tensor leaves[] = {make_tensor(SHAPE(2, 3, 4, 5)), make_tensor(SHAPE(4, 5)), make_tensor(SHAPE(5))};
+    check_gradients(build, leaves, 2, NULL);
+    leaves[1] = make_tensor(SHAPE(5, 5));
+    check_gradients(build, leaves, 3, leaves);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/tokens", PML_TEST(gradients_match_differences), PML_TEST(adds_positions),
+          PML_TEST(puts_the_first_token_before_the_others))

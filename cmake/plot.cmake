@@ -1,4 +1,4 @@
-# Plots: a floor of its own between train and cli, no part of libpml, and the program that `pml-run plot` executes. Without cairo there is none.
+# Plots: a floor of its own between tune and cli, no part of libpml, and the program that `pml-run plot` executes. Without cairo there is none.
 pkg_check_modules(CAIRO IMPORTED_TARGET cairo>=1.16 cairo-pdf)
 if(NOT CAIRO_FOUND)
     message(STATUS "cairo is not there: no pml-plot")
@@ -10,7 +10,7 @@ foreach(kind IN LISTS PML_PLOT_KINDS)
 endforeach()
 file(GLOB plot_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} runtime/plot/*.c runtime/plot/*/*.c)
 add_library(floor_plot STATIC ${plot_sources})
-target_link_libraries(floor_plot PUBLIC floor_train PkgConfig::CAIRO)
+target_link_libraries(floor_plot PUBLIC floor_tune PkgConfig::CAIRO)
 add_executable(pml-plot runtime/cli/plot_main.c runtime/cli/cmd_plot.c)
 target_link_libraries(pml-plot PRIVATE room_cli floor_plot)
 target_link_options(pml-plot PRIVATE -Wl,--as-needed -Wl,--gc-sections)

@@ -15,7 +15,7 @@ enum { LEAST_PIXELS = 100, MOST_PIXELS = 10000, DEFAULT_WIDTH = 1000 };
 
 typedef struct plot_options {
     pml_common_options common;
-    const char *csv, *out, *columns, *title, *kind;
+    const char *csv, *out, *columns, *title, *kind, *study;
     pml_option_u64 history, width, height;
     bool force;
 } plot_options;
@@ -25,8 +25,9 @@ static const pml_option option_table[] = {
      offsetof(plot_options, csv)},
     {"out", 'o', PML_OPTION_TEXT, "FILE", NULL, "the picture: .png, .svg or .pdf (required)",
      offsetof(plot_options, out)},
-    {"kind", 0, PML_OPTION_TEXT, "KIND", NULL, "forecast, backtest, training (default: as FILE looks)",
+    {"kind", 0, PML_OPTION_TEXT, "KIND", NULL, "forecast|backtest|training|history|importance|parallel",
      offsetof(plot_options, kind)},
+    {"study", 0, PML_OPTION_TEXT, "NAME", NULL, "which study of a journal with several", offsetof(plot_options, study)},
     {"columns", 0, PML_OPTION_TEXT, "A,B", NULL, "draw these, in this order (default: the first 12)",
      offsetof(plot_options, columns)},
     {"history", 0, PML_OPTION_U64, "N", NULL, "rows before a forecast (default: three times its own)",
@@ -94,6 +95,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     const pml_plot_request request = {.path = operands[0],
                                       .bytes = bytes,
                                       .size_bytes = size_bytes,
+                                      .study = o->study,
                                       .csv = o->csv,
                                       .columns = o->columns,
                                       .has_history = o->history.is_set,
@@ -118,11 +120,12 @@ done:
 const pml_command pml_cmd_plot = {
     .name = "plot",
     .operands = "FILE",
-    .summary = "Draw a forecast, a backtest or a training run as PNG, SVG or PDF",
+    .summary = "Draw a forecast, a backtest, a training run or a study",
     .examples = "pml-run forecast model.pml --csv series.csv -o next.csv\n"
                 "pml-run plot next.csv --csv series.csv -o next.png\n"
                 "pml-run plot errors.csv -o errors.svg\n"
-                "pml-run plot run/trainer_state.json -o loss.pdf",
+                "pml-run plot run/trainer_state.json -o loss.pdf\n"
+                "pml-run plot study.journal --kind importance -o importance.png",
     .options = option_table,
     .options_bytes = sizeof(plot_options),
     .least_operands = 1,

@@ -5,6 +5,6 @@ extern const pml_command pml_cmd_plot;
 
 int main(int argc, char **argv) {
     static const pml_command *const commands[] = {NULL};
-    return pml_cli_main("pml-plot", "Draw a forecast, a backtest or a training run", commands, &pml_cmd_plot, argc,
-                        argv);
+    return pml_cli_main("pml-plot", "Draw a forecast, a backtest, a training run or a study", commands, &pml_cmd_plot,
+                        argc, argv);
 }

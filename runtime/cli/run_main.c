@@ -10,7 +10,7 @@ static const pml_command tune = {.name = "tune",
                                  .program_has_commands = true};
 static const pml_command serve = {.name = "serve", .summary = "Answer requests over HTTP.", .program = "pml-serve"};
 static const pml_command plot = {
-    .name = "plot", .summary = "Draw a forecast, a backtest or a training run.", .program = "pml-plot"};
+    .name = "plot", .summary = "Draw a forecast, a backtest, a training run or a study.", .program = "pml-plot"};
 
 int main(int argc, char **argv) {
     static const pml_command *const commands[] = {&pml_cmd_run_info,

@@ -9,6 +9,7 @@ typedef struct pml_plot_request { /* everything borrowed */
     const char *path;             /* of the file, for messages */
     const char *bytes;            /* its contents, zero-terminated */
     size_t size_bytes;
+    const char *study;   /* of a journal with several; NULL: not given */
     const char *csv;     /* forecast: the history's path; NULL: not given */
     const char *columns; /* "A,B": what is drawn, in that order; NULL: the kind's choice */
     bool has_history;

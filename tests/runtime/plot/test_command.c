@@ -91,7 +91,7 @@ static void kinds_are_seen_or_told(void) {
     expect(0, "run.json -o k3.svg --json", "\"kind\":\"training\"");
     expect(65, "back.csv --kind training -o k4.svg", "begins with step,epoch");
     expect(2, "back.csv --kind trainings -o k4.svg",
-           "'trainings' is no kind of plot; there are backtest, training, forecast");
+           "'trainings' is no kind of plot; there are backtest, training, history");
 }
 
 static void the_same_bytes_again(void) {

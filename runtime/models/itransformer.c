@@ -152,8 +152,10 @@ static pml_status run_layer(pml_context *context, const itransformer *net, const
                             pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_tensor q, k, v, y, sum, normed;
-    const pml_attention_options options = {
-        .n_heads = net->n_heads, .axis = 1, .scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads)))};
+    const pml_attention_options options = {.n_heads = net->n_heads,
+                                           .axis = 1,
+                                           .scale = (float)(1.0 / sqrt((double)(net->d_model / net->n_heads))),
+                                           .dropout = net->dropout};
     const pml_layer_dropout dropout = {.inner = net->dropout, .result = net->dropout};
     PML_TRY(pml_linears_run(context, (const pml_linear *const[]){&layer->q, &layer->k, &layer->v}, 3, h,
                             (pml_tensor *const[]){&q, &k, &v}, error));

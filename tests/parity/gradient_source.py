@@ -4,7 +4,8 @@ brings them under the canonical names and shapes of the weights that they belong
 gradient_source.py CASE_DIR MODEL_DIR OUT_DIR PREFIX     PREFIX: grad. | grad64. | after. | noise | after | after64
 
 Parameters without a gradient become zeros; what is not learned (buffers, frozen ones, integers) stays as it is. `after.`
-replaces buffers alone. `after` and `after64` put the tensors of those files there. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
+replaces buffers alone; running statistics that are not there become NaN. `after` and `after64` put the tensors of those
+files there. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
 """
 import array
 import json
@@ -103,7 +104,12 @@ def main():
             is_kept = final[name][0] not in ("F64", "F32")
             result[name] = final[name] if is_kept else ("F32", shape, as_f32(final[name][0], final[name][2]))
         elif prefix == "after.":
-            result[name] = (found[0], found[1], found[2]) if found is not None else (dtype, shape, data)
+            if found is not None:
+                result[name] = (found[0], found[1], found[2])
+            elif "running_" in name:  # not recorded
+                result[name] = (dtype, shape, array.array("f", [math.nan] * math.prod(shape)).tobytes())
+            else:
+                result[name] = (dtype, shape, data)
         elif kept:
             result[name] = (dtype, shape, data)
         elif prefix == "noise":

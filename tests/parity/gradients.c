@@ -58,7 +58,7 @@ static void judge_model(verdict *judge, const pml_model *model) {
             const bool learned = parameter->gradient != NULL;
             const float *f32 = stored(learned ? judge->grad : judge->after, parameter->name, &buffers[0]);
             const float *f64 = stored(learned ? judge->grad64 : judge->after, parameter->name, &buffers[1]);
-            if (f32 == NULL || f64 == NULL) {
+            if (f32 == NULL || f64 == NULL || isnan(f64[0])) {
                 continue;
             }
             if (judge->relative > 0) {

@@ -5,11 +5,12 @@
 set -euo pipefail
 build_dir=$1 source_dir=$2 case=$3
 
-io= model=
+io= model= steps=
 for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
     [[ -n $root ]] || continue
     [[ -z $model && -e $root/$case/config.json ]] && model=$root/$case
     [[ -z $io && -e $root/$case/io.safetensors ]] && io=$root/$case
+    [[ -z $steps && -e $root/$case/steps.json ]] && steps=$root/$case
 done
 if [[ -z $model || -z $io ]]; then
     echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"
@@ -29,7 +30,7 @@ convert "$model" row row
 convert "$model" panel panel
 for kind in grad. grad64. after. noise; do
     "$python" "$source_dir/tests/parity/gradient_source.py" "$io" "$model" "$work/of-$kind" "$kind"
-    convert "$work/of-$kind" "${kind%.}" row
+    convert "$work/of-$kind" "${kind%.}" row --allow-nonfinite # NaN: not recorded
 done
 for layout in row panel; do
     for threads in 1 2; do
@@ -40,18 +41,18 @@ for layout in row panel; do
     done
 done
 
-[[ -e $io/steps.json ]] || exit 0
-if grep -q first_row "$io/steps.json" && [[ ! -d ${PML_DATA:-/nowhere}/ETT ]]; then
+[[ -n $steps ]] || exit 0
+if grep -q first_row "$steps/steps.json" && [[ ! -d ${PML_DATA:-/nowhere}/ETT ]]; then
     echo "steps are left out: \$PML_DATA has no ETT"
     exit 0
 fi
-"$python" "$source_dir/tests/parity/steps_plan.py" "$io" "$model" "$work"
+"$python" "$source_dir/tests/parity/steps_plan.py" "$steps" "$model" "$work"
 for kind in norms-0-32 norms-0-64 norms-1-32 norms-1-64; do
     [[ -d $work/$kind ]] && convert "$work/$kind" "$kind" row --allow-nonfinite # NaN: no norm
 done
 for kind in "" 64; do
-    if [[ -e $io/after$kind.safetensors ]]; then
-        "$python" "$source_dir/tests/parity/gradient_source.py" "$io" "$model" "$work/of-final$kind" "after$kind"
+    if [[ -e $steps/after$kind.safetensors ]]; then
+        "$python" "$source_dir/tests/parity/gradient_source.py" "$steps" "$model" "$work/of-final$kind" "after$kind"
         convert "$work/of-final$kind" "final$kind" row
     fi
 done
@@ -59,6 +60,6 @@ for plan in "$work"/plan-*.txt; do
     run=${plan##*-}
     for threads in 1 2; do
         echo "== $case: steps of $(head -n 1 "$plan"), $threads threads"
-        "$build_dir/tests/parity_steps" "$work/panel.pml" "$io" "$work" "${run%.txt}" --threads "$threads"
+        "$build_dir/tests/parity_steps" "$work/panel.pml" "$steps" "$work" "${run%.txt}" --threads "$threads"
     done
 done

@@ -173,6 +173,7 @@ static pml_status attend(pml_context *context, const patchtst *net, const patcht
     const pml_attention_options options = {.n_heads = net->n_heads,
                                            .axis = axis,
                                            .scale = layer->attention_scale,
+                                           .dropout = net->attention_dropout,
                                            .scores = held != NULL ? &scores : NULL};
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
     if (held != NULL) {

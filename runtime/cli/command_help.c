@@ -45,19 +45,18 @@ static void print_option(const pml_option *row) {
 
 /* The common options take two lines, so that the help of a command fits one screen. */
 static void print_common(void) {
-    char line[512] = "";
-    size_t used = 0;
+    char line[512] = "Every command:";
+    size_t used = strlen(line);
     for (const pml_option *row = pml_common_option_table; row->name != NULL; row++) {
         char letter[8] = "";
         if (row->letter != 0) {
             (void)snprintf(letter, sizeof letter, "-%c/", row->letter);
         }
         const char *value = row->choices != NULL ? row->choices : row->argument;
-        int width = snprintf(line + used, sizeof line - used, "%s%s--%s%s%s", used > 0 ? " " : "", letter, row->name,
+        int width = snprintf(line + used, sizeof line - used, " %s--%s%s%s", letter, row->name,
                              value != NULL ? "=" : "", value != NULL ? value : "");
         used += width > 0 ? (size_t)width : 0;
     }
-    (void)printf("Every command:\n  ");
     print_wrapped(line, 2);
 }
 
@@ -99,7 +98,7 @@ void pml_help_program(const char *program, const char *summary, const pml_comman
         (void)printf("Usage: %s COMMAND [operands] [options]\n", program);
     }
     print_wrapped(summary, 0);
-    (void)printf("Commands:\n");
+    (void)printf("Commands ('%s COMMAND --help' explains one):\n", program);
     for (size_t i = 0; commands[i] != NULL; i++) {
         if (commands[i]->program != NULL && !pml_program_is_there(commands[i])) {
             continue;
@@ -108,5 +107,4 @@ void pml_help_program(const char *program, const char *summary, const pml_comman
         print_wrapped(commands[i]->summary, 15);
     }
     print_common();
-    (void)printf("'%s COMMAND --help' explains a command.\n", program);
 }

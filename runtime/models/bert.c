@@ -16,7 +16,7 @@ static size_t forward_bytes(const bert *net, size_t n_sequences, size_t n_tokens
     }
     const size_t n_rows = n_sequences * n_tokens, hidden = PML_FLOATS(n_rows, net->d_model);
     const size_t pack = PML_SUM(PML_FLOATS(n_sequences), pml_context_bytes(n_sequences + 1, sizeof(size_t)),
-                                PML_FLOATS(n_rows), PML_FLOATS(n_rows), PML_FLOATS(n_rows));
+                                PML_FLOATS(n_rows), PML_FLOATS(n_rows), PML_FLOATS(n_rows), PML_FLOATS(n_rows));
     /* h, q, k, v, attention, out, norm; or three look-ups, two sums, norm */
     const size_t attention = PML_SUM(PML_FLOATS(pml_attention_work(n_rows, net->d_model / net->n_heads)), hidden,
                                      hidden, hidden, hidden, hidden, hidden, hidden);
@@ -91,6 +91,7 @@ static pml_status gather(pml_model *model, const pml_model_step *step, const flo
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->ids, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->types, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->places, error));
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->slots, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->count, 1, &pack->first_rows, error));
     size_t row = 0;
     for (size_t i = 0; i < pack->count; i++) {
@@ -105,6 +106,7 @@ static pml_status gather(pml_model *model, const pml_model_step *step, const flo
             pml_tensor_f32(&pack->ids)[row] = ids[at];
             pml_tensor_f32(&pack->types)[row] = types == NULL ? 0 : pml_tensor_f32_const(types)[at];
             pml_tensor_f32(&pack->places)[row] = (float)k;
+            pml_tensor_f32(&pack->slots)[row] = (float)(i * n_tokens + k);
             row++;
         }
     }
@@ -127,6 +129,7 @@ static pml_status embed(pml_context *context, const bert *net, const bert_pack *
     PML_TRY(pml_op_lookup(context, &net->positions, PML_LOOKUP_ROWS, &pack->places, &positions, error));
     PML_TRY(pml_op_add(context, &typed, &positions, &placed, error));
     PML_TRY(pml_op_norm(context, &placed, &net->embedding_norm, h, error));
+    PML_TRY(pml_op_dropout(context, h, net->hidden_dropout, h, error));
     pml_context_release(context, base, h);
 
 done:
@@ -138,7 +141,9 @@ static pml_status attend(pml_context *context, const bert *net, const bert_pack 
     pml_status status = PML_OK;
     const size_t depth = net->d_model / net->n_heads, n_seen = pack->n_rows - pack->n_hidden;
     const pml_tensor seen = pml_model_rows(h, pack->n_hidden, n_seen);
-    pml_attention_options options = {.n_heads = net->n_heads, .scale = (float)(1.0 / sqrt((double)depth))};
+    const pml_layer_dropout dropout = {.result = net->hidden_dropout};
+    pml_attention_options options = {
+        .n_heads = net->n_heads, .scale = (float)(1.0 / sqrt((double)depth)), .dropout = net->attention_dropout};
     if (pack->n_hidden == 0) {
         options.row_offsets = pack->row_offsets;
         options.n_sequences = pack->count;
@@ -152,7 +157,7 @@ static pml_status attend(pml_context *context, const bert *net, const bert_pack 
         PML_TRY(pml_linear_run(context, &layer->q, h, PML_ACTIVATION_IDENTITY, NULL, &q, error));
     }
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
-    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &result, error));
+    PML_TRY(pml_linear_drop_run(context, &layer->out, &y, &dropout, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm1, h, error));
     pml_context_release(context, base, h);
 
@@ -164,7 +169,9 @@ static pml_status feed_forward(pml_context *context, const bert *net, const bert
                                pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     pml_tensor result;
-    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, h, net->activation, h, &result, error));
+    const pml_layer_dropout dropout = {.result = net->hidden_dropout};
+    PML_TRY(
+        pml_feed_forward_drop_run(context, &layer->up, &layer->down, h, net->activation, &dropout, h, &result, error));
     PML_TRY(pml_op_norm(context, &result, &layer->norm2, h, error));
     pml_context_release(context, base, h);
 

@@ -22,8 +22,8 @@ static size_t forward_bytes(const gpt2 *net, size_t n_sequences, size_t n_tokens
         return SIZE_MAX;
     }
     const size_t n_rows = n_sequences * n_tokens;
-    const size_t pack =
-        PML_SUM(pml_context_bytes(n_sequences + 1, sizeof(size_t)), PML_FLOATS(n_rows), PML_FLOATS(n_rows));
+    const size_t pack = PML_SUM(pml_context_bytes(n_sequences + 1, sizeof(size_t)), PML_FLOATS(n_rows),
+                                PML_FLOATS(n_rows), PML_FLOATS(n_rows));
     size_t head = PML_FLOATS(n_rows, net->d_model);
     if (net->head == GPT2_HEAD_LANGUAGE) {
         head = PML_SUM(head, PML_FLOATS(chunk_rows(net, n_rows), net->vocab_size));
@@ -91,6 +91,7 @@ static pml_status gather(pml_model *model, const pml_model_step *step, const flo
     size_t *offsets = (size_t *)(void *)scratch;
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->ids, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->places, error));
+    PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &pack->n_rows, 1, &pack->slots, error));
     size_t row = 0;
     for (size_t i = 0; i < step->count; i++) {
         offsets[i] = row;
@@ -98,6 +99,7 @@ static pml_status gather(pml_model *model, const pml_model_step *step, const flo
             if (is_real(mask, i * n_tokens + k)) {
                 pml_tensor_f32(&pack->ids)[row] = ids[i * n_tokens + k];
                 pml_tensor_f32(&pack->places)[row] = (float)k;
+                pml_tensor_f32(&pack->slots)[row] = (float)(i * n_tokens + k);
                 row++;
             }
         }
@@ -119,20 +121,14 @@ static void clear_padding(const pml_model *model, const pml_model_step *step, co
 }
 
 /* `values` [rows, n], rows first_row .. of the pack, become tokens of an output [B, T, n]. */
-static void store_rows(const pml_model *model, const pml_model_step *step, const gpt2_pack *pack, const char *name,
-                       const pml_tensor *values, size_t first_row) {
-    const size_t n_tokens = pml_model_n_tokens(model), n = pml_tensor_columns(values);
-    const size_t end_row = first_row + pml_tensor_rows(values);
-    const float *places = pml_tensor_f32_const(&pack->places), *from = pml_tensor_f32_const(values);
-    float *to = pml_tensor_f32(pml_model_step_output(model, step, name));
-    for (size_t i = 0; i < pack->n_sequences; i++) {
-        size_t row = pack->row_offsets[i], last = pack->row_offsets[i + 1];
-        row = row < first_row ? first_row : row;
-        last = last < end_row ? last : end_row;
-        for (; row < last; row++) {
-            memcpy(to + (i * n_tokens + (size_t)places[row]) * n, from + (row - first_row) * n, n * sizeof *to);
-        }
-    }
+static pml_status store_rows(pml_model *model, const pml_model_step *step, const gpt2_pack *pack, const char *name,
+                             const pml_tensor *values, size_t first_row, pml_error *error) {
+    pml_tensor to = *pml_model_step_output(model, step, name);
+    to.rank = 2;
+    to.shape[0] = pack->n_sequences * pml_model_n_tokens(model);
+    to.shape[1] = pml_tensor_columns(values);
+    const pml_tensor slots = pml_model_rows(&pack->slots, first_row, pml_tensor_rows(values));
+    return pml_op_scatter(pml_model_context(model), values, &slots, 0, &to, error);
 }
 
 static pml_status score_tokens(pml_model *model, const pml_model_step *step, const gpt2_pack *pack, const pml_tensor *h,
@@ -140,14 +136,15 @@ static pml_status score_tokens(pml_model *model, const pml_model_step *step, con
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(model);
     const gpt2 *net = pml_model_data(model);
-    const size_t mark = pml_context_mark(context), n_chunk = chunk_rows(net, pack->n_rows);
+    const size_t mark = pml_context_mark(context); /* all rows at once where they are recorded: one output, one op */
+    const size_t n_chunk = context->tape != NULL ? pack->n_rows : chunk_rows(net, pack->n_rows);
     clear_padding(model, step, pack, "logits");
     for (size_t row = 0; row < pack->n_rows; row += n_chunk) {
         const size_t n = pack->n_rows - row < n_chunk ? pack->n_rows - row : n_chunk;
         const pml_tensor rows = pml_model_rows(h, row, n);
         pml_tensor scores;
         PML_TRY(pml_linear_run(context, &net->scores, &rows, PML_ACTIVATION_IDENTITY, NULL, &scores, error));
-        store_rows(model, step, pack, "logits", &scores, row);
+        PML_TRY(store_rows(model, step, pack, "logits", &scores, row, error));
         pml_context_release(context, mark, NULL);
     }
 
@@ -192,7 +189,7 @@ static pml_status forward(pml_model *model, const pml_model_step *step, pml_erro
     PML_TRY(gather(model, step, attention_mask == NULL ? NULL : pml_tensor_f32_const(attention_mask), &pack, error));
     PML_TRY(pml_gpt2_decode(model, &pack, step->first, &h, error));
     clear_padding(model, step, &pack, "last_hidden_state");
-    store_rows(model, step, &pack, "last_hidden_state", &h, 0);
+    PML_TRY(store_rows(model, step, &pack, "last_hidden_state", &h, 0, error));
     if (net->head == GPT2_HEAD_LANGUAGE) {
         PML_TRY(score_tokens(model, step, &pack, &h, error));
     } else if (net->head == GPT2_HEAD_SEQUENCE) {

@@ -212,17 +212,47 @@ pml_status pml_gradients_scratch(pml_gradients *gradients, size_t count, float *
 }
 
 /* ---- the pass ---- */
+/* What a seed has for one region; several may hold parts of its tensor, as ops made them. */
+static pml_status plant_part(pml_gradients *gradients, const pml_gradient_seed *seed, region *at, pml_error *error) {
+    pml_status status = PML_OK;
+    const uintptr_t begin = address(seed->tensor), end = begin + pml_tensor_count(seed->tensor) * sizeof(float);
+    const uintptr_t first = begin > at->begin ? begin : at->begin, last = end < at->end ? end : at->end;
+    const float *from = seed->gradient + (first - begin) / sizeof(float);
+    const size_t offset = (first - at->begin) / sizeof(float), count = (last - first) / sizeof(float);
+    if (at->gradient == NULL) {
+        const size_t all = (at->end - at->begin) / sizeof(float);
+        PML_TRY(pml_gradient_pool_take(&gradients->pool, all, &at->gradient, error));
+        if (count == all) {
+            memcpy(at->gradient, from, count * sizeof *from);
+            goto done;
+        }
+        memset(at->gradient, 0, all * sizeof *at->gradient);
+    }
+    for (size_t k = 0; k < count; k++) {
+        at->gradient[offset + k] += from[k];
+    }
+
+done:
+    return status;
+}
+
 static pml_status plant(pml_gradients *gradients, const pml_backward *pass, pml_error *error) {
     pml_status status = PML_OK;
     for (size_t i = 0; i < pass->n_seeds; i++) {
         const pml_gradient_seed *seed = &pass->seeds[i];
-        float *gradient = NULL;
-        if (find(gradients, seed->tensor) == NULL) {
-            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "what a backward pass begins with was made by no recorded op"));
+        const uintptr_t begin = address(seed->tensor), end = begin + pml_tensor_count(seed->tensor) * sizeof(float);
+        bool is_made = begin == end;
+        for (size_t k = 0; k < gradients->n_regions; k++) {
+            region *at = &gradients->regions[k];
+            if (at->begin < end && begin < at->end) {
+                is_made = true;
+                if (at->wanted) {
+                    PML_TRY(plant_part(gradients, seed, at, error));
+                }
+            }
         }
-        PML_TRY(pml_gradient_of(gradients, seed->tensor, &gradient, error));
-        for (size_t k = 0, n = pml_tensor_count(seed->tensor); gradient != NULL && k < n; k++) {
-            gradient[k] += seed->gradient[k];
+        if (!is_made) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "what a backward pass begins with was made by no recorded op"));
         }
     }
 

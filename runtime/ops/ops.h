@@ -169,6 +169,12 @@ typedef enum pml_lookup_axis {
 pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_lookup_axis axis, const pml_tensor *indexes,
                          pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
+/* Row places[r] of y [N, n], which exists (an output of the model), = columns first_column .. first_column + n - 1 of
+ * row r of x [R, m]; other rows stay as they are. `places` [R]: F32 values from 0 to below N, no two alike. Attributes:
+ * integer[0] = first_column. */
+pml_status pml_op_scatter(pml_context *context, const pml_tensor *x, const pml_tensor *places, size_t first_column,
+                          const pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
 /* y [n_sequences, D] = mean (summed in double) or maximum over the rows of each sequence of a ragged batch x [R, D]
  * (pml_attention_options.row_offsets), none of them empty. Attributes: integer[0] = kind. */
 pml_status pml_op_pool_ragged(pml_context *context, const pml_tensor *x, const size_t *row_offsets, size_t n_sequences,

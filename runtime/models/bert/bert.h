@@ -25,6 +25,7 @@ typedef struct bert {
     size_t n_positions, n_layers, d_model, n_heads, ffn_dim; /* -, L, D, H, F */
     size_t n_per_token;                                      /* values that the head gives per token */
     double norm_eps;
+    double hidden_dropout, attention_dropout, head_dropout;
     pml_activation activation;
     bert_head head;
     bert_pooling pooling;
@@ -46,6 +47,7 @@ typedef struct bert_pack {
     size_t n_hidden;               /* leading rows that nothing attends: 0, or 1 when count is 1 */
     size_t *row_offsets;           /* [count + 1]: the rows of each sequence */
     pml_tensor ids, types, places; /* [R]: word piece, sentence and position of each row */
+    pml_tensor slots;              /* [R]: place of each row among the count * T tokens, padding included */
     pml_tensor first_rows;         /* [count]: the row of each sequence's first token */
 } bert_pack;
 

@@ -27,38 +27,34 @@ size_t pml_bert_head_bytes(const bert *net, size_t n_rows, size_t n_sequences) {
 }
 
 /* ---- from packed rows to outputs ---- */
-static float *output_of(const pml_model *model, const pml_model_step *step, const char *name) {
-    const pml_tensor *output = pml_model_step_output(model, step, name);
-    return output == NULL ? NULL : pml_tensor_f32(output);
-}
-
 /* values [count, n], one row per sequence. */
-static void store_sequences(const pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
-                            const pml_tensor *values) {
-    float *to = output_of(model, step, name);
-    if (to != NULL) {
-        const size_t n = pml_tensor_columns(values);
-        memcpy(to + pack->first * n, pml_tensor_f32_const(values), pack->count * n * sizeof *to);
+static pml_status store_sequences(pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
+                                  const pml_tensor *values, pml_error *error) {
+    const pml_tensor *output = pml_model_step_output(model, step, name);
+    if (output == NULL) {
+        return PML_OK;
     }
+    const pml_tensor to = pml_model_rows(output, pack->first, pack->count);
+    return pml_op_store(pml_model_context(model), values, &to, error);
 }
 
 /* Columns i_column .. i_column+n-1 of `values`, which are the rows first_row .. of the pack, become tokens of an output
- * [B, T, n]. */
-static void store_rows(const pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
-                       const pml_tensor *values, size_t first_row, size_t i_column, size_t n) {
-    float *to = output_of(model, step, name);
-    const size_t n_tokens = pml_model_n_tokens(model), stride = pml_tensor_columns(values);
-    const size_t end_row = first_row + pml_tensor_rows(values);
-    const float *places = pml_tensor_f32_const(&pack->places), *from = pml_tensor_f32_const(values);
-    for (size_t i = 0; to != NULL && i < pack->count; i++) {
-        size_t row = pack->row_offsets[i] + pack->n_hidden, last = pack->row_offsets[i + 1];
-        row = row < first_row ? first_row : row;
-        last = last < end_row ? last : end_row;
-        for (; row < last; row++) {
-            const size_t token = (pack->first + i) * n_tokens + (size_t)places[row];
-            memcpy(to + token * n, from + (row - first_row) * stride + i_column, n * sizeof *to);
-        }
+ * [B, T, n] or, n being 1, [B, T]. */
+static pml_status store_rows(pml_model *model, const pml_model_step *step, const bert_pack *pack, const char *name,
+                             const pml_tensor *values, size_t first_row, size_t i_column, size_t n, pml_error *error) {
+    const pml_tensor *output = pml_model_step_output(model, step, name);
+    const size_t n_skipped = first_row < pack->n_hidden ? pack->n_hidden - first_row : 0;
+    const size_t n_rows = pml_tensor_rows(values);
+    if (output == NULL || n_rows <= n_skipped) {
+        return PML_OK;
     }
+    pml_tensor to = pml_model_rows(output, pack->first, pack->count);
+    to.rank = 2;
+    to.shape[0] = pack->count * pml_model_n_tokens(model);
+    to.shape[1] = n;
+    const pml_tensor seen = pml_model_rows(values, n_skipped, n_rows - n_skipped);
+    const pml_tensor slots = pml_model_rows(&pack->slots, first_row + n_skipped, n_rows - n_skipped);
+    return pml_op_scatter(pml_model_context(model), &seen, &slots, i_column, &to, error);
 }
 
 /* Padding is never computed: it is 0. */
@@ -91,7 +87,7 @@ static pml_status embed_sentences(pml_model *model, const pml_model_step *step, 
         PML_TRY(pml_op_normalize(context, &pooled, LEAST_LENGTH, &normalized, error));
         pooled = normalized;
     }
-    store_sequences(model, step, pack, "sentence_embedding", &pooled);
+    PML_TRY(store_sequences(model, step, pack, "sentence_embedding", &pooled, error));
 
 done:
     return status;
@@ -105,14 +101,15 @@ static pml_status run_pooler(pml_model *model, const pml_model_step *step, const
     pml_tensor first, pooled, scores;
     PML_TRY(pml_op_lookup(context, h, PML_LOOKUP_ROWS, &pack->first_rows, &first, error));
     PML_TRY(pml_linear_run(context, &net->pooler, &first, PML_ACTIVATION_TANH, NULL, &pooled, error));
-    store_sequences(model, step, pack, "pooler_output", &pooled);
+    PML_TRY(store_sequences(model, step, pack, "pooler_output", &pooled, error));
     if (net->head == BERT_HEAD_PRETRAINING) {
         PML_TRY(
             pml_linear_run(context, &net->seq_relationship, &pooled, PML_ACTIVATION_IDENTITY, NULL, &scores, error));
-        store_sequences(model, step, pack, "seq_relationship_logits", &scores);
+        PML_TRY(store_sequences(model, step, pack, "seq_relationship_logits", &scores, error));
     } else if (net->head == BERT_HEAD_SEQUENCE) {
+        PML_TRY(pml_op_dropout(context, &pooled, net->head_dropout, &pooled, error));
         PML_TRY(pml_linear_run(context, &net->classifier, &pooled, PML_ACTIVATION_IDENTITY, NULL, &scores, error));
-        store_sequences(model, step, pack, "logits", &scores);
+        PML_TRY(store_sequences(model, step, pack, "logits", &scores, error));
     }
 
 done:
@@ -126,7 +123,8 @@ static pml_status score_rows(pml_context *context, const bert *net, const pml_te
     pml_status status = PML_OK;
     pml_tensor x, transformed;
     if (net->head == BERT_HEAD_TOKEN) {
-        PML_TRY(pml_linear_run(context, &net->classifier, rows, PML_ACTIVATION_IDENTITY, NULL, scores, error));
+        PML_TRY(pml_op_dropout(context, rows, net->head_dropout, &x, error));
+        PML_TRY(pml_linear_run(context, &net->classifier, &x, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     } else if (net->head == BERT_HEAD_QUESTION) {
         PML_TRY(pml_linear_run(context, &net->span, rows, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     } else {
@@ -148,18 +146,19 @@ static pml_status run_tokens(pml_model *model, const pml_model_step *step, const
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         clear_rows(model, step, pack, names[i]);
     }
-    const size_t mark = pml_context_mark(context), n_chunk = chunk_rows(net, pack->n_rows);
+    const size_t mark = pml_context_mark(context); /* all rows at once where they are recorded: one output, one op */
+    const size_t n_chunk = context->tape != NULL ? pack->n_rows : chunk_rows(net, pack->n_rows);
     for (size_t row = 0; row < pack->n_rows; row += n_chunk) {
         const size_t n = pack->n_rows - row < n_chunk ? pack->n_rows - row : n_chunk;
         const pml_tensor rows = pml_model_rows(h, row, n);
         pml_tensor scores;
         PML_TRY(score_rows(context, net, &rows, &scores, error));
         if (net->head == BERT_HEAD_QUESTION) {
-            store_rows(model, step, pack, "start_logits", &scores, row, 0, 1);
-            store_rows(model, step, pack, "end_logits", &scores, row, 1, 1);
+            PML_TRY(store_rows(model, step, pack, "start_logits", &scores, row, 0, 1, error));
+            PML_TRY(store_rows(model, step, pack, "end_logits", &scores, row, 1, 1, error));
         } else {
-            store_rows(model, step, pack, net->head == BERT_HEAD_PRETRAINING ? "prediction_logits" : "logits", &scores,
-                       row, 0, net->n_per_token);
+            PML_TRY(store_rows(model, step, pack, net->head == BERT_HEAD_PRETRAINING ? "prediction_logits" : "logits",
+                               &scores, row, 0, net->n_per_token, error));
         }
         pml_context_release(context, mark, NULL);
     }
@@ -173,7 +172,7 @@ pml_status pml_bert_run_head(pml_model *model, const pml_model_step *step, const
     pml_status status = PML_OK;
     const bert *net = pml_model_data(model);
     clear_rows(model, step, pack, "last_hidden_state");
-    store_rows(model, step, pack, "last_hidden_state", h, 0, 0, net->d_model);
+    PML_TRY(store_rows(model, step, pack, "last_hidden_state", h, 0, 0, net->d_model, error));
     if (net->pooling != BERT_POOLING_NONE) {
         PML_TRY(embed_sentences(model, step, pack, h, error));
     }

@@ -22,6 +22,12 @@ static pml_status load_config(const pml_model *model, bert *net, pml_error *erro
     PML_TRY(pml_model_config_size(model, "num_labels", &n_labels, error));
     PML_TRY(pml_model_config_size(model, "vocab_size", &vocab_size, error));
     PML_TRY(pml_model_config_real(model, "norm_eps", &net->norm_eps, error));
+    PML_TRY(pml_model_config_dropout(model, "hidden_dropout", &net->hidden_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "attention_dropout", &net->attention_dropout, error));
+    net->head_dropout = net->hidden_dropout;
+    if (pml_metadata_find(pml_model_metadata(model), "config.head_dropout") != NULL) {
+        PML_TRY(pml_model_config_dropout(model, "head_dropout", &net->head_dropout, error));
+    }
     PML_TRY(pml_model_config_bool(model, "has_pooler", &net->has_pooler, error));
     PML_TRY(pml_model_config_bool(model, "tied_decoder", &tied_decoder, error));
     PML_TRY(pml_model_config_bool(model, "normalize", &net->normalize, error));

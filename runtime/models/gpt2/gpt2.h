@@ -20,6 +20,7 @@ typedef struct gpt2 {
     size_t vocab_size, n_labels;                             /* V, n */
     size_t pad_token;                                        /* GPT2_NO_TOKEN: none */
     double norm_eps;
+    double embedding_dropout, attention_dropout, hidden_dropout;
     pml_activation activation;
     gpt2_head head;
     bool is_tied, has_bias;
@@ -33,8 +34,9 @@ typedef struct gpt2 {
 /* Rows that are computed together: tokens of sequences, one after the other without padding. */
 typedef struct gpt2_pack {
     size_t n_rows, n_sequences;
-    const size_t *row_offsets;  /* [n_sequences + 1] */
-    pml_tensor ids, places;     /* [R] F32: token and position of each row */
+    const size_t *row_offsets; /* [n_sequences + 1] */
+    pml_tensor ids, places;    /* [R] F32: token and position of each row */
+    pml_tensor slots; /* [R]: its place among the n_sequences * T tokens, padding included; of a whole forward */
     const pml_kv_cache *caches; /* [n_layers], of sequences that go on; NULL: they begin here */
 } gpt2_pack;
 

@@ -21,6 +21,7 @@ static pml_status embed(pml_context *context, const gpt2 *net, const gpt2_pack *
                           &tokens, error));
     PML_TRY(pml_op_lookup(context, &net->positions, PML_LOOKUP_ROWS, &pack->places, &positions, error));
     PML_TRY(pml_op_add(context, &tokens, &positions, h, error));
+    PML_TRY(pml_op_dropout(context, h, net->embedding_dropout, h, error));
     pml_context_release(context, base, h);
 
 done:
@@ -36,13 +37,15 @@ static pml_status attend(pml_context *context, const gpt2 *net, const gpt2_pack 
                                            .causal = true,
                                            .row_offsets = pack->row_offsets,
                                            .n_sequences = pack->n_sequences,
+                                           .dropout = net->attention_dropout,
                                            .cache = pack->caches != NULL ? &pack->caches[i_layer] : NULL};
+    const pml_layer_dropout dropout = {.result = net->hidden_dropout};
     pml_tensor x, q, k, v, y, result;
     PML_TRY(pml_op_norm(context, h, &layer->norm1, &x, error));
     PML_TRY(pml_linears_run(context, (const pml_linear *const[]){&layer->q, &layer->k, &layer->v}, 3, &x,
                             (pml_tensor *const[]){&q, &k, &v}, error));
     PML_TRY(pml_op_attention(context, &q, &k, &v, &options, &y, error));
-    PML_TRY(pml_linear_run(context, &layer->out, &y, PML_ACTIVATION_IDENTITY, h, &result, error));
+    PML_TRY(pml_linear_drop_run(context, &layer->out, &y, &dropout, h, &result, error));
     *h = result;
     pml_context_release(context, base, h);
 
@@ -55,7 +58,9 @@ static pml_status feed_forward(pml_context *context, const gpt2 *net, const gpt2
     pml_status status = PML_OK;
     pml_tensor x, result;
     PML_TRY(pml_op_norm(context, h, &layer->norm2, &x, error));
-    PML_TRY(pml_feed_forward_run(context, &layer->up, &layer->down, &x, net->activation, h, &result, error));
+    const pml_layer_dropout dropout = {.result = net->hidden_dropout};
+    PML_TRY(
+        pml_feed_forward_drop_run(context, &layer->up, &layer->down, &x, net->activation, &dropout, h, &result, error));
     *h = result;
     pml_context_release(context, base, h);
 

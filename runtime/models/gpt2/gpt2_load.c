@@ -21,6 +21,9 @@ static pml_status load_config(const pml_model *model, gpt2 *net, pml_error *erro
     PML_TRY(pml_model_config_real(model, "norm_eps", &net->norm_eps, error));
     PML_TRY(pml_model_config_bool(model, "has_bias", &net->has_bias, error));
     PML_TRY(pml_model_config_bool(model, "tied_head", &tied_head, error));
+    PML_TRY(pml_model_config_dropout(model, "embedding_dropout", &net->embedding_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "attention_dropout", &net->attention_dropout, error));
+    PML_TRY(pml_model_config_dropout(model, "hidden_dropout", &net->hidden_dropout, error));
     if (pml_metadata_find(pml_model_metadata(model), "config.pad_token") != NULL) {
         PML_TRY(pml_model_config_size(model, "pad_token", &net->pad_token, error));
     } else {

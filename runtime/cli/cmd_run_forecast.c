@@ -193,16 +193,14 @@ done:
 }
 
 /* The forecast goes to pml-plot as a file without a name. */
-static pml_status draw(const forecast_options *o, const pml_series *series, const pml_series_forecast *forecast,
-                       pml_error *error) {
+static pml_status draw(const forecast_options *o, const printed *p, pml_error *error) {
     pml_status status = PML_OK;
     FILE *stream = NULL;
     const int fd = memfd_create("forecast", MFD_CLOEXEC);
     if (fd < 0 || (stream = fdopen(fd, "w")) == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_IO, "--plot: %s", strerror(errno)));
     }
-    const printed points = {.series = series, .forecast = forecast}; /* all that is drawn */
-    PML_TRY(write_json(stream, &points, error));
+    PML_TRY(write_json(stream, p, error));
     const char *const arguments[] = {"/dev/stdin", "--csv", o->csv, "--out", o->plot, "--force", NULL};
     PML_TRY(pml_program_run(&plot_program, arguments, fd, error));
 done:
@@ -257,7 +255,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
         write_csv(stdout, &p);
     }
     if (o->plot != NULL) {
-        PML_TRY(draw(o, series, &forecast, error));
+        PML_TRY(draw(o, &p, error));
     }
 done:
     pml_series_forecast_deinit(&forecast);

@@ -107,5 +107,20 @@ static void what_cannot_be_is_an_error(void) {
     free(output);
 }
 
-PML_TESTS("cli/run_quantiles", PML_TEST(quantiles_follow_each_column), PML_TEST(json_names_the_level),
-          PML_TEST(what_cannot_be_is_an_error))
+static void a_plot_has_them_as_bands(void) {
+    if (access(pml_test_path("%s/pml-plot", pml_test_binary_dir()), X_OK) != 0) {
+        pml_test_skip("this build has no pml-plot");
+        return;
+    }
+    const char *picture = pml_test_path("%s/bands.svg", pml_test_temporary_dir());
+    free(forecast(0, convert("hf-distribution-normal"), pml_test_path("--quantiles 0.1,0.5,0.9 --plot '%s'", picture)));
+    size_t size_bytes = 0;
+    char *svg = (char *)pml_test_read_file(picture, &size_bytes);
+    CU_ASSERT_PTR_NOT_NULL(strstr(svg, ">quantiles 0.1 to 0.9</text>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(svg, ">median</text>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(svg, "<polygon"));
+    free(svg);
+}
+
+PML_TESTS("cli/run_quantiles", PML_TEST(quantiles_follow_each_column), PML_TEST(a_plot_has_them_as_bands),
+          PML_TEST(json_names_the_level), PML_TEST(what_cannot_be_is_an_error))

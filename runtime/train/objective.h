@@ -1,0 +1,55 @@
+/* What a model is trained for: which of its outputs are compared with what of a batch, and by which loss. */
+#ifndef PML_RUNTIME_TRAIN_OBJECTIVE_H
+#define PML_RUNTIME_TRAIN_OBJECTIVE_H
+
+#include "runtime/models/training.h"
+#include "runtime/train/data/loader.h"
+#include "runtime/train/loss.h"
+
+/* A row of the table of tasks; each configured model has the first that its outputs fit. */
+typedef struct pml_task {
+    const char *name; /* "forecast" */
+    const char *loss; /* where nothing is said */
+    const char *outputs[PML_LOSS_MAX_PREDICTIONS]; /* the loss's predictions; all must exist */
+    unsigned rank;      /* of the first; 0: any */
+    const char *target; /* a field of the batch, or, with `of_model`, an output of the model */
+    const char *weights; /* an output of the model that weighs groups of terms; NULL: all alike */
+    bool of_model, is_class;
+    const char *location, *scale; /* outputs by which the target is normalized first; NULL: as it is */
+    const char *summary;
+} pml_task;
+extern const pml_task pml_tasks[]; /* ends with a NULL name */
+
+typedef struct pml_objective { /* all zero = safe to deinit */
+    const pml_task *task;
+    const pml_loss *loss;
+    pml_settings settings;
+    const float *class_weights; /* borrowed; NULL: none */
+    size_t n_class_weights;
+    float *gradients; /* kept from step to step, for all predictions */
+    float *target;
+    size_t gradients_capacity, target_capacity;
+} pml_objective;
+
+/* `task` NULL: what the model's outputs say; `loss` NULL: the task's. Errors: UNSUPPORTED (no task fits the model, or
+ * not this one), NOT_FOUND and ARGUMENT (the loss's spec, or a loss for other predictions). */
+pml_status pml_objective_init(pml_objective *objective, const pml_model *model, const char *task, const char *loss,
+                              pml_error *error) PML_WARN_UNUSED;
+void pml_objective_deinit(pml_objective *objective);
+
+/* Runs the model on the fields of the batch that it takes. Errors: those of pml_model_run. */
+pml_status pml_objective_run(pml_model *model, const pml_batch *batch, pml_error *error) PML_WARN_UNUSED;
+
+/* The loss of the run's outputs, times `scale`. With `backward`, adds to the parameters' gradients; `done` as for
+ * pml_model_backward. Errors: NOT_FOUND (the batch has no such target), ARGUMENT (sizes), those of pml_model_backward.
+ */
+typedef struct pml_objective_pass {
+    double scale; /* 1 / micro-batches of a step */
+    bool backward;
+    pml_parameter_done_fn *done;
+    void *user;
+} pml_objective_pass;
+pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch,
+                              const pml_objective_pass *pass, double *loss, pml_error *error) PML_WARN_UNUSED;
+
+#endif

@@ -60,7 +60,7 @@ static size_t padded(size_t count) {
 }
 
 /* The stored values, whatever their dtype and layout. */
-static pml_status copy_values(pml_file *file, const pml_file_tensor *source, float *values, pml_error *error) {
+static pml_status copy_values(const pml_file *file, const pml_file_tensor *source, float *values, pml_error *error) {
     pml_status status = PML_OK;
     pml_buffer buffer;
     pml_tensor stored;
@@ -193,6 +193,26 @@ pml_status pml_model_create_trainable(pml_file *file, const pml_trainable_option
         return status;
     }
     return pml_model_create_with(file, options->backend, training, model, error);
+}
+
+pml_status pml_model_parameters_read(pml_model *model, const pml_file *file, pml_error *error) {
+    pml_status status = PML_OK;
+    for (size_t i = 0; i < pml_model_n_parameters(model); i++) {
+        const pml_parameter *parameter = pml_model_parameter_at(model, i);
+        const pml_file_tensor *source = pml_file_tensor_find(file, parameter->name);
+        bool fits = source != NULL && source->rank == parameter->rank;
+        for (unsigned axis = 0; fits && axis < parameter->rank; axis++) {
+            fits = source->shape[axis] == parameter->shape[axis];
+        }
+        if (!fits) {
+            PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "%s: tensor '%s' is missing or has another shape",
+                             pml_file_path(file), parameter->name));
+        }
+        PML_TRY(copy_values(file, source, parameter->values, error));
+    }
+
+done:
+    return status;
 }
 
 size_t pml_model_n_parameters(const pml_model *model) {

@@ -41,6 +41,10 @@ size_t pml_model_n_parameters(const pml_model *model);
 pml_parameter *pml_model_parameter_at(const pml_model *model, size_t i_parameter);
 pml_parameter *pml_model_parameter_find(const pml_model *model, const char *name); /* NULL: no such one */
 
+/* Takes the parameters' values from another file of the same model, whatever its dtypes and layouts. Errors: MISMATCH
+ * (a tensor is missing or has another shape, naming it). */
+pml_status pml_model_parameters_read(pml_model *model, const pml_file *file, pml_error *error) PML_WARN_UNUSED;
+
 /* Training mode: runs are recorded, dropout drops, batch norms use and update statistics of the batch, and what a
  * network chooses by looking at samples is chosen for the whole batch. Evaluation mode: as pml_model_create's, but that
  * a network for pretraining goes on to hide what it draws, the same for every batch, unless it gets a mask. */

@@ -1,5 +1,6 @@
 /* Matrices rearranged for the panel kernels: what backward passes multiply by is another way round than what is stored.
- * Panels here are F32, as runtime/file/layout.h describes them, 64-byte aligned. Private to runtime/ops. */
+ * Panels here are F32, as runtime/file/layout.h describes them; for kernels they must be 64-byte aligned. For ops, and
+ * for what reads and stores trained weights. */
 #ifndef PML_RUNTIME_OPS_REPACK_H
 #define PML_RUNTIME_OPS_REPACK_H
 

@@ -11,8 +11,6 @@
 #include "runtime/models/model_private.h"
 #include "runtime/ops/repack.h"
 
-#define STATE_BLOB "trainer_state.json"
-
 /* ---- models ---- */
 static pml_status check_finite(const pml_parameter *parameter, pml_error *error) {
     const size_t bad = pml_model_first_nonfinite(parameter->values, parameter->count);
@@ -135,12 +133,6 @@ done:
 }
 
 /* ---- checkpoints ---- */
-void pml_run_point_deinit(pml_run_point *point) {
-    pml_free(point->recipe);
-    pml_free(point->state);
-    *point = (pml_run_point){0};
-}
-
 typedef struct stored_array { /* one tensor of a checkpoint */
     char name[PML_MAX_NAME_BYTES + 1];
     float *values;
@@ -169,32 +161,59 @@ static bool array_at(const pml_trainer *trainer, size_t i, stored_array *array) 
     return true;
 }
 
-static pml_status describe(const pml_run_point *point, pml_metadata **metadata, pml_error *error) {
+/* Numbers of a point by key. */
+typedef struct point_key {
+    const char *key;
+    uint64_t *number;
+    double *real; /* when there is no number */
+} point_key;
+#define POINT_KEYS 10
+static void point_keys(pml_run_point *point, point_key keys[POINT_KEYS]) {
+    const point_key all[POINT_KEYS] = {
+        {"train.steps", &point->n_steps, NULL},
+        {"train.epoch", &point->position.epoch, NULL},
+        {"train.draw", &point->position.i_draw, NULL},
+        {"train.best_step", &point->best_step, NULL},
+        {"train.bad_evaluations", &point->n_bad_evaluations, NULL},
+        {"train.evaluated_step", &point->evaluated_step, NULL},
+        {"train.logged_steps", &point->n_logged, NULL},
+        {"train.logged_loss", NULL, &point->logged_loss},
+        {"train.best_loss", NULL, &point->best_loss},
+        {"train.first_loss", NULL, &point->first_loss},
+    };
+    memcpy(keys, all, sizeof all);
+}
+
+static pml_status describe(const pml_run_point *point, const char *recipe, pml_metadata **metadata, pml_error *error) {
     pml_status status = PML_OK;
+    pml_run_point copy = *point;
+    point_key keys[POINT_KEYS];
+    point_keys(&copy, keys);
     PML_TRY(pml_metadata_create(metadata, error));
-    PML_TRY(pml_metadata_set_i64(*metadata, "train.steps", (int64_t)point->n_steps, error));
-    PML_TRY(pml_metadata_set_i64(*metadata, "train.epoch", (int64_t)point->position.epoch, error));
-    PML_TRY(pml_metadata_set_i64(*metadata, "train.draw", (int64_t)point->position.i_draw, error));
-    PML_TRY(pml_metadata_set_i64(*metadata, "train.bad_evaluations", (int64_t)point->n_bad_evaluations, error));
-    PML_TRY(pml_metadata_set_string(*metadata, "train.recipe", point->recipe == NULL ? "" : point->recipe, error));
+    for (size_t i = 0; i < POINT_KEYS; i++) {
+        if (keys[i].number != NULL) {
+            PML_TRY(pml_metadata_set_i64(*metadata, keys[i].key, (int64_t)*keys[i].number, error));
+        } else {
+            PML_TRY(pml_metadata_set_f64(*metadata, keys[i].key, *keys[i].real, error));
+        }
+    }
+    PML_TRY(pml_metadata_set_bool(*metadata, "train.has_best", point->has_best, error));
+    PML_TRY(pml_metadata_set_string(*metadata, "train.recipe", recipe, error));
 
 done:
     return status;
 }
 
-pml_status pml_checkpoint_write(const pml_trainer *trainer, const pml_run_point *point, const char *path,
-                                pml_error *error) {
+pml_status pml_checkpoint_write(const pml_trainer *trainer, const pml_run_point *point, const char *recipe,
+                                const char *path, pml_error *error) {
     pml_status status = PML_OK;
     pml_writer *writer = NULL;
     pml_metadata *metadata = NULL;
     stored_array array;
     PML_TRY(pml_writer_create(PML_KIND_CHECKPOINT, &writer, error));
     PML_TRY(pml_writer_set_base_digest(writer, pml_file_content_digest(trainer->model->file), error));
-    PML_TRY(describe(point, &metadata, error));
+    PML_TRY(describe(point, recipe, &metadata, error));
     PML_TRY(pml_writer_set_metadata(writer, metadata, error));
-    if (point->state != NULL) {
-        PML_TRY(pml_writer_add_blob(writer, STATE_BLOB, point->state, point->state_bytes, error));
-    }
     for (size_t i = 0; array_at(trainer, i, &array); i++) {
         size_t i_tensor;
         const uint64_t shape[] = {array.count};
@@ -213,34 +232,29 @@ done:
     return status;
 }
 
-static pml_status read_number(const pml_metadata *metadata, const char *key, uint64_t *value, pml_error *error) {
-    int64_t found = 0;
-    pml_status status = pml_metadata_get_i64(metadata, key, &found, error);
-    if (status == PML_OK && found < 0) {
-        status = PML_FAIL(error, PML_E_FORMAT, "'%s' is %lld", key, (long long)found);
-    }
-    *value = (uint64_t)found;
-    return status;
-}
-
 static pml_status read_point(const pml_file *file, const char *recipe, pml_run_point *point, pml_error *error) {
     pml_status status = PML_OK;
     const pml_metadata *metadata = pml_file_metadata(file);
-    const pml_file_blob *blob = pml_file_blob_find(file, STATE_BLOB);
     const char *stored = NULL;
-    PML_TRY(read_number(metadata, "train.steps", &point->n_steps, error));
-    PML_TRY(read_number(metadata, "train.epoch", &point->position.epoch, error));
-    PML_TRY(read_number(metadata, "train.draw", &point->position.i_draw, error));
-    PML_TRY(read_number(metadata, "train.bad_evaluations", &point->n_bad_evaluations, error));
+    point_key keys[POINT_KEYS];
+    point_keys(point, keys);
     PML_TRY(pml_metadata_get_string(metadata, "train.recipe", &stored, error));
-    if (recipe != NULL && strcmp(recipe, stored) != 0) {
+    if (strcmp(recipe, stored) != 0) {
         PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "it is of a run with other options: %s; now %s", stored, recipe));
     }
-    PML_TRY(pml_string_copy(stored, strlen(stored), &point->recipe, error));
-    if (blob != NULL) {
-        PML_TRY(pml_string_copy((const char *)blob->data, (size_t)blob->size_bytes, &point->state, error));
-        point->state_bytes = (size_t)blob->size_bytes;
+    for (size_t i = 0; i < POINT_KEYS; i++) {
+        int64_t number = 0;
+        if (keys[i].number == NULL) {
+            PML_TRY(pml_metadata_get_f64(metadata, keys[i].key, keys[i].real, error));
+            continue;
+        }
+        PML_TRY(pml_metadata_get_i64(metadata, keys[i].key, &number, error));
+        if (number < 0) {
+            PML_TRY(PML_FAIL(error, PML_E_FORMAT, "'%s' is %lld", keys[i].key, (long long)number));
+        }
+        *keys[i].number = (uint64_t)number;
     }
+    PML_TRY(pml_metadata_get_bool(metadata, "train.has_best", &point->has_best, error));
 
 done:
     return status;

@@ -5,65 +5,64 @@
 
 #include "runtime/base/alloc.h"
 
-const pml_task pml_tasks[] = {
-    {.name = "forecast",
-     .loss = "mse",
-     .outputs = {"prediction_outputs"},
-     .target = "future_values",
-     .summary = "values of the horizon"},
-    {.name = "forecast-student-t",
-     .loss = "student_t_nll",
-     .outputs = {"df", "dist_loc", "dist_scale"},
-     .target = "future_values",
-     .location = "loc",
-     .scale = "scale",
-     .summary = "a Student t distribution of each value of the horizon"},
-    {.name = "forecast-normal",
-     .loss = "normal_nll",
-     .outputs = {"dist_loc", "dist_scale"},
-     .target = "future_values",
-     .location = "loc",
-     .scale = "scale",
-     .summary = "a normal distribution of each value of the horizon"},
-    {.name = "reconstruct",
-     .loss = "mse",
-     .outputs = {"reconstruction"},
-     .target = "past_values",
-     .summary = "the window itself"},
-    {.name = "pretrain",
-     .loss = "mse",
-     .outputs = {"prediction_output"},
-     .target = "patch_input",
-     .of_model = true,
-     .weights = "mask",
-     .summary = "masked patches of the window"},
-    {.name = "regression",
-     .loss = "mse",
-     .outputs = {"regression_outputs"},
-     .target = "target_values",
-     .summary = "numbers that belong to a window"},
-    {.name = "classify",
-     .loss = "cross_entropy",
-     .outputs = {"prediction_logits"},
-     .rank = 2,
-     .target = "labels",
-     .is_class = true,
-     .summary = "the class of a window"},
-    {.name = "classify-text",
-     .loss = "cross_entropy",
-     .outputs = {"logits"},
-     .rank = 2,
-     .target = "labels",
-     .is_class = true,
-     .summary = "the class of a text"},
-    {.name = "tokens",
-     .loss = "cross_entropy",
-     .outputs = {"logits"},
-     .rank = 3,
-     .target = "labels",
-     .is_class = true,
-     .summary = "each token's label: the token that follows, or the one that was masked"},
-    {0}};
+const pml_task pml_tasks[] = {{.name = "forecast",
+                               .loss = "mse",
+                               .outputs = {"prediction_outputs"},
+                               .target = "future_values",
+                               .summary = "values of the horizon"},
+                              {.name = "forecast-student-t",
+                               .loss = "student_t_nll",
+                               .outputs = {"df", "dist_loc", "dist_scale"},
+                               .target = "future_values",
+                               .location = "loc",
+                               .scale = "scale",
+                               .summary = "a Student t distribution of each value of the horizon"},
+                              {.name = "forecast-normal",
+                               .loss = "normal_nll",
+                               .outputs = {"dist_loc", "dist_scale"},
+                               .target = "future_values",
+                               .location = "loc",
+                               .scale = "scale",
+                               .summary = "a normal distribution of each value of the horizon"},
+                              {.name = "reconstruct",
+                               .loss = "mse",
+                               .outputs = {"reconstruction"},
+                               .target = "past_values",
+                               .summary = "the window itself"},
+                              {.name = "pretrain",
+                               .loss = "mse",
+                               .outputs = {"prediction_output"},
+                               .target = "patch_input",
+                               .of_model = true,
+                               .weights = "mask",
+                               .summary = "masked patches of the window"},
+                              {.name = "regression",
+                               .loss = "mse",
+                               .outputs = {"regression_outputs"},
+                               .target = "target_values",
+                               .summary = "numbers that belong to a window"},
+                              {.name = "classify",
+                               .loss = "cross_entropy",
+                               .outputs = {"prediction_logits"},
+                               .rank = 2,
+                               .target = "labels",
+                               .is_class = true,
+                               .summary = "the class of a window"},
+                              {.name = "classify-text",
+                               .loss = "cross_entropy",
+                               .outputs = {"logits"},
+                               .rank = 2,
+                               .target = "labels",
+                               .is_class = true,
+                               .summary = "the class of a text"},
+                              {.name = "tokens",
+                               .loss = "cross_entropy",
+                               .outputs = {"logits"},
+                               .rank = 3,
+                               .target = "labels",
+                               .is_class = true,
+                               .summary = "each token's label: the token that follows, or the one that was masked"},
+                              {0}};
 
 static size_t n_outputs(const pml_task *task) {
     size_t n = 0;
@@ -93,9 +92,11 @@ pml_status pml_objective_init(pml_objective *objective, const pml_model *model, 
     }
     if (objective->task == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "this %s model has no outputs that %s%s would compare with anything",
-                         pml_model_schema(model)->name, task == NULL ? "a task" : "the task ", task == NULL ? "" : task));
+                         pml_model_schema(model)->name, task == NULL ? "a task" : "the task ",
+                         task == NULL ? "" : task));
     }
-    PML_TRY(pml_loss_choose(loss == NULL ? objective->task->loss : loss, &objective->loss, &objective->settings, error));
+    PML_TRY(
+        pml_loss_choose(loss == NULL ? objective->task->loss : loss, &objective->loss, &objective->settings, error));
     if (objective->loss->n_predictions != n_outputs(objective->task) ||
         objective->loss->has_classes != objective->task->is_class) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the loss '%s' does not compare what '%s' gives",
@@ -156,7 +157,8 @@ static pml_status normalize(pml_objective *objective, const pml_model *model, co
     const pml_array *scale = pml_model_output(model, objective->task->scale);
     const size_t n_channels = field->shape[field->rank - 1], count = count_of(field->shape, field->rank);
     const size_t each = count / field->shape[0];
-    if (location == NULL || scale == NULL || count_of(location->shape, location->rank) != field->shape[0] * n_channels) {
+    if (location == NULL || scale == NULL ||
+        count_of(location->shape, location->rank) != field->shape[0] * n_channels) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "the model does not say by what its targets are normalized"));
     }
     PML_TRY(reserve(&objective->target, &objective->target_capacity, count, error));

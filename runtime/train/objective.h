@@ -8,11 +8,11 @@
 
 /* A row of the table of tasks; each configured model has the first that its outputs fit. */
 typedef struct pml_task {
-    const char *name; /* "forecast" */
-    const char *loss; /* where nothing is said */
+    const char *name;                              /* "forecast" */
+    const char *loss;                              /* where nothing is said */
     const char *outputs[PML_LOSS_MAX_PREDICTIONS]; /* the loss's predictions; all must exist */
-    unsigned rank;      /* of the first; 0: any */
-    const char *target; /* a field of the batch, or, with `of_model`, an output of the model */
+    unsigned rank;                                 /* of the first; 0: any */
+    const char *target;  /* a field of the batch, or, with `of_model`, an output of the model */
     const char *weights; /* an output of the model that weighs groups of terms; NULL: all alike */
     bool of_model, is_class;
     const char *location, *scale; /* outputs by which the target is normalized first; NULL: as it is */

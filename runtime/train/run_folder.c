@@ -111,8 +111,9 @@ pml_status pml_run_folder_refuse(const char *folder, pml_error *error) {
     bool is_there = false;
     PML_TRY(pml_run_folder_newest(folder, path, &is_there, error));
     if (is_there) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "%s is of an earlier run: --resume goes on with it; otherwise choose "
-                                                "another folder",
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT,
+                         "%s is of an earlier run: --resume goes on with it; otherwise choose "
+                         "another folder",
                          path));
     }
 

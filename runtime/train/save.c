@@ -14,9 +14,9 @@
 /* ---- models ---- */
 static pml_status check_finite(const pml_parameter *parameter, pml_error *error) {
     const size_t bad = pml_model_first_nonfinite(parameter->values, parameter->count);
-    return bad == parameter->count ? PML_OK
-                                   : PML_FAIL(error, PML_E_NUMERIC, "element %zu of the weight '%s' is not finite", bad,
-                                              parameter->name);
+    return bad == parameter->count
+               ? PML_OK
+               : PML_FAIL(error, PML_E_NUMERIC, "element %zu of the weight '%s' is not finite", bad, parameter->name);
 }
 
 static pml_status make_metadata(const pml_model *model, const pml_metadata *extra, pml_metadata **metadata,
@@ -217,8 +217,8 @@ pml_status pml_checkpoint_write(const pml_trainer *trainer, const pml_run_point 
     for (size_t i = 0; array_at(trainer, i, &array); i++) {
         size_t i_tensor;
         const uint64_t shape[] = {array.count};
-        PML_TRY(pml_writer_add_tensor(writer, array.name, PML_DTYPE_F32, PML_LAYOUT_ROW, shape, 1, NULL, &i_tensor,
-                                      error));
+        PML_TRY(
+            pml_writer_add_tensor(writer, array.name, PML_DTYPE_F32, PML_LAYOUT_ROW, shape, 1, NULL, &i_tensor, error));
     }
     PML_TRY(pml_writer_begin(writer, path, true, error));
     for (size_t i = 0; array_at(trainer, i, &array); i++) {
@@ -279,8 +279,8 @@ pml_status pml_checkpoint_read(pml_trainer *trainer, const char *path, const cha
     PML_TRY(read_point(file, recipe, point, error));
     for (; array_at(trainer, n, &array); n++) {
         const pml_file_tensor *tensor = pml_file_tensor_find(file, array.name);
-        if (tensor == NULL || tensor->dtype != PML_DTYPE_F32 || tensor->layout != PML_LAYOUT_ROW ||
-            tensor->rank != 1 || tensor->shape[0] != array.count) {
+        if (tensor == NULL || tensor->dtype != PML_DTYPE_F32 || tensor->layout != PML_LAYOUT_ROW || tensor->rank != 1 ||
+            tensor->shape[0] != array.count) {
             PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor '%s' is missing or does not have %zu values", array.name,
                              array.count));
         }

@@ -14,10 +14,10 @@ pml_status pml_trained_model_write(const pml_model *model, const pml_metadata *e
 
 /* Where a run stands, beside weights and moments. All zero = at its start. */
 typedef struct pml_run_point {
-    uint64_t n_steps;             /* of weights */
-    pml_loader_position position; /* of the next batch */
-    bool has_best;                /* the next three count */
-    double best_loss;             /* of evaluations */
+    uint64_t n_steps;                      /* of weights */
+    pml_loader_position position;          /* of the next batch */
+    bool has_best;                         /* the next three count */
+    double best_loss;                      /* of evaluations */
     uint64_t best_step, n_bad_evaluations; /* since then */
     uint64_t evaluated_step;               /* of the last evaluation, better or not */
     double first_loss;                     /* of step 1: what an exploding one is measured by */
@@ -26,13 +26,13 @@ typedef struct pml_run_point {
 } pml_run_point;
 
 /* A file of kind checkpoint with the digest of the model that the run began with: learned weights and running
- * statistics under their names, moments under "<slot>/<name>". `recipe` is what must be equal for a run to go on to the same bits. Replaces an older
- * file. Errors: IO, MEMORY. */
+ * statistics under their names, moments under "<slot>/<name>". `recipe` is what must be equal for a run to go on to the
+ * same bits. Replaces an older file. Errors: IO, MEMORY. */
 pml_status pml_checkpoint_write(const pml_trainer *trainer, const pml_run_point *point, const char *recipe,
                                 const char *path, pml_error *error) PML_WARN_UNUSED;
 /* Puts a trainer of the same model and options where the checkpoint was written. Errors: those of pml_file_open and
- * pml_file_verify; MISMATCH (of another model, or of a run with another recipe); FORMAT (a tensor is missing or has another size). On error the trainer's weights may be those
- * of either. */
+ * pml_file_verify; MISMATCH (of another model, or of a run with another recipe); FORMAT (a tensor is missing or has
+ * another size). On error the trainer's weights may be those of either. */
 pml_status pml_checkpoint_read(pml_trainer *trainer, const char *path, const char *recipe, pml_run_point *point,
                                pml_error *error) PML_WARN_UNUSED;
 

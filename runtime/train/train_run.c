@@ -40,10 +40,9 @@ static pml_status plan(run *r, pml_error *error) {
     if (r->o->n_epochs == 0 && r->o->n_steps == 0) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "a run needs an end: a number of epochs or of steps"));
     }
-    const uint64_t by_epochs = r->o->n_epochs == 0 ? UINT64_MAX
-                               : r->o->n_epochs > UINT64_MAX / r->steps_per_epoch
-                                   ? UINT64_MAX
-                                   : r->o->n_epochs * r->steps_per_epoch;
+    const uint64_t by_epochs = r->o->n_epochs == 0                                ? UINT64_MAX
+                               : r->o->n_epochs > UINT64_MAX / r->steps_per_epoch ? UINT64_MAX
+                                                                                  : r->o->n_epochs * r->steps_per_epoch;
     r->n_steps = r->o->n_steps != 0 && r->o->n_steps < by_epochs ? r->o->n_steps : by_epochs;
     r->n_epochs = r->n_steps / r->steps_per_epoch + (r->n_steps % r->steps_per_epoch != 0);
     PML_TRY(pml_schedule_choose(r->o->schedule == NULL ? "constant" : r->o->schedule, &r->schedule,
@@ -123,8 +122,8 @@ static pml_status evaluate(run *r, pml_error *error) {
     }
     PML_TRY(pml_trainer_evaluate(r->trainer, r->o->val, &r->eval_loss, error));
     r->point.evaluated_step = r->point.n_steps;
-    const bool is_best = isfinite(r->eval_loss) &&
-                         (!r->point.has_best || r->eval_loss < r->point.best_loss - r->o->min_delta);
+    const bool is_best =
+        isfinite(r->eval_loss) && (!r->point.has_best || r->eval_loss < r->point.best_loss - r->o->min_delta);
     if (is_best) {
         PML_TRY(pml_run_folder_path(r->o->folder, PML_RUN_BEST, path, error));
         PML_TRY(pml_trained_model_write(r->trainer->model, r->o->extra, path, error));
@@ -183,8 +182,9 @@ static pml_status check_loss(run *r, pml_error *error) {
         r->point.first_loss = r->step.loss;
     }
     if (r->step.loss > PML_EXPLODED * (fabs(r->point.first_loss) + 1e-3)) {
-        return PML_FAIL(error, PML_E_NUMERIC, "step %" PRIu64 ": the loss is %g, after %g in the first step: it explodes",
-                        r->point.n_steps, r->step.loss, r->point.first_loss);
+        return PML_FAIL(error, PML_E_NUMERIC,
+                        "step %" PRIu64 ": the loss is %g, after %g in the first step: it explodes", r->point.n_steps,
+                        r->step.loss, r->point.first_loss);
     }
     return PML_OK;
 }
@@ -293,10 +293,8 @@ static pml_status open_log(run *r, pml_error *error) {
     r->state.has_early_stopping = r->o->patience != 0;
     r->state.early_stopping_patience = r->o->patience;
     r->state.early_stopping_threshold = r->o->min_delta;
-    const pml_train_log_setup setup = {.folder = r->o->folder,
-                                       .state = &r->state,
-                                       .is_resumed = r->point.n_steps > 0,
-                                       .forms = r->o->logs};
+    const pml_train_log_setup setup = {
+        .folder = r->o->folder, .state = &r->state, .is_resumed = r->point.n_steps > 0, .forms = r->o->logs};
     return pml_train_log_open(&setup, &r->log, error);
 }
 

@@ -16,9 +16,9 @@
 #define PML_RUN_BEST "best.pml"
 
 typedef struct pml_run_status { /* after a step or an evaluation */
-    uint64_t i_step, n_steps; /* done; of the whole run */
+    uint64_t i_step, n_steps;   /* done; of the whole run */
     double epoch;
-    uint64_t n_samples;       /* seen since the run began or was resumed */
+    uint64_t n_samples; /* seen since the run began or was resumed */
     pml_step_result step;
     double eval_loss; /* of the last evaluation; NAN: none yet */
     bool is_evaluation, is_best;
@@ -27,26 +27,26 @@ typedef struct pml_run_status { /* after a step or an evaluation */
 typedef pml_status pml_run_watch_fn(void *user, const pml_run_status *status, pml_error *error);
 
 typedef struct pml_run_options {
-    const char *folder;          /* exists */
-    pml_loader *train, *val;     /* borrowed; val NULL: nothing is evaluated */
-    const char *schedule;        /* spec; NULL: "constant" */
-    const char *recipe;          /* what else must be equal for a checkpoint to fit, as text; NULL: "" */
-    uint64_t n_epochs, n_steps;  /* it ends with whichever comes first; 0: no bound, but not both */
+    const char *folder;                         /* exists */
+    pml_loader *train, *val;                    /* borrowed; val NULL: nothing is evaluated */
+    const char *schedule;                       /* spec; NULL: "constant" */
+    const char *recipe;                         /* what else must be equal for a checkpoint to fit, as text; NULL: "" */
+    uint64_t n_epochs, n_steps;                 /* it ends with whichever comes first; 0: no bound, but not both */
     uint64_t eval_every, save_every, log_every; /* steps; 0: eval and save at every epoch's end, log at every 10th */
-    uint64_t patience;           /* evaluations without a better one before the run ends; 0: never */
-    double min_delta;            /* by which a loss must be lower to be better */
-    uint64_t n_keep;             /* checkpoints; 0: 2 */
-    const char *logs;            /* forms; NULL: all */
-    bool resume;                 /* from the newest checkpoint in the folder; where there is none, from the start */
-    const pml_metadata *extra;   /* of the models that are written */
-    pml_run_watch_fn *watch;     /* NULL: nobody looks */
+    uint64_t patience;                          /* evaluations without a better one before the run ends; 0: never */
+    double min_delta;                           /* by which a loss must be lower to be better */
+    uint64_t n_keep;                            /* checkpoints; 0: 2 */
+    const char *logs;                           /* forms; NULL: all */
+    bool resume;               /* from the newest checkpoint in the folder; where there is none, from the start */
+    const pml_metadata *extra; /* of the models that are written */
+    pml_run_watch_fn *watch;   /* NULL: nobody looks */
     void *user;
 } pml_run_options;
 
 typedef struct pml_run_result {
     uint64_t n_steps, resumed_step, best_step;
     double epoch, train_loss, best_loss; /* NAN: not known */
-    bool is_early; /* stopped by patience */
+    bool is_early;                       /* stopped by patience */
 } pml_run_result;
 
 /* Errors: ARGUMENT (options), NUMERIC (a loss, output or gradient is not finite, or the loss exceeds PML_EXPLODED times

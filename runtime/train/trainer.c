@@ -79,10 +79,8 @@ pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_par
                            pml_error *error) {
     pml_status status = PML_OK;
     const bool is_last = trainer->n_added + 1 == trainer->n_accumulate;
-    const pml_objective_pass pass = {.scale = 1.0 / (double)trainer->n_accumulate,
-                                     .backward = true,
-                                     .done = is_last ? done : NULL,
-                                     .user = user};
+    const pml_objective_pass pass = {
+        .scale = 1.0 / (double)trainer->n_accumulate, .backward = true, .done = is_last ? done : NULL, .user = user};
     double loss = 0;
     pml_model_training_set(trainer->model, true);
     pml_model_training_step_set(trainer->model, trainer->n_steps * trainer->n_accumulate + trainer->n_added);
@@ -122,10 +120,10 @@ pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_r
     result->loss = trainer->loss;
     result->learning_rate = pml_setting(&trainer->settings, PML_OPTIMIZER_LR) * rate_factor;
     if (trainer->clip_value > 0) {
-        pml_clip_grad_value(&trainer->set, context, trainer->clip_value);
+        pml_clip_gradient_value(&trainer->set, (float)trainer->clip_value, context);
     }
     result->gradient_norm =
-        pml_clip_grad_norm(&trainer->set, context, trainer->clip_norm > 0 ? trainer->clip_norm : INFINITY);
+        pml_clip_gradient_norm(&trainer->set, trainer->clip_norm > 0 ? trainer->clip_norm : INFINITY, context);
     trainer->loss = 0;
     trainer->n_added = 0;
     if (!isfinite(result->gradient_norm)) {

@@ -5,7 +5,7 @@
 #include "runtime/train/objective.h"
 #include "runtime/train/optimizer.h"
 
-typedef struct pml_trainer_options { /* all zero: what the task and AdamW have where nothing is said */
+typedef struct pml_trainer_options {     /* all zero: what the task and AdamW have where nothing is said */
     const char *task, *loss, *optimizer; /* specs; NULL: by the model, by the task, "adamw" */
     const char *const *groups;           /* "PATTERN:lr_scale=0.1,weight_decay=0" */
     size_t n_groups;

@@ -1,0 +1,119 @@
+/* A run from its description. */
+#include "runtime/train/train_setup.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/file/reader.h"
+
+#define BATCH_SIZE 32u
+#define PREFETCH 4u
+
+static bool is_learned(void *user, const char *name) {
+    const pml_train_setup *setup = user;
+    for (size_t i = 0; i < setup->n_frozen; i++) {
+        if (fnmatch(setup->frozen[i], name, 0) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pml_status make_folder(const char *folder, pml_error *error) {
+    struct stat info;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        return PML_FAIL(error, PML_E_IO, "%s: %s", folder, strerror(errno));
+    }
+    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "%s: not a folder", folder);
+    }
+    return PML_OK;
+}
+
+/* What must be equal for a checkpoint to fit: everything that the weights of a step depend on. */
+static void write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
+                         char recipe[1024]) {
+    (void)snprintf(recipe, 1024,
+                   "task %s, loss %s, optimizer %s, schedule %s, batch %" PRIu64 " x %zu, seed %" PRIu64
+                   ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, data %016" PRIx64,
+                   trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
+                   setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
+                   setup->schedule == NULL ? "-" : setup->schedule, setup->batch_size, trainer->n_accumulate,
+                   setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps, setup->bf16,
+                   data->train->digest);
+}
+
+static pml_status open_loaders(const pml_train_setup *setup, const pml_train_data *data, pml_loader **train,
+                               pml_loader **val, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t batch = setup->batch_size == 0 ? BATCH_SIZE : (size_t)setup->batch_size;
+    const pml_loader_options options = {.batch_size = batch,
+                                        .seed = setup->seed,
+                                        .shuffle = !setup->no_shuffle,
+                                        .drop_last = setup->drop_last,
+                                        .n_prefetch = PREFETCH};
+    PML_TRY(pml_loader_create(data->train, &options, train, error));
+    if (data->val != NULL) {
+        const pml_loader_options in_order = {.batch_size = batch, .seed = setup->seed, .n_prefetch = PREFETCH};
+        PML_TRY(pml_loader_create(data->val, &in_order, val, error));
+    }
+
+done:
+    return status;
+}
+
+pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *result, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_file *file = NULL;
+    pml_model *model = NULL;
+    pml_trainer *trainer = NULL;
+    pml_train_data data = {0};
+    pml_loader *train = NULL, *val = NULL;
+    char recipe[1024];
+    PML_TRY(pml_file_open(setup->model, &file, error));
+    const pml_trainable_options options = {.backend = setup->backend,
+                                           .is_learned = is_learned,
+                                           .user = (void *)(uintptr_t)setup,
+                                           .seed = setup->seed};
+    PML_TRY(pml_model_create_trainable(file, &options, &model, error));
+    if (setup->n_threads != 0) {
+        PML_TRY(pml_model_threads_set(model, setup->n_threads, error));
+    }
+    pml_model_training_bf16_set(model, setup->bf16);
+    PML_TRY(pml_trainer_create(model, &setup->trainer, &trainer, error));
+    PML_TRY(pml_train_data_open(setup, file, model, trainer->objective.task->name, &data, error));
+    PML_TRY(open_loaders(setup, &data, &train, &val, error));
+    PML_TRY(make_folder(setup->folder, error));
+    write_recipe(setup, trainer, &data, recipe);
+    const pml_run_options run = {.folder = setup->folder,
+                                 .train = train,
+                                 .val = val,
+                                 .schedule = setup->schedule,
+                                 .recipe = recipe,
+                                 .n_epochs = setup->n_epochs == 0 && setup->n_steps == 0 ? 10 : setup->n_epochs,
+                                 .n_steps = setup->n_steps,
+                                 .eval_every = setup->eval_every,
+                                 .save_every = setup->save_every,
+                                 .log_every = setup->log_every,
+                                 .patience = setup->patience,
+                                 .n_keep = setup->n_keep,
+                                 .logs = setup->logs,
+                                 .resume = setup->resume,
+                                 .extra = data.extra,
+                                 .watch = setup->watch,
+                                 .user = setup->user};
+    PML_TRY(pml_train_run(trainer, &run, result, error));
+
+done:
+    pml_loader_destroy(train);
+    pml_loader_destroy(val);
+    pml_train_data_close(&data);
+    pml_trainer_destroy(trainer);
+    pml_model_destroy(model);
+    pml_file_close(file);
+    return status;
+}

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
-#include "runtime/train/train_setup.h"
 #include "runtime/file/reader.h"
 #include "runtime/models/series_metadata.h"
 #include "runtime/schema/series_ports.h"
@@ -11,6 +10,7 @@
 #include "runtime/train/data/masked_tokens.h"
 #include "runtime/train/data/series_windows.h"
 #include "runtime/train/data/token_blocks.h"
+#include "runtime/train/train_setup.h"
 
 void pml_train_data_close(pml_train_data *data) {
     pml_dataset_destroy(data->train);
@@ -72,7 +72,8 @@ static pml_status open_series(const pml_train_setup *setup, const pml_file *file
     PML_TRY(channels_of(setup, &options, error));
     const pml_series_request request = {state.columns, state.n_columns, options.marks.count == 0};
     PML_TRY(pml_series_read(setup->data[0], &request, &series, error));
-    PML_TRY(pml_split_parse(setup->split == NULL ? "0.7,0.1,0.2" : setup->split, series->n_rows, &options.split, error));
+    PML_TRY(
+        pml_split_parse(setup->split == NULL ? "0.7,0.1,0.2" : setup->split, series->n_rows, &options.split, error));
     options.mean = state.mean;
     options.std = state.std;
     options.n_scaled = state.n_scaled;

@@ -75,10 +75,8 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     pml_loader *train = NULL, *val = NULL;
     char recipe[1024];
     PML_TRY(pml_file_open(setup->model, &file, error));
-    const pml_trainable_options options = {.backend = setup->backend,
-                                           .is_learned = is_learned,
-                                           .user = (void *)(uintptr_t)setup,
-                                           .seed = setup->seed};
+    const pml_trainable_options options = {
+        .backend = setup->backend, .is_learned = is_learned, .user = (void *)(uintptr_t)setup, .seed = setup->seed};
     PML_TRY(pml_model_create_trainable(file, &options, &model, error));
     if (setup->n_threads != 0) {
         PML_TRY(pml_model_threads_set(model, setup->n_threads, error));

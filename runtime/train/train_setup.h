@@ -10,13 +10,13 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     size_t n_threads;
     const char *const *data; /* a CSV series; text; or JSON lines with labels */
     size_t n_data;
-    const char *validation;  /* text and JSON lines: what to evaluate on; a series has its split */
-    const char *split;       /* of a series: ett-hour, ett-minute or shares */
-    const char *features;    /* "M", "S", "MS" */
-    const char *target;      /* column of S and MS */
-    size_t max_tokens;       /* of a text */
-    bool by_line;            /* every line of a text is one of its own */
-    const char *folder;      /* of the run; made if it is not there */
+    const char *validation; /* text and JSON lines: what to evaluate on; a series has its split */
+    const char *split;      /* of a series: ett-hour, ett-minute or shares */
+    const char *features;   /* "M", "S", "MS" */
+    const char *target;     /* column of S and MS */
+    size_t max_tokens;      /* of a text */
+    bool by_line;           /* every line of a text is one of its own */
+    const char *folder;     /* of the run; made if it is not there */
     pml_trainer_options trainer;
     const char *schedule;
     uint64_t n_epochs, n_steps, batch_size, seed;
@@ -38,8 +38,8 @@ typedef struct pml_train_data { /* zero = safe to close */
     pml_metadata *extra;        /* what the trained file says of its data: columns, scaler */
 } pml_train_data;
 /* Errors: ARGUMENT (nothing that this model could be trained on was named), UNSUPPORTED, those of the data sets. */
-pml_status pml_train_data_open(const pml_train_setup *setup, const pml_file *file, pml_model *model,
-                               const char *task, pml_train_data *data, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_train_data_open(const pml_train_setup *setup, const pml_file *file, pml_model *model, const char *task,
+                               pml_train_data *data, pml_error *error) PML_WARN_UNUSED;
 void pml_train_data_close(pml_train_data *data);
 
 #endif

@@ -63,7 +63,7 @@ static pml_status open_series(const pml_train_setup *setup, const pml_file *file
     pml_status status = PML_OK;
     pml_series *series = NULL;
     pml_series_state state = {0};
-    pml_windows_options options;
+    pml_windows_options options = {0};
     if (setup->n_data != 1 || setup->validation != NULL) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "one series is trained on: --data FILE.csv, validated by its --split"));
     }

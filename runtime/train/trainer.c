@@ -142,6 +142,7 @@ pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double
     const pml_objective_pass pass = {.scale = 1};
     double total = 0, n_samples = 0;
     pml_model_training_set(trainer->model, false);
+    PML_TRY(pml_loader_seek(loader, (pml_loader_position){0}, error)); /* every evaluation sees the same */
     for (;;) {
         const pml_batch *batch;
         double part = 0;

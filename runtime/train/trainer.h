@@ -51,7 +51,7 @@ typedef struct pml_step_result {
 pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_result *result,
                             pml_error *error) PML_WARN_UNUSED;
 
-/* The mean loss over a loader's present epoch, in evaluation mode, each sample counting alike. Errors: NUMERIC, those
+/* The mean loss over a loader's first epoch, in evaluation mode, each sample counting alike. Errors: NUMERIC, those
  * of the loader and the model. */
 pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double *loss,
                                 pml_error *error) PML_WARN_UNUSED;

@@ -70,4 +70,21 @@ static inline void refuses_hostile_journals(const char *kind) {
     }
 }
 
+static inline void survives_failing_allocations_of(const char *kind) {
+    const pml_plot_request request = request_of(STUDY TRIAL X("0", "2.0") DONE("0", "1.0") TRIAL X("1", "6.0")
+                                                    DONE("1", "5.0") TRIAL X("2", "4.0") DONE("2", "2.0"));
+    pml_status status = PML_E_MEMORY;
+    unsigned long n = 1;
+    for (; status != PML_OK && n < 5000; n++) {
+        pml_error error = {0};
+        pml_plot_result result = {0};
+        pml_test_fail_allocation(n, false);
+        status = draw_kind(kind, &request, &result, &error);
+        pml_test_fail_allocation(0, false);
+        CU_ASSERT_TRUE(status == PML_OK || status == PML_E_MEMORY);
+        pml_plot_result_deinit(&result);
+    }
+    CU_ASSERT_TRUE(n > 20 && n < 5000);
+}
+
 #endif

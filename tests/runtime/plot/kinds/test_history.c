@@ -45,5 +45,9 @@ static void hostile_journals(void) {
     refuses_hostile_journals("history");
 }
 
+static void survives_failing_allocations(void) {
+    survives_failing_allocations_of("history");
+}
+
 PML_TESTS("runtime/plot/kinds/history", PML_TEST(trials_are_dots_and_the_best_a_staircase),
-          PML_TEST(optunas_journal_is_drawn), PML_TEST(hostile_journals))
+          PML_TEST(optunas_journal_is_drawn), PML_TEST(hostile_journals), PML_TEST(survives_failing_allocations))

@@ -114,5 +114,9 @@ static void hostile_journals(void) {
     refuses_hostile_journals("importance");
 }
 
+static void survives_failing_allocations(void) {
+    survives_failing_allocations_of("importance");
+}
+
 PML_TESTS("runtime/plot/kinds/importance", PML_TEST(numbers_are_optunas), PML_TEST(bars_are_sorted_and_in_proportion),
-          PML_TEST(one_trial_says_nothing), PML_TEST(hostile_journals))
+          PML_TEST(one_trial_says_nothing), PML_TEST(hostile_journals), PML_TEST(survives_failing_allocations))

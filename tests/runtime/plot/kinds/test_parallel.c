@@ -75,5 +75,10 @@ static void hostile_journals(void) {
     refuses_hostile_journals("parallel");
 }
 
+static void survives_failing_allocations(void) {
+    survives_failing_allocations_of("parallel");
+}
+
 PML_TESTS("runtime/plot/kinds/parallel", PML_TEST(an_axis_per_parameter_and_a_line_per_trial),
-          PML_TEST(values_lie_where_axes_say), PML_TEST(odd_studies), PML_TEST(hostile_journals))
+          PML_TEST(values_lie_where_axes_say), PML_TEST(odd_studies), PML_TEST(hostile_journals),
+          PML_TEST(survives_failing_allocations))

@@ -56,7 +56,9 @@ void pml_search_watch_update(pml_search_watch *watch, const pml_study *study) {
         PML_OK) {
         return; /* notes are no result */
     }
-    memset(watch->is_told + had, 0, (watch->capacity - had) * sizeof *watch->is_told);
+    if (watch->capacity > had) {
+        memset(watch->is_told + had, 0, (watch->capacity - had) * sizeof *watch->is_told);
+    }
     for (size_t i = 0; i < n_trials; i++) {
         if (!watch->is_told[i] && pml_trial_is_finished(trials[i])) {
             watch->is_told[i] = true;

@@ -211,6 +211,10 @@ pml_status pml_gradients_scratch(pml_gradients *gradients, size_t count, float *
     return pml_gradient_pool_scratch(&gradients->pool, count, scratch, error);
 }
 
+void pml_gradients_scratch_end(pml_gradients *gradients) {
+    pml_gradient_pool_end_scratch(&gradients->pool);
+}
+
 /* ---- the pass ---- */
 /* What a seed has for one region; several may hold parts of its tensor, as ops made them. */
 static pml_status plant_part(pml_gradients *gradients, const pml_gradient_seed *seed, region *at, pml_error *error) {

@@ -64,5 +64,7 @@ const float *pml_gradient_out(const pml_gradients *gradients, const pml_tape_ent
 /* Floats, not initialised, 64-byte aligned, until the backward pass of this entry returns. Errors: MEMORY. */
 pml_status pml_gradients_scratch(pml_gradients *gradients, size_t count, float **scratch,
                                  pml_error *error) PML_WARN_UNUSED;
+/* Gives all of it back before that: for who runs many jobs that each take their own. */
+void pml_gradients_scratch_end(pml_gradients *gradients);
 
 #endif

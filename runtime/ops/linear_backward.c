@@ -36,6 +36,7 @@ static pml_status run_job(pml_context *context, pml_gradients *gradients, const 
     }
 
 done:
+    pml_gradients_scratch_end(gradients);
     return status;
 }
 

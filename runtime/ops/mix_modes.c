@@ -122,11 +122,11 @@ static size_t shares_of(pml_context *context, const mix *job, double cost) {
 }
 
 /* ---- backward ---- */
-typedef struct back_work {
-    float *rows;       /* a, then b, transposed: [E, 2 B] */
-    float *g, *turned; /* real and imaginary parts of g, [2 B, E], and of g / i */
-    float *panels;     /* of a matrix, transposed */
-    float *stacked;    /* a, then b: [2 B, E] */
+typedef struct back_work { /* rows are imaginary parts of all samples, and then real ones */
+    float *rows;           /* x, transposed: [E, 2 B] */
+    float *g, *turned;     /* [2 B, E]: of g, and of g / i */
+    float *panels;         /* of a matrix, transposed */
+    float *stacked;        /* x: [2 B, E] */
 } back_work;
 
 static size_t lay_out(const mix *job, float *floats, back_work *work) {
@@ -147,14 +147,14 @@ static size_t lay_out(const mix *job, float *floats, back_work *work) {
     return total;
 }
 
-/* dx += G . transpose of real, + (G / i) . transpose of imaginary, of rows that are real parts and then others. */
+/* dx += G . transpose of real, + (G / i) . transpose of imaginary. */
 static void add_input(const mix *job, size_t i, const back_work *work) {
     const size_t count = job->n_samples * job->width;
     float *dx = job->dx + begin_of(job, i);
     for (size_t k = 0; k < 2; k++) {
         pml_repack_weight_transposed(k == 0 ? job->real : job->imaginary, i, 0, job->width, work->panels);
         for (size_t part = 0; part < 2; part++) {
-            float *to = dx + part * behind(job);
+            float *to = dx + (1 - part) * behind(job);
             job->kernels->matmul_panel_f32(&(pml_matmul){.m = job->n_samples,
                                                          .k = job->width,
                                                          .n = job->width,
@@ -169,11 +169,11 @@ static void add_input(const mix *job, size_t i, const back_work *work) {
     }
 }
 
-/* d real += transpose of x . G, d imaginary += transpose of x . (G / i): both parts of x, one behind the other. */
+/* d real += transpose of x . G, d imaginary += transpose of x . (G / i). */
 static void add_matrices(const mix *job, size_t i, const back_work *work) {
     const float *x = job->x + begin_of(job, i);
     float *const to[] = {job->d_real, job->d_imaginary};
-    gather(job, x + behind(job), 1, gather(job, x, 1, work->stacked));
+    gather(job, x, 1, gather(job, x + behind(job), 1, work->stacked));
     pml_repack_transpose(work->stacked, 2 * job->n_samples, job->width, job->width, work->rows);
     for (size_t k = 0; k < 2; k++) {
         if (to[k] != NULL) {
@@ -199,8 +199,8 @@ static void back_share(void *user, size_t i_share) {
     lay_out(job, job->work + i_share * job->work_floats, &work);
     for (size_t i = pml_share_begin(n, 1, job->n_shares, i_share); i < end; i++) {
         const float *g = job->g + begin_of(job, i);
-        gather(job, g + behind(job), 1, gather(job, g, 1, work.g));
-        gather(job, g, -1, gather(job, g + behind(job), 1, work.turned));
+        gather(job, g, 1, gather(job, g + behind(job), 1, work.g));
+        gather(job, g + behind(job), 1, gather(job, g, -1, work.turned));
         if (job->dx != NULL) {
             add_input(job, i, &work);
         }

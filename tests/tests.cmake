@@ -140,6 +140,8 @@ pml_add_parity(itransformer
     tsl)
 pml_add_parity(timesnet
     neuralforecast
+    tsl-anomaly
+    tsl-classification
     tsl-fixed-embed
     tsl-forecast
     tsl-imputation)

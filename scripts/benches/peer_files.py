@@ -129,7 +129,7 @@ def steps(work):
         yield f"{model}-q8_0.gguf", partial(gguf_quantize, model)
     for family in series.ARGUMENTS:
         yield family, partial(series.make_checkpoint, family)
-    for case in series.CASES:
+    for case in series.EXPORTED:
         yield case + ".onnx", partial(series.export, work, case)
     for case, batch in inputs.PATCHTST_BATCHES.items():
         yield f"{case}.onnx", lambda target, b=batch: export_patchtst(work, target, b)

@@ -286,5 +286,6 @@ SUBJECTS = {  # work -> peer, dtype
     "gpt2": [("PyTorch", "f32"), ("PyTorch", "bf16"), ("ONNX Runtime", "f32"), ("ONNX Runtime", "int8"), ("CTranslate2", "f32"),
              ("CTranslate2", "int8"), ("llama.cpp", "f32"), ("llama.cpp", "int8")],
     "patchtst42": [("PyTorch", "f32"), ("ONNX Runtime", "f32"), ("OpenVINO", "f32")],
-    **{family: [("PyTorch", "f32"), ("ONNX Runtime", "f32")] for family in series.ARGUMENTS},
+    **{family: [("PyTorch", "f32"), *([("ONNX Runtime", "f32")] if family + "-b1" in series.EXPORTED else [])]
+       for family in series.ARGUMENTS},
 }

@@ -17,8 +17,12 @@ ARGUMENTS = {  # family -> the run's arguments
     "autoformer": dict(SEASONAL, model="Autoformer", moving_avg=25),
     "fedformer": dict(SEASONAL, model="FEDformer", moving_avg=[24], version="Fourier", mode_select="random", modes=64, L=3, base="legendre",
                       cross_activation="tanh"),
+    "timesnet": dict(COMMON, model="TimesNet", task_name="long_term_forecast", seq_len=96, d_model=16, d_ff=32, e_layers=2, d_layers=1, top_k=5,
+                     num_kernels=6),
 }
-CASES = {f"{family}-b{batch}": (family, batch) for family in ARGUMENTS for batch in (1, 32)}
+# A batch of TimesNet's computes something else in the library (periods that its samples share), and no graph can fold series by what they are.
+CASES = {f"{family}-b{batch}": (family, batch) for family in ARGUMENTS for batch in (1, 32) if family != "timesnet" or batch == 1}
+EXPORTED = [case for case, (family, _) in CASES.items() if family != "timesnet"]
 CONVERTED_WITH = {"fedformer": ["--set", "fed.seed=2021"]}  # the seed of series_networks.py
 FREE_CHANNELS = {"dlinear", "itransformer", "itransformer-d128"}  # pml-run bench is told how many
 
@@ -50,6 +54,8 @@ def make_checkpoint(family, target):
     model = load(os.path.dirname(target), family)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(torch.complex128 if parameter.is_complex() else torch.float64)
+    for buffer in model.buffers():
+        buffer.data = buffer.data.double()
     with torch.no_grad():
         for case in [c for c, (of, _) in CASES.items() if of == family]:
             values = model(*[torch.from_numpy(a).double() for a in arrays(case).values()])
@@ -58,7 +64,8 @@ def make_checkpoint(family, target):
 
 def network(family):
     from .series_networks import NETWORKS
-    return NETWORKS[ARGUMENTS[family]["model"]](**ARGUMENTS[family])
+    from .timesnet_network import TimesNet
+    return {**NETWORKS, "TimesNet": TimesNet}[ARGUMENTS[family]["model"]](**ARGUMENTS[family])
 
 
 def load(directory, family):

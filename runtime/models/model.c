@@ -251,6 +251,10 @@ const pml_metadata *pml_model_metadata(const pml_model *model) {
     return pml_file_metadata(model->file);
 }
 
+bool pml_model_is_trainable(const pml_model *model) {
+    return model->training != NULL;
+}
+
 bool pml_model_has_bf16(const pml_model *model) {
     return model->has_bf16;
 }

@@ -66,6 +66,7 @@ pml_context *pml_model_context(pml_model *model);
 const pml_schema *pml_model_schema(const pml_model *model);
 const pml_metadata *pml_model_metadata(const pml_model *model);
 bool pml_model_is_batch_wide(const pml_model *model);  /* pml_model_batch_wide_set; a block then holds every sample */
+bool pml_model_is_trainable(const pml_model *model);   /* pml_model_create_trainable: weights may change */
 bool pml_model_has_bf16(const pml_model *model);       /* whether any matrix is stored in BF16 */
 bool pml_model_has_i8(const pml_model *model);         /* or in I8 with a scale per column */
 bool pml_model_has_grouped_i8(const pml_model *model); /* or in groups; an embedding in I8 counts here */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/models/data_embedding.h"
+#include "runtime/models/timesnet/merged_kernels.h"
 #include "runtime/ops/fourier.h"
 #include "runtime/ops/inception.h"
 #include "runtime/ops/signal.h"
@@ -14,8 +15,16 @@
 #define MAX_KERNELS 8u
 #define MAX_PERIODS 64u
 
+#define MOST_MERGED_BYTES ((size_t)64 << 20)
+
+typedef struct inception {
+    pml_linear kernels[MAX_KERNELS]; /* [taps, taps * in, out] each */
+    bool is_merged;
+    pml_linear merged; /* their mean, where weights stay as they are */
+} inception;
+
 typedef struct timesnet_layer {
-    pml_linear up[MAX_KERNELS], down[MAX_KERNELS]; /* [taps, taps * in, out] each */
+    inception up, down;
 } timesnet_layer;
 
 typedef struct timesnet {
@@ -30,14 +39,15 @@ typedef struct timesnet {
 } timesnet;
 
 /* ---- weights ---- */
-static pml_status load_kernels(pml_model *model, size_t i_layer, const char *part, size_t n_kernels,
-                               pml_linear *kernels, pml_error *error) {
+static pml_status load_kernels(pml_model *model, size_t i_layer, const char *part, size_t n_kernels, size_t *room_bytes,
+                               inception *of, pml_error *error) {
     pml_status status = PML_OK;
     char name[64];
     for (size_t k = 0; k < n_kernels; k++) {
         (void)snprintf(name, sizeof name, "layer.%zu.%s.%zu", i_layer, part, k);
-        PML_TRY(pml_linear_load(model, name, true, &kernels[k], error));
+        PML_TRY(pml_linear_load(model, name, true, &of->kernels[k], error));
     }
+    PML_TRY(pml_kernels_merge(model, of->kernels, n_kernels, room_bytes, &of->merged, &of->is_merged, error));
 
 done:
     return status;
@@ -62,6 +72,7 @@ done:
 static pml_status load(pml_model *model, pml_error *error) {
     pml_status status = PML_OK;
     timesnet *net = pml_model_data(model);
+    size_t room_bytes = MOST_MERGED_BYTES;
     const struct {
         const char *expression;
         size_t *size;
@@ -88,8 +99,8 @@ static pml_status load(pml_model *model, pml_error *error) {
     }
     PML_TRY(pml_arena_alloc(&pml_model_context(model)->model, net->n_layers, sizeof *net->layers, &net->layers, error));
     for (size_t i = 0; i < net->n_layers; i++) {
-        PML_TRY(load_kernels(model, i, "up", net->n_kernels, net->layers[i].up, error));
-        PML_TRY(load_kernels(model, i, "down", net->n_kernels, net->layers[i].down, error));
+        PML_TRY(load_kernels(model, i, "up", net->n_kernels, &room_bytes, &net->layers[i].up, error));
+        PML_TRY(load_kernels(model, i, "down", net->n_kernels, &room_bytes, &net->layers[i].down, error));
     }
     PML_TRY(pml_norm_load(model, "norm", PML_NORM_LAYER, NORM_EPS, &net->norm, error));
     PML_TRY(pml_linear_load(model, net->is_classifier ? "classifier" : "head", true, &net->head, error));
@@ -201,18 +212,22 @@ done:
 }
 
 /* y = activation(mean of what the kernels make of x [b, H, W, in]). The workspace holds y alone of it afterwards. */
-static pml_status run_kernels(pml_context *context, const pml_linear *kernels, size_t n_kernels,
-                              pml_activation activation, const pml_tensor *x, pml_tensor *y, pml_error *error) {
+static pml_status run_kernels(pml_context *context, const inception *of, size_t n_kernels, pml_activation activation,
+                              const pml_tensor *x, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     const size_t base = pml_context_mark(context);
     pml_tensor sum = {0};
-    for (size_t k = 0; k < n_kernels; k++) {
+    for (size_t k = 0; k < n_kernels && !of->is_merged; k++) {
+        const pml_linear *kernel = &of->kernels[k];
         const pml_tensor before = sum;
-        PML_TRY(
-            pml_op_convolve(context, x, &kernels[k].weight, &kernels[k].bias, k == 0 ? NULL : &before, &sum, error));
+        PML_TRY(pml_op_convolve(context, x, &kernel->weight, &kernel->bias, k == 0 ? NULL : &before, &sum, error));
         pml_context_release(context, base, &sum);
     }
-    PML_TRY(pml_op_affine(context, &sum, 1.0 / (double)n_kernels, 0, y, error));
+    if (of->is_merged) {
+        PML_TRY(pml_op_convolve(context, x, &of->merged.weight, &of->merged.bias, NULL, y, error));
+    } else {
+        PML_TRY(pml_op_affine(context, &sum, 1.0 / (double)n_kernels, 0, y, error));
+    }
     if (activation != PML_ACTIVATION_IDENTITY) {
         const pml_tensor mean = *y;
         PML_TRY(pml_op_activate(context, &mean, activation, y, error));
@@ -233,8 +248,8 @@ static pml_status run_period(pml_context *context, const timesnet *net, const ti
     PML_TRY(pml_op_continue(context, x, n_steps, NULL, n_rows * period - n_steps, &image, error));
     image.rank = 4;
     memcpy(image.shape, (const size_t[]){x->shape[0], n_rows, period, x->shape[2]}, 4 * sizeof(size_t));
-    PML_TRY(run_kernels(context, layer->up, net->n_kernels, PML_ACTIVATION_GELU, &image, &wide, error));
-    PML_TRY(run_kernels(context, layer->down, net->n_kernels, PML_ACTIVATION_IDENTITY, &wide, y, error));
+    PML_TRY(run_kernels(context, &layer->up, net->n_kernels, PML_ACTIVATION_GELU, &image, &wide, error));
+    PML_TRY(run_kernels(context, &layer->down, net->n_kernels, PML_ACTIVATION_IDENTITY, &wide, y, error));
     y->rank = 3;
     memcpy(y->shape, (const size_t[]){x->shape[0], n_rows * period, x->shape[2]}, 3 * sizeof(size_t));
     pml_context_release(context, base, y);

@@ -79,6 +79,36 @@ static void other_heads(void) {
 }
 
 /* A few weights may go with any length: what loading makes of it has a limit. */
+/* Kernels become one where weights stay as they are: a trainable model in evaluation mode computes them one by one, and
+ * sees a changed weight at once. */
+static void merged_kernels_give_the_same(void) {
+    enum { N = B * S * C };
+    fill_inputs();
+    series_model m = series_open("timesnet", (const char *const[]){"head=prediction", "prediction_length=8", BASE,
+                                                                   "time_embedding=timeF", NULL});
+    series_model learned = {.file = m.file};
+    double merged[N];
+    const float *y = run(&m, 0, B, true, false, "y");
+    const uint64_t n_merged = pml_model_context(m.model)->work.products;
+    for (size_t i = 0; i < N; i++) {
+        merged[i] = (double)y[i];
+    }
+    PML_ASSERT_OK(pml_model_create_trainable(m.file, &(pml_trainable_options){.seed = 1}, &learned.model, &error),
+                  &error);
+    y = run(&learned, 0, B, true, false, "y");
+    CU_ASSERT_TRUE(is_close(y, merged, N));
+    CU_ASSERT_TRUE(pml_model_context(learned.model)->work.products > n_merged);
+    pml_model_parameter_find(learned.model, "layer.1.down.0.bias")->values[0] += 3;
+    y = run(&learned, 0, B, true, false, "y");
+    bool is_changed = false;
+    for (size_t i = 0; i < N; i++) {
+        is_changed = is_changed || fabs((double)y[i] - merged[i]) > 1e-3;
+    }
+    CU_ASSERT_TRUE(is_changed);
+    pml_model_destroy(learned.model);
+    series_close(&m);
+}
+
 static void tables_have_a_limit(void) {
     static const char *const settings[] = {"head=reconstruction", BASE, "time_embedding=none", NULL};
     pml_metadata *metadata = series_metadata("timesnet", settings);
@@ -124,4 +154,4 @@ static void training_drops_features(void) {
 }
 
 PML_TESTS("runtime/models/timesnet", PML_TEST(training_drops_features), PML_TEST(samples_choose_for_themselves),
-          PML_TEST(other_heads), PML_TEST(tables_have_a_limit))
+          PML_TEST(other_heads), PML_TEST(merged_kernels_give_the_same), PML_TEST(tables_have_a_limit))

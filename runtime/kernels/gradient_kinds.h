@@ -42,6 +42,18 @@ typedef struct pml_column_sums {
 } pml_column_sums;
 typedef void pml_column_sums_fn(const pml_column_sums *job);
 
+/* Sums of outer products of rows: y [n_a][n_b] = the sum over r of a[r] (x) b[r], where `adds` y + that, each in the
+ * order of the rows; a [n_rows][a_stride], b [n_rows][b_stride]. What a matrix's gradient is. */
+typedef struct pml_outer {
+    size_t n_rows, n_a, n_b;
+    const float *a, *b;
+    size_t a_stride, b_stride;
+    float *y; /* [n_a][y_stride], none of a or b */
+    size_t y_stride;
+    bool adds;
+} pml_outer;
+typedef void pml_outer_fn(const pml_outer *job);
+
 /* What a dropout drops: element i is multiplied by 0 where a random word is below `threshold`, by `scale` otherwise.
  * The word comes from Philox (runtime/base/random.h) under the key `seed`: elements 64 g + 16 w + l, with w < 4 and
  * l < 16, take word w of block `number` * 2^32 + 16 g + l of a stream that is a function of `step`. */

@@ -13,6 +13,7 @@
 /* Matrices up to this size have a copy per part of the rows, which threads sum up apart. */
 #define SMALL_FLOATS ((size_t)1 << 15)
 #define LEAST_ROWS 256u
+#define ROW_GRAIN 48u /* of a matrix, which threads take */
 #define COLUMNS PML_PANEL_COLUMNS
 
 static size_t round_up(size_t n) {
@@ -72,9 +73,8 @@ typedef struct weight_job {
     const pml_product_operands *rows;
     size_t n_in, n_out;
     pml_row_parts parts;
-    float *packed; /* [n_parts][packed_count]: the part's x, transposed, and its g as panels */
-    size_t packed_count;
-    float *partial; /* [n_parts][in][out] */
+    float *sums;   /* small: [n_parts][in][out]; large: the gradient itself */
+    size_t i_part; /* large: that is being added */
 } weight_job;
 
 static size_t part_length(const pml_row_parts *parts, size_t i) {
@@ -82,39 +82,27 @@ static size_t part_length(const pml_row_parts *parts, size_t i) {
     return parts->n_rows - first < parts->part_rows ? parts->n_rows - first : parts->part_rows;
 }
 
-/* x, transposed, and g as panels, of the rows of part i. */
-static void pack_part(const weight_job *job, size_t i, float *turned, float *panels) {
-    const size_t first = i * job->parts.part_rows, n = part_length(&job->parts, i);
-    pml_repack_transpose(job->rows->x + first * job->rows->x_stride, n, job->n_in, job->rows->x_stride, turned);
-    pml_repack_rows(job->rows->g + first * job->rows->g_stride, n, job->n_out, job->rows->g_stride, panels);
-}
-
-static pml_matmul part_product(const weight_job *job, size_t i, const float *turned, const float *panels, float *y,
-                               const float *residual) {
-    const size_t n = part_length(&job->parts, i);
-    return (pml_matmul){
-        .m = job->n_in,
-        .k = n,
-        .n = job->n_out,
-        .x = turned,
-        .x_stride = n,
-        .w = panels,
-        .y = y,
+/* Of the rows of part i: rows first_in .. first_in + n_in - 1 of its matrix. */
+static pml_outer part_product(const weight_job *job, size_t i, size_t first_in, size_t n_in) {
+    const size_t first = i * job->parts.part_rows;
+    return (pml_outer){
+        .n_rows = part_length(&job->parts, i),
+        .n_a = n_in,
+        .n_b = job->n_out,
+        .a = job->rows->x + first * job->rows->x_stride + first_in,
+        .a_stride = job->rows->x_stride,
+        .b = job->rows->g + first * job->rows->g_stride,
+        .b_stride = job->rows->g_stride,
         .y_stride = job->n_out,
-        .residual = residual,
-        .residual_stride = job->n_out,
     };
 }
 
 static void multiply_parts(void *user, size_t begin, size_t end) {
     const weight_job *job = user;
     for (size_t i = begin; i < end; i++) {
-        float *turned = job->packed + i * job->packed_count;
-        float *panels = turned + round_up(job->parts.part_rows * job->n_in);
-        pack_part(job, i, turned, panels);
-        const pml_matmul product =
-            part_product(job, i, turned, panels, job->partial + i * job->n_in * job->n_out, NULL);
-        job->context->kernels.matmul_panel_f32(&product);
+        pml_outer product = part_product(job, i, 0, job->n_in);
+        product.y = job->sums + i * job->n_in * job->n_out;
+        job->context->kernels.outer_f32(&product);
     }
 }
 
@@ -123,14 +111,13 @@ static pml_status run_small(pml_context *context, pml_gradients *gradients, weig
                             pml_error *error) {
     pml_status status = PML_OK;
     const size_t count = job->n_in * job->n_out, n_parts = job->parts.n_parts;
-    PML_TRY(pml_gradients_scratch(gradients, n_parts * job->packed_count, &job->packed, error));
-    PML_TRY(pml_gradients_scratch(gradients, n_parts * count, &job->partial, error));
+    PML_TRY(pml_gradients_scratch(gradients, n_parts * count, &job->sums, error));
     pml_context_ranges(context, n_parts, 1, PML_COST_MULTIPLY((double)count * (double)job->rows->m), multiply_parts,
                        job);
     for (size_t i = 0; i < n_parts; i++) {
-        const float *partial = job->partial + i * count;
+        const float *part = job->sums + i * count;
         for (size_t k = 0; k < count; k++) {
-            dw[k] += partial[k];
+            dw[k] += part[k];
         }
     }
 
@@ -138,68 +125,41 @@ done:
     return status;
 }
 
-typedef struct turn_job {
-    const weight_job *of;
-    size_t i_part;
-    float *turned, *panels;
-} turn_job;
-
-/* Columns begin .. end - 1 of x and then of g, in sixteens. */
-static void pack_columns(void *user, size_t begin, size_t end) {
-    const turn_job *job = user;
-    const weight_job *of = job->of;
-    const size_t first = job->i_part * of->parts.part_rows, n = part_length(&of->parts, job->i_part);
-    const size_t n_x = round_up(of->n_in);
-    for (size_t c = begin; c < end; c += COLUMNS) {
-        if (c < n_x) {
-            const size_t k = of->n_in - c < COLUMNS ? of->n_in - c : COLUMNS;
-            pml_repack_transpose(of->rows->x + first * of->rows->x_stride + c, n, k, of->rows->x_stride,
-                                 job->turned + c * n);
-        } else {
-            const size_t k = of->n_out - (c - n_x) < COLUMNS ? of->n_out - (c - n_x) : COLUMNS;
-            pml_repack_rows(of->rows->g + first * of->rows->g_stride + (c - n_x), n, k, of->rows->g_stride,
-                            job->panels + (c - n_x) * n);
-        }
-    }
+static void add_rows(void *user, size_t begin, size_t end) {
+    const weight_job *job = user;
+    pml_outer product = part_product(job, job->i_part, begin, end - begin);
+    product.y = job->sums + begin * job->n_out;
+    product.adds = true;
+    job->context->kernels.outer_f32(&product);
 }
 
-/* A large one: part after part is added to it, and threads share its rows and columns. */
-static pml_status run_large(pml_context *context, pml_gradients *gradients, weight_job *job, float *dw,
-                            pml_error *error) {
-    pml_status status = PML_OK;
-    float *turned;
-    PML_TRY(pml_gradients_scratch(gradients, job->packed_count, &turned, error));
-    float *panels = turned + round_up(job->parts.part_rows * job->n_in);
-    for (size_t i = 0; i < job->parts.n_parts; i++) {
-        const size_t n = part_length(&job->parts, i), columns = round_up(job->n_in) + round_up(job->n_out);
-        turn_job turn = {job, i, turned, panels};
-        pml_context_ranges(context, columns, COLUMNS, PML_COST_VALUES(n * columns), pack_columns, &turn);
-        const pml_tensor packed = {
-            .dtype = PML_DTYPE_F32, .layout = PML_LAYOUT_PANEL, .rank = 2, .shape = {n, job->n_out}};
-        const pml_matmul product = part_product(job, i, turned, panels, dw, dw);
-        pml_split_matmul(context, context->kernels.matmul_panel_f32, &product, &packed);
+/* A large one: part after part is added to it, and threads share its rows. */
+static void run_large(pml_context *context, weight_job *job, float *dw) {
+    job->sums = dw;
+    for (job->i_part = 0; job->i_part < job->parts.n_parts; job->i_part++) {
+        const size_t n = part_length(&job->parts, job->i_part);
+        pml_context_ranges(context, job->n_in, ROW_GRAIN,
+                           PML_COST_MULTIPLY((double)n * (double)job->n_in * (double)job->n_out), add_rows, job);
     }
-
-done:
-    return status;
 }
 
 pml_status pml_product_weight_backward(pml_context *context, pml_gradients *gradients, const pml_product_operands *rows,
                                        size_t n_in, size_t n_out, float *dw, pml_error *error) {
-    const bool is_small = n_in * n_out <= SMALL_FLOATS;
+    pml_status status = PML_OK;
     weight_job job = {.context = context, .rows = rows, .n_in = n_in, .n_out = n_out};
-    if (is_small) {
-        job.parts = pml_row_parts_of(rows->m, LEAST_ROWS);
-    } else {
-        const size_t fitting = PACKED_FLOATS / (n_in + n_out), part = fitting > LEAST_ROWS ? fitting : LEAST_ROWS;
-        job.parts = (pml_row_parts){rows->m, part, rows->m / part + (rows->m % part != 0)};
-    }
-    const size_t longest = job.parts.part_rows < rows->m ? job.parts.part_rows : rows->m;
-    job.parts.part_rows = longest;
-    job.packed_count = round_up(longest * n_in) + pml_repack_count(longest, n_out);
     context->work.products += (uint64_t)rows->m * n_in * n_out;
     if (rows->m == 0) {
-        return PML_OK;
+        goto done;
     }
-    return is_small ? run_small(context, gradients, &job, dw, error) : run_large(context, gradients, &job, dw, error);
+    if (n_in * n_out <= SMALL_FLOATS) {
+        job.parts = pml_row_parts_of(rows->m, LEAST_ROWS);
+        PML_TRY(run_small(context, gradients, &job, dw, error));
+        goto done;
+    }
+    const size_t fitting = PACKED_FLOATS / (n_in + n_out), part = fitting > LEAST_ROWS ? fitting : LEAST_ROWS;
+    job.parts = (pml_row_parts){rows->m, part, rows->m / part + (rows->m % part != 0)};
+    run_large(context, &job, dw);
+
+done:
+    return status;
 }

@@ -85,12 +85,14 @@ done:
 
 /* What the recorded loss compares with. */
 static bool find_target(const pml_model *model, const pml_selftest_io *io, golden_target *target) {
-    static const char *const names[] = {"in.target", "in.future_values", "in.target_values", "in.labels"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const names[] = {"in.target", "in.future_values", "in.target_values", "in.labels",
+                                        "in.next_ids"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const pml_vector *vector = find(io, names[i]);
         for (size_t k = 0; vector != NULL && k < pml_model_n_outputs(model); k++) {
             const pml_array *output = pml_model_output_at(model, k);
-            const bool is_class = strcmp(names[i], "in.labels") == 0;
+            const bool is_own = strcmp(names[i], "in.labels") == 0;
+            const bool is_class = is_own || strcmp(names[i], "in.next_ids") == 0;
             const bool fits = is_class ? strstr(output->name, "logits") != NULL
                                        : array_count(output) == count_of(vector) &&
                                              (strcmp(output->name, "prediction_outputs") == 0 ||
@@ -98,7 +100,7 @@ static bool find_target(const pml_model *model, const pml_selftest_io *io, golde
                                               strcmp(output->name, "regression_outputs") == 0);
             if (fits) {
                 *target = (golden_target){output->name, vector, is_class,
-                                          is_class && strcmp(pml_model_schema(model)->name, "gpt2") == 0};
+                                          is_own && strcmp(pml_model_schema(model)->name, "gpt2") == 0};
                 return true;
             }
         }

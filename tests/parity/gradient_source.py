@@ -1,11 +1,12 @@
 """A checkpoint of gradients: a golden case's model with grad.<p> in the place of each parameter p, so that the converter
 brings them under the canonical names and shapes of the weights that they belong to.
 
-gradient_source.py CASE_DIR MODEL_DIR OUT_DIR PREFIX     PREFIX: grad. | grad64. | after. | noise | after | after64
+gradient_source.py CASE_DIR MODEL_DIR OUT_DIR PREFIX     PREFIX: grad. | grad64. | after. | noise | error | after | after64
 
 Parameters without a gradient become zeros; what is not learned (buffers, frozen ones, integers) stays as it is. `after.`
 replaces buffers alone; running statistics that are not there become NaN. `after` and `after64` put the tensors of those
-files there. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
+files there. `error` puts the greatest error that the case says its gradients have in every place, NaN where it says none, as `grad64.` has it where
+only `grad.` was recorded. `noise` puts 1 where the case says that a gradient is nothing but rounding, and 0 elsewhere.
 """
 import array
 import json
@@ -114,6 +115,10 @@ def main():
             result[name] = (dtype, shape, data)
         elif prefix == "noise":
             result[name] = ("C64" if dtype == "C64" else "F32", shape, noise(case, source, dtype, shape))
+        elif prefix == "error" or (prefix == "grad64." and found is None and "grad." + source in io):
+            size = math.prod(shape) * (2 if dtype == "C64" else 1)
+            error = case.get("grad_f32_error", {}).get(source, math.nan) if prefix == "error" else math.nan
+            result[name] = ("C64" if dtype == "C64" else "F32", shape, array.array("f", [error] * size).tobytes())
         elif found is None:
             result[name] = ("C64" if dtype == "C64" else "F32", shape, bytes((8 if dtype == "C64" else 4) * math.prod(shape)))
         else:

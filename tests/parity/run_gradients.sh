@@ -12,6 +12,11 @@ for root in "$source_dir/tests/goldens" "${PML_GOLDENS:-}"; do
     [[ -z $io && -e $root/$case/io.safetensors ]] && io=$root/$case
     [[ -z $steps && -e $root/$case/steps.json ]] && steps=$root/$case
 done
+if [[ -n $model && ! -e $model/model.safetensors ]]; then # it goes on from another case's weights
+    weights=$(grep -o '"path": *"[^"]*/model.safetensors"' "$model/case.json" | head -n 1 | cut -d'"' -f4) || true
+    model=$model/$(dirname "${weights:-none/none}")
+    [[ -e $model/config.json ]] || model=
+fi
 if [[ -z $model || -z $io ]]; then
     echo "skipped: $case is neither in tests/goldens nor under \$PML_GOLDENS"
     exit 77
@@ -28,11 +33,12 @@ convert() { # <folder> <name> <layout> [<option>]
 }
 convert "$model" row row
 convert "$model" panel panel
-for kind in grad. grad64. after. noise; do
+for kind in grad. grad64. after. noise error; do
     "$python" "$source_dir/tests/parity/gradient_source.py" "$io" "$model" "$work/of-$kind" "$kind"
     convert "$work/of-$kind" "${kind%.}" row --allow-nonfinite # NaN: not recorded
 done
 for layout in row panel; do
+    grep -q '"grad\.' "$io/io.safetensors" || break # steps alone
     for threads in 1 2; do
         echo "== $case: trained from $layout, $threads threads"
         # shellcheck disable=SC2086
@@ -56,10 +62,12 @@ for kind in "" 64; do
         convert "$work/of-final$kind" "final$kind" row
     fi
 done
+vectors=$steps
+[[ -e $work/io.safetensors ]] && vectors=$work # made of the batches of every step
 for plan in "$work"/plan-*.txt; do
     run=${plan##*-}
     for threads in 1 2; do
         echo "== $case: steps of $(head -n 1 "$plan"), $threads threads"
-        "$build_dir/tests/parity_steps" "$work/panel.pml" "$steps" "$work" "${run%.txt}" --threads "$threads"
+        "$build_dir/tests/parity_steps" "$work/panel.pml" "$vectors" "$work" "${run%.txt}" --threads "$threads"
     done
 done

@@ -1,8 +1,8 @@
 /* Optimizer steps of a golden case against what the reference recorded: steps MODEL.pml CASE_DIR WORK_DIR I_RUN
  * [--threads N]
  *
- * WORK_DIR holds what tests/parity/steps_plan.py wrote: plan-I.txt, perhaps series.f32; under canonical names
- * noise.pml, and of norms-I-32.pml, norms-I-64.pml, final.pml and final64.pml those that the case has. */
+ * WORK_DIR holds what tests/parity/steps_plan.py wrote: plan-I.txt, perhaps series.f32 or batches.f32; under canonical
+ * names noise.pml, and of norms-I-32.pml, norms-I-64.pml, final.pml and final64.pml those that the case has. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,18 +26,20 @@ typedef struct training {
     pml_parameter_view views[MOST_PARAMETERS];
     pml_parameter_set set;
     float *slots, *series; /* series: [rows][n_channels] */
+    float *batches;        /* [steps][2][B][T]: tokens, and those after them */
     size_t n_judged, n_failed;
 } training;
 
-static pml_status read_series(training *run, pml_error *error) {
+/* The floats of a file of the folder, where there is one. */
+static pml_status read_floats(const training *run, const char *name, float **floats, pml_error *error) {
     char path[4096];
-    (void)snprintf(path, sizeof path, "%s/series.f32", run->folder);
+    (void)snprintf(path, sizeof path, "%s/%s", run->folder, name);
     FILE *file = fopen(path, "rb");
     pml_status status = PML_OK;
     if (file != NULL) {
         const size_t most = (size_t)1 << 24;
-        status = pml_alloc(most, sizeof *run->series, &run->series, error);
-        if (status == PML_OK && fread(run->series, sizeof *run->series, most, file) == 0) {
+        status = pml_alloc(most, sizeof **floats, floats, error);
+        if (status == PML_OK && fread(*floats, sizeof **floats, most, file) == 0) {
             status = PML_FAIL(error, PML_E_IO, "%s is empty", path);
         }
         (void)fclose(file);
@@ -89,6 +91,14 @@ static void take_windows(training *run, size_t first) {
     }
 }
 
+/* The tokens of a step likewise. */
+static void take_batch(training *run, size_t i_step) {
+    const pml_array *ids = &run->step.inputs[0];
+    const size_t n = ids->shape[0] * ids->shape[1];
+    memcpy((float *)(uintptr_t)ids->data, run->batches + 2 * i_step * n, n * sizeof(float));
+    memcpy((float *)(uintptr_t)run->target.bytes, run->batches + (2 * i_step + 1) * n, n * sizeof(float));
+}
+
 static void judge(training *run, const char *what, const char *name, double found, double truth, double allowed) {
     run->n_judged++;
     if (!(fabs(found - truth) <= allowed)) {
@@ -105,7 +115,9 @@ static pml_status run_step(training *run, uint64_t i_step, const char *line, pml
     if (sscanf(line, "%ld %lf %lf", &row, &f32, &f64) != 3) {
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "a step's line is none"));
     }
-    if (row >= 0) {
+    if (row >= 0 && run->batches != NULL) {
+        take_batch(run, (size_t)row);
+    } else if (row >= 0) {
         take_windows(run, (size_t)row);
     }
     pml_model_training_step_set(run->model, i_step);
@@ -128,9 +140,13 @@ static pml_status aim(training *run, pml_error *error) {
     pml_model_training_set(run->model, false);
     PML_TRY(pml_model_run(run->model, run->step.inputs, run->step.n_inputs, error));
     PML_TRY(golden_step_aim(run->model, &run->io, &run->step, error));
-    if (run->series != NULL) {
+    if (run->series != NULL || run->batches != NULL) {
         run->target = *run->step.target.vector;
-        const size_t count = (size_t)(run->target.shape[0] * run->target.shape[1] * run->target.shape[2]);
+        run->target.dtype = PML_DTYPE_F32;
+        size_t count = 1;
+        for (unsigned axis = 0; axis < run->target.rank; axis++) {
+            count *= (size_t)run->target.shape[axis];
+        }
         PML_TRY(pml_alloc(count, sizeof(float), (float **)(uintptr_t)&run->target.bytes, error));
         run->step.target.vector = &run->target;
     }
@@ -237,6 +253,18 @@ static void judge_norms(training *run, const pml_file *noise) {
             apart *= sqrt(2);
             found = hypot(found, norm(imaginary->values, imaginary->count));
         }
+        /* GPT-2 records queries, keys and values as one. */
+        const pml_parameter *keys = other_part(run, parameter, ".q.weight", ".k.weight", f64, b[0]);
+        const pml_parameter *values = other_part(run, parameter, ".q.weight", ".v.weight", f64, b[0]);
+        if (other_part(run, parameter, ".k.weight", ".q.weight", f64, b[0]) != NULL ||
+            other_part(run, parameter, ".v.weight", ".q.weight", f64, b[0]) != NULL) {
+            continue;
+        }
+        if (keys != NULL && values != NULL) {
+            truth *= sqrt(3);
+            apart *= sqrt(3);
+            found = hypot(hypot(found, norm(keys->values, keys->count)), norm(values->values, values->count));
+        }
         judge(run, "norm of", parameter->name, found, truth, fmax(4 * apart, 1e-4 * truth));
     }
     pml_file_close(f32);
@@ -274,7 +302,8 @@ static pml_status run_all(training *run, char **argv, size_t n_threads, pml_erro
     PML_TRY(pml_model_threads_set(run->model, n_threads, error));
     pml_model_context(run->model)->share_cost = 1; /* small work is split too */
     PML_TRY(golden_step_bind(run->model, &run->io, &run->step, error));
-    PML_TRY(read_series(run, error));
+    PML_TRY(read_floats(run, "series.f32", &run->series, error));
+    PML_TRY(read_floats(run, "batches.f32", &run->batches, error));
     PML_TRY(run_steps(run, error));
     noise = open_in(run, "noise.pml");
     judge_norms(run, noise);
@@ -284,6 +313,7 @@ done:
     pml_parameter_set_deinit(&run->set);
     pml_free(run->slots);
     pml_free(run->series);
+    pml_free(run->batches);
     if (run->target.bytes != NULL) {
         pml_free((void *)(uintptr_t)run->target.bytes);
     }

@@ -90,12 +90,20 @@ static int compare_placed(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
+static double least_width(const pml_parzen *p, const pml_parzen_rule *rule) {
+    const double n = (double)p->n_kernels + 1; /* observations + 2 */
+    if (rule->width == PML_PARZEN_ANY) {
+        return 1e-12;
+    }
+    return rule->width == PML_PARZEN_FINE && p->n_dimensions > 1 ? 1 / fmin(33, n * n) : 1 / fmin(100, n);
+}
+
 /* An observation is as wide as the larger gap to its neighbours. */
 static pml_status set_deviations(const pml_parzen *p, dimension *d, const pml_parzen_rule *rule, pml_error *error) {
     placed *sorted = NULL;
     const size_t n = p->n_kernels - 1;
     const double range = d->high - d->low;
-    const double least = rule->magic_clip ? range / fmin(100, 1 + (double)p->n_kernels) : 1e-12;
+    const double least = range * least_width(p, rule);
     const pml_status status = pml_alloc(n, sizeof *sorted, &sorted, error);
     if (status != PML_OK) {
         return status;

@@ -1,7 +1,7 @@
 /* A mixture of products of simple densities, one product around each observation and one over everything: what TPE
  * holds for the distribution of good, and of other, parameters (Bergstra, Bardenet, Bengio, Kegl 2011; with several
- * parameters at once Falkner, Klein, Hutter 2018). Widths, weights and limits are those of Optuna 5
- * (specs/tuning.md). */
+ * parameters at once Falkner, Klein, Hutter 2018). Weights and limits are those of Optuna 5, widths
+ * those or narrower ones (specs/tuning.md). */
 #ifndef PML_RUNTIME_TUNE_PARZEN_H
 #define PML_RUNTIME_TUNE_PARZEN_H
 
@@ -10,10 +10,17 @@
 
 typedef struct pml_parzen pml_parzen;
 
+/* How narrow a density around one of n observations may be, as a part of the range. */
+typedef enum pml_parzen_width {
+    PML_PARZEN_FINE,   /* with several parameters 1 / min(33, (n + 2)^2) (after Watanabe 2023), with one as below */
+    PML_PARZEN_OPTUNA, /* 1 / min(100, n + 2) */
+    PML_PARZEN_ANY     /* as narrow as observations lie */
+} pml_parzen_width;
+
 typedef struct pml_parzen_rule {
     double prior_weight; /* of the product over everything; an observation weighs 1 */
-    bool magic_clip;     /* no density is narrower than the range / min(100, observations + 2) */
-    bool endpoints;      /* the outermost observations reach to the ends of the range, not only to their neighbour */
+    pml_parzen_width width;
+    bool endpoints; /* the outermost observations reach to the ends of the range, not only to their neighbour */
 } pml_parzen_rule;
 
 /* `observations` is [n][n_dimensions], internal values, oldest first; from 25 on the older ones weigh less.

@@ -9,7 +9,7 @@
 #include "runtime/tune/parzen.h"
 #include "runtime/tune/tuner.h"
 
-enum { N_STARTUP, N_CANDIDATES, MULTIVARIATE, GROUP, CONSTANT_LIAR, PRIOR_WEIGHT, ENDPOINTS, MAGIC_CLIP };
+enum { N_STARTUP, N_CANDIDATES, MULTIVARIATE, GROUP, CONSTANT_LIAR, PRIOR_WEIGHT, ENDPOINTS, WIDTH };
 enum { MOST_GOOD = 25 };
 
 /* ---- which trials are good ---- */
@@ -99,7 +99,7 @@ static pml_status make_density(const pml_study_view *view, const ranked *trials,
                                pml_error *error) {
     pml_status status = PML_OK;
     const pml_parzen_rule rule = {pml_setting(view->settings, PRIOR_WEIGHT),
-                                  pml_setting(view->settings, MAGIC_CLIP) != 0,
+                                  (pml_parzen_width)pml_setting(view->settings, WIDTH),
                                   pml_setting(view->settings, ENDPOINTS) != 0};
     const pml_distribution **distributions = NULL;
     double *observations = NULL;
@@ -277,7 +277,7 @@ static const pml_plugin_option options[] = {
     {"prior_weight", PML_PLUGIN_NUMBER, "1", "[0, 1e6]", "of the whole range beside observations of 1"},
     {"consider_endpoints", PML_PLUGIN_SWITCH, "false", NULL,
      "the outermost observations reach to the ends of the range"},
-    {"consider_magic_clip", PML_PLUGIN_SWITCH, "true", NULL, "no observation is too narrow"},
+    {"width", PML_PLUGIN_CHOICE, "fine", "fine|optuna|any", "how narrow the density around an observation may be"},
     {0}};
 
 const pml_trial_sampler pml_trial_sampler_tpe = {

@@ -173,7 +173,7 @@ def main():
     program = os.path.join(args.build, "bench_tune")
     least = minima(program)
     pairs = [s.split("=") for s in args.settings.split(",") if s]
-    settings = {k: v == "true" if v in ("true", "false") else int(v) for k, v in pairs}
+    settings = {k: v == "true" if v in ("true", "false") else int(v) for k, v in pairs if k != "width"}  # which only ours has
     request = json.dumps([FUNCTIONS, args.seeds, args.trials, settings])
     answer = json.loads(subprocess.run([args.python, os.path.abspath(__file__), "optuna", request], check=True, capture_output=True,
                                        text=True).stdout)

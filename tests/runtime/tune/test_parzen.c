@@ -21,7 +21,8 @@ static const pml_distribution *const dimensions[6] = {&space[0], &space[1], &spa
 static void densities_are_optunas(void) {
     for (size_t i = 0; i < sizeof parzen_cases / sizeof parzen_cases[0]; i++) {
         const parzen_case *c = &parzen_cases[i];
-        const pml_parzen_rule rule = {c->prior_weight, c->magic_clip, c->endpoints};
+        const pml_parzen_rule rule = {c->prior_weight, c->magic_clip ? PML_PARZEN_OPTUNA : PML_PARZEN_ANY,
+                                      c->endpoints};
         pml_error error;
         pml_parzen *parzen = NULL;
         PML_ASSERT_OK(pml_parzen_create(dimensions, 6, &c->observations[0][0], c->n, &rule, &parzen, &error), &error);
@@ -40,7 +41,7 @@ static void densities_are_optunas(void) {
 static void draws_follow_the_density(void) {
     enum { N = 20000 };
     const parzen_case *c = &parzen_cases[4];
-    const pml_parzen_rule rule = {1, true, false};
+    const pml_parzen_rule rule = {1, PML_PARZEN_OPTUNA, false};
     const pml_distribution *const stepped[2] = {&space[4], &space[5]};
     double observations[12], counts[5][3] = {{0}};
     pml_error error;
@@ -66,9 +67,31 @@ static void draws_follow_the_density(void) {
     pml_parzen_destroy(parzen);
 }
 
+/* The narrower rule: the density at an observation among many is higher than Optuna's, with several parameters only. */
+static void fine_widths_are_narrower(void) {
+    const parzen_case *c = &parzen_cases[5];
+    for (size_t n_dimensions = 1; n_dimensions <= 2; n_dimensions++) {
+        double at[2], observations[12] = {0};
+        for (int width = 0; width < 2; width++) {
+            const pml_parzen_rule rule = {1, width == 0 ? PML_PARZEN_FINE : PML_PARZEN_OPTUNA, false};
+            pml_error error;
+            pml_parzen *parzen = NULL;
+            for (size_t i = 0; i < 6; i++) { /* close together */
+                for (size_t j = 0; j < n_dimensions; j++) {
+                    observations[i * n_dimensions + j] = j == 0 ? 1 + 1e-3 * (double)i : c->observations[0][1];
+                }
+            }
+            PML_ASSERT_OK(pml_parzen_create(dimensions, n_dimensions, observations, 6, &rule, &parzen, &error), &error);
+            at[width] = pml_parzen_log_density(parzen, observations);
+            pml_parzen_destroy(parzen);
+        }
+        CU_ASSERT_TRUE(n_dimensions == 1 ? at[0] == at[1] : at[0] > at[1] + 1);
+    }
+}
+
 static void every_kind_is_drawn_within_its_range(void) {
     const parzen_case *c = &parzen_cases[5];
-    const pml_parzen_rule rule = {1, true, false};
+    const pml_parzen_rule rule = {1, PML_PARZEN_OPTUNA, false};
     pml_error error;
     pml_parzen *parzen = NULL;
     pml_random random = {.seed = 4};
@@ -84,4 +107,4 @@ static void every_kind_is_drawn_within_its_range(void) {
 }
 
 PML_TESTS("runtime/tune/parzen", PML_TEST(densities_are_optunas), PML_TEST(draws_follow_the_density),
-          PML_TEST(every_kind_is_drawn_within_its_range))
+          PML_TEST(fine_widths_are_narrower), PML_TEST(every_kind_is_drawn_within_its_range))

@@ -52,14 +52,7 @@ pml_status pml_linears_run(pml_context *context, const pml_linear *const *linear
 pml_status pml_feed_forward_run(pml_context *context, const pml_linear *up, const pml_linear *down, const pml_tensor *x,
                                 pml_activation activation, const pml_tensor *residual, pml_tensor *y,
                                 pml_error *error) {
-    return pml_op_feed_forward(context, x,
-                               &(pml_feed_forward){.up = &up->weight,
-                                                   .up_bias = bias_of(up),
-                                                   .down = &down->weight,
-                                                   .down_bias = bias_of(down),
-                                                   .activation = activation,
-                                                   .residual = residual},
-                               y, error);
+    return pml_feed_forward_drop_run(context, up, down, x, activation, &(pml_layer_dropout){0}, residual, y, error);
 }
 
 /* y = drop(x) + residual, for what a layer has computed without it. */
@@ -103,14 +96,19 @@ pml_status pml_feed_forward_drop_run(pml_context *context, const pml_linear *up,
                                      const pml_tensor *x, pml_activation activation, const pml_layer_dropout *dropout,
                                      const pml_tensor *residual, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
-    pml_tensor wide, dropped;
-    if (!drops_result(context, dropout) && (context->training == NULL || dropout->inner == 0)) {
-        PML_TRY(pml_feed_forward_run(context, up, down, x, activation, residual, y, error));
-        goto done;
+    const bool drops = drops_result(context, dropout);
+    const pml_feed_forward layer = {.up = &up->weight,
+                                    .up_bias = bias_of(up),
+                                    .down = &down->weight,
+                                    .down_bias = bias_of(down),
+                                    .activation = activation,
+                                    .residual = drops ? NULL : residual,
+                                    .dropout = dropout->inner};
+    pml_tensor plain;
+    PML_TRY(pml_op_feed_forward(context, x, &layer, drops ? &plain : y, error));
+    if (drops) {
+        PML_TRY(finish(context, &plain, dropout, residual, y, error));
     }
-    PML_TRY(pml_linear_run(context, up, x, activation, NULL, &wide, error));
-    PML_TRY(pml_op_dropout(context, &wide, dropout->inner, &dropped, error));
-    PML_TRY(pml_linear_drop_run(context, down, &dropped, dropout, residual, y, error));
 
 done:
     return status;

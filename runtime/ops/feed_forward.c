@@ -1,4 +1,5 @@
 /* y = activation(x U + a) D + b + residual, some rows at a time: what lies between the products stays in the cache. */
+#include "runtime/ops/feed_forward_recorded.h"
 #include "runtime/ops/product.h"
 
 /* Rows between the products take at least this much: that is what the second-level cache keeps beside panels. */
@@ -76,27 +77,10 @@ done:
     return status;
 }
 
-/* As two ops, whose backward passes a tape knows. */
-static pml_status record(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
-                         pml_error *error) {
-    pml_status status = PML_OK;
-    pml_tensor between;
-    PML_TRY(pml_op_linear(context, x, layer->up, layer->up_bias, layer->activation, NULL, &between, error));
-    PML_TRY(pml_op_linear(context, &between, layer->down, layer->down_bias, PML_ACTIVATION_IDENTITY, layer->residual, y,
-                          error));
-
-done:
-    return status;
-}
-
 pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
                                pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(check(context, x, layer, error));
-    if (context->tape != NULL) {
-        PML_TRY(record(context, x, layer, y, error));
-        goto done;
-    }
     const size_t n_rows = pml_tensor_rows(x), width = layer->up->shape[1];
     size_t shape[PML_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
@@ -105,6 +89,10 @@ pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const 
     PML_OP_REQUIRE(layer->residual == NULL ||
                        (pml_op_is(layer->residual, PML_DTYPE_F32) && pml_op_same_shape(layer->residual, y)),
                    "feed_forward: the residual does not have the result's shape");
+    if (context->tape != NULL) {
+        PML_TRY(pml_feed_forward_record(context, x, layer, y, error));
+        goto done;
+    }
     const size_t mark = pml_context_mark(context),
                  block = block_rows(n_rows, layer->up->shape[0], width, pml_dtype_bits(layer->up->dtype));
     float *between;

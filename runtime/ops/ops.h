@@ -35,9 +35,12 @@ typedef struct pml_feed_forward {
     const pml_tensor *down, *down_bias; /* [F, out], [out] or NULL */
     pml_activation activation;          /* between them */
     const pml_tensor *residual;         /* [..., out] or NULL */
+    double dropout;                     /* training with a tape: of what the activation gives, as pml_op_dropout */
 } pml_feed_forward;
 /* y [..., out] = activation(x [..., in] . up + up_bias) . down + down_bias + residual: the numbers of two
- * pml_op_linear, as which a tape records it, without the whole of what lies between them. */
+ * pml_op_linear, without the whole of what lies between them: a tape keeps at most what lies before the activation.
+ * Attributes: real = dropout; integer[0] = activation + 256 * number of the dropout, seed, step; data = what lies
+ * before the activation, or NULL. */
 pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
                                pml_error *error) PML_WARN_UNUSED;
 /* What it takes of the workspace beside y, at most. */

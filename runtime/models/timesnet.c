@@ -20,7 +20,7 @@
 typedef struct inception {
     pml_linear kernels[MAX_KERNELS]; /* [taps, taps * in, out] each */
     bool is_merged;
-    pml_linear merged; /* their mean, where weights stay as they are */
+    pml_linear merged; /* their mean: of the model, or of this step */
 } inception;
 
 typedef struct timesnet_layer {
@@ -126,7 +126,9 @@ static size_t forward_bytes(const timesnet *net, size_t n_samples) {
     const size_t down = pml_convolve_bytes(n_samples, folded, taps, net->ffn_dim, net->d_model);
     /* h, sum, its successor, image; what lies between both convolutions; partial sums, the mean and what follows */
     const size_t block =
-        PML_SUM(hidden, hidden, hidden, spectrum, image, image, image, wide, wide, wide, up > down ? up : down);
+        PML_SUM(hidden, hidden, hidden, spectrum, image, image, image, wide, wide, wide, up > down ? up : down,
+                pml_kernels_merge_bytes(net->n_kernels, net->d_model, net->ffn_dim),
+                pml_kernels_merge_bytes(net->n_kernels, net->ffn_dim, net->d_model));
     const size_t head =
         PML_SUM(hidden, hidden, hidden, window, PML_FLOATS(n_samples, net->n_steps, net->n_channels),
                 PML_FLOATS(n_samples, net->n_steps, net->n_channels),
@@ -258,12 +260,29 @@ done:
     return status;
 }
 
+/* A layer whose kernels are learned, with those of this step merged. */
+static pml_status make_ready(pml_context *context, const timesnet *net, timesnet_layer *layer, pml_error *error) {
+    pml_status status = PML_OK;
+    inception *const parts[] = {&layer->up, &layer->down};
+    for (size_t i = 0; i < 2; i++) {
+        if (!parts[i]->is_merged) {
+            PML_TRY(pml_kernels_merge_step(context, parts[i]->kernels, net->n_kernels, &parts[i]->merged,
+                                           &parts[i]->is_merged, error));
+        }
+    }
+
+done:
+    return status;
+}
+
 /* One block and the norm behind it. The workspace from `base` on holds h alone, before and after. */
 static pml_status run_layer(pml_context *context, const timesnet *net, const timesnet_layer *layer, size_t base,
                             pml_tensor *h, pml_error *error) {
     pml_status status = PML_OK;
     size_t frequencies[MAX_PERIODS] = {0};
+    timesnet_layer ready = *layer;
     pml_tensor spectrum, amplitudes, scores, sum = *h;
+    PML_TRY(make_ready(context, net, &ready, error));
     PML_TRY(pml_op_mix_steps(context, &net->spectrum, h, &spectrum, error));
     PML_TRY(pml_op_amplitudes(context, &spectrum, &amplitudes, error));
     pml_amplitudes_greatest(&amplitudes, net->n_periods, frequencies);
@@ -272,7 +291,7 @@ static pml_status run_layer(pml_context *context, const timesnet *net, const tim
     for (size_t i = 0; i < net->n_periods; i++) {
         const pml_tensor before = sum;
         pml_tensor part;
-        PML_TRY(run_period(context, net, layer, net->n_steps / frequencies[i], h, &part, error));
+        PML_TRY(run_period(context, net, &ready, net->n_steps / frequencies[i], h, &part, error));
         PML_TRY(pml_op_add_share(context, &before, &part, &scores, i, &sum, error));
         pml_context_release(context, mark, &sum);
     }

@@ -29,6 +29,12 @@ pml_status pml_op_convolve(pml_context *context, const pml_tensor *x, const pml_
 /* Workspace that it takes, y included. */
 size_t pml_convolve_bytes(size_t n_samples, size_t n_positions, size_t taps, size_t n_in, size_t n_out);
 
+#define PML_MERGE_MAX_KERNELS PML_TAPE_MAX_INPUTS
+/* The kernel y whose convolution is `factor` times the sum of those of `kernels` [taps, taps * in, out], F32 in layout
+ * row, each of its own odd taps: y has the most of them. Attributes: real = factor. */
+pml_status pml_op_merge_taps(pml_context *context, const pml_tensor *const *kernels, size_t n_kernels, double factor,
+                             pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
+
 /* y = x [B, T, D] + softmax(scores)[b, i_part] times the first T steps of part [B, N, D]; scores [B, K]. Attributes:
  * integer = i_part. */
 pml_status pml_op_add_share(pml_context *context, const pml_tensor *x, const pml_tensor *part, const pml_tensor *scores,

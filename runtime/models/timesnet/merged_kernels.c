@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "runtime/ops/inception.h"
+
 #define PANEL 16u /* columns of a panel (runtime/file/layout.h) */
 
 /* Where row `row`, column `column` of an F32 matrix of `n_rows` rows lies. */
@@ -74,4 +76,54 @@ pml_status pml_kernels_merge(pml_model *model, const pml_linear *kernels, size_t
 
 done:
     return status;
+}
+
+/* ---- for a step ---- */
+/* y = the mean of all parts [taps, taps * in, out]: as many at a time as an op takes, with what is merged already. */
+static pml_status merge_parts(pml_context *context, const pml_tensor *parts, size_t n_parts, pml_tensor *y,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    for (size_t k = 0; k < n_parts;) {
+        const pml_tensor *some[PML_MERGE_MAX_KERNELS], before = *y;
+        size_t n = 0;
+        if (k > 0) {
+            some[n++] = &before;
+        }
+        while (n < PML_MERGE_MAX_KERNELS && k < n_parts) {
+            some[n++] = &parts[k++];
+        }
+        PML_TRY(pml_op_merge_taps(context, some, n, k == n_parts ? 1.0 / (double)n_parts : 1, y, error));
+    }
+
+done:
+    return status;
+}
+
+#define MOST_KERNELS 8u
+pml_status pml_kernels_merge_step(pml_context *context, const pml_linear *kernels, size_t n_kernels, pml_linear *merged,
+                                  bool *is_merged, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor weights[MOST_KERNELS], biases[MOST_KERNELS];
+    *is_merged = n_kernels > 1 && n_kernels <= MOST_KERNELS;
+    for (size_t k = 0; k < n_kernels && *is_merged; k++) {
+        weights[k] = kernels[k].weight;
+        biases[k] = kernels[k].bias; /* as a kernel of one tap and one channel */
+        biases[k].rank = 3;
+        memcpy(biases[k].shape, (const size_t[]){1, 1, kernels[k].bias.shape[0]}, 3 * sizeof(size_t));
+        *is_merged = weights[k].dtype == PML_DTYPE_F32 && weights[k].layout == PML_LAYOUT_ROW;
+    }
+    if (*is_merged) {
+        PML_TRY(merge_parts(context, weights, n_kernels, &merged->weight, error));
+        PML_TRY(merge_parts(context, biases, n_kernels, &merged->bias, error));
+        merged->bias.rank = 1;
+        merged->bias.shape[0] = kernels[0].bias.shape[0];
+    }
+
+done:
+    return status;
+}
+
+size_t pml_kernels_merge_bytes(size_t n_kernels, size_t n_in, size_t n_out) {
+    const size_t taps = 2 * n_kernels - 1, both = PML_SUM(PML_FLOATS(taps, taps, n_in, n_out), PML_FLOATS(n_out));
+    return PML_SUM(both, both); /* what is merged in two ops exists twice */
 }

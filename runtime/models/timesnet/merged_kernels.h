@@ -10,4 +10,11 @@
 pml_status pml_kernels_merge(pml_model *model, const pml_linear *kernels, size_t n_kernels, size_t *room_bytes,
                              pml_linear *merged, bool *is_merged, pml_error *error) PML_WARN_UNUSED;
 
+/* The same for this step alone, by recorded ops: of weights that are learned. Others than F32 rows are left alone.
+ * Errors: MEMORY. */
+pml_status pml_kernels_merge_step(pml_context *context, const pml_linear *kernels, size_t n_kernels, pml_linear *merged,
+                                  bool *is_merged, pml_error *error) PML_WARN_UNUSED;
+/* Workspace that it takes. */
+size_t pml_kernels_merge_bytes(size_t n_kernels, size_t n_in, size_t n_out);
+
 #endif

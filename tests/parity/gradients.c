@@ -80,11 +80,11 @@ static void judge_model(verdict *judge, const pml_model *model) {
                 judge_by_error(judge, parameter, f32, (double)known[0]);
                 continue;
             }
-            if (f32 == NULL || f64 == NULL || isnan(f64[0])) {
-                continue;
-            }
             if (judge->relative > 0) {
                 f64 = f32;
+            }
+            if (f32 == NULL || f64 == NULL || isnan(f64[0])) {
+                continue;
             }
             for (size_t k = 0; pass == 0 && learned && k < parameter->count; k++) {
                 judge->greatest = fmax(judge->greatest, fabs((double)f64[k]));

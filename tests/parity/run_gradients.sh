@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Judges one training step of a golden case: run_gradients.sh BUILD_DIR SOURCE_DIR CASE
 # Loss, gradients and running statistics by the goldens' rule, then the losses of steps.json. Exit 77: not there.
-# PML_PARITY_OPTIONS: further options of the conversion. PML_GRADIENTS_OPTIONS: of tests/parity/gradients.c.
+# PML_GRADIENTS_ONLY=gradients or steps: no more than those. PML_PARITY_OPTIONS: further options of the conversion.
+# PML_GRADIENTS_OPTIONS: of tests/parity/gradients.c.
 set -euo pipefail
 build_dir=$1 source_dir=$2 case=$3
 
@@ -38,6 +39,7 @@ for kind in grad. grad64. after. noise error; do
     convert "$work/of-$kind" "${kind%.}" row --allow-nonfinite # NaN: not recorded
 done
 for layout in row panel; do
+    [[ ${PML_GRADIENTS_ONLY:-gradients} == gradients ]] || break
     grep -q '"grad\.' "$io/io.safetensors" || break # steps alone
     for threads in 1 2; do
         echo "== $case: trained from $layout, $threads threads"
@@ -47,7 +49,7 @@ for layout in row panel; do
     done
 done
 
-[[ -n $steps ]] || exit 0
+[[ -n $steps && ${PML_GRADIENTS_ONLY:-steps} == steps ]] || exit 0
 if grep -q first_row "$steps/steps.json" && [[ ! -d ${PML_DATA:-/nowhere}/ETT ]]; then
     echo "steps are left out: \$PML_DATA has no ETT"
     exit 0

@@ -63,15 +63,20 @@ typedef struct averaging {
 #define LANES 8u
 #define MOST_BLOCK_STEPS 64u
 
+/* A lane more than there are channels holds what follows in memory, and is never written. */
 static void put(const averaging *job, float *to, const double sum[LANES], size_t n) {
+    const double each = 1 / (double)job->kernel;
+    float values[LANES];
+    for (size_t c = 0; c < LANES; c++) {
+        values[c] = (float)(sum[c] * each);
+    }
     for (size_t c = 0; c < n; c++) {
-        const float value = (float)(sum[c] / (double)job->kernel);
-        to[c] = job->adds ? to[c] + value : value;
+        to[c] = job->adds ? to[c] + values[c] : values[c];
     }
 }
 
-/* sum += step t of x, or what stands for it. */
-static void take(const averaging *job, const float *x, ptrdiff_t t, size_t n, double sum[LANES]) {
+/* sum += step t of x, whose sample ends at `end`, or what stands for it. */
+static void take(const averaging *job, const float *x, const float *end, ptrdiff_t t, size_t n, double sum[LANES]) {
     if (t < 0 || t >= job->n_steps) {
         if (job->is_back) {
             return;
@@ -79,6 +84,12 @@ static void take(const averaging *job, const float *x, ptrdiff_t t, size_t n, do
         t = t < 0 ? 0 : job->n_steps - 1;
     }
     const float *step = x + (size_t)t * job->n_channels;
+    if (end - step >= (ptrdiff_t)LANES) {
+        for (size_t c = 0; c < LANES; c++) {
+            sum[c] += (double)step[c];
+        }
+        return;
+    }
     for (size_t c = 0; c < n; c++) {
         sum[c] += (double)step[c];
     }
@@ -86,8 +97,8 @@ static void take(const averaging *job, const float *x, ptrdiff_t t, size_t n, do
 
 /* Means of one sample for n <= LANES channels. Each window is summed afresh: a running sum would carry the rounding of
  * the steps that left it, and a NaN for ever. */
-static void average_channels(const averaging *job, const float *x, size_t n, float *y) {
-    const float *end = x + (size_t)(job->n_steps - 1) * job->n_channels;
+static void average_channels(const averaging *job, const float *x, const float *end, size_t n, float *y) {
+    const float *last_step = x + (size_t)(job->n_steps - 1) * job->n_channels;
     for (ptrdiff_t t = 0; t < job->n_steps; t++) {
         const ptrdiff_t first = t - job->before < 0 ? 0 : t - job->before;
         const ptrdiff_t last = t + job->after >= job->n_steps ? job->n_steps - 1 : t + job->after;
@@ -95,10 +106,10 @@ static void average_channels(const averaging *job, const float *x, size_t n, flo
         const double n_last = job->is_back ? 0 : (double)(t + job->after - last);
         double sum[LANES] = {0};
         for (size_t c = 0; c < n; c++) {
-            sum[c] = (n_first > 0 ? n_first * (double)x[c] : 0) + (n_last > 0 ? n_last * (double)end[c] : 0);
+            sum[c] = (n_first > 0 ? n_first * (double)x[c] : 0) + (n_last > 0 ? n_last * (double)last_step[c] : 0);
         }
         for (ptrdiff_t i = first; i <= last; i++) {
-            take(job, x, i, n, sum);
+            take(job, x, end, i, n, sum);
         }
         put(job, y + (size_t)t * job->n_channels, sum, n);
     }
@@ -106,14 +117,14 @@ static void average_channels(const averaging *job, const float *x, size_t n, flo
 
 /* The same in few additions: a window is the end of one run of `kernel` steps and the beginning of the next, both
  * summed from where they meet, so that it still holds nothing but its own steps. */
-static void average_blocks(const averaging *job, const float *x, size_t n, float *y) {
+static void average_blocks(const averaging *job, const float *x, const float *end, size_t n, float *y) {
     const ptrdiff_t kernel = (ptrdiff_t)job->kernel;
     double ends[MOST_BLOCK_STEPS][LANES], sum[LANES], whole[LANES];
     for (ptrdiff_t first = 0; first < job->n_steps; first += kernel) {
         const ptrdiff_t begin = first - job->before; /* of the window of step `first` */
         memset(sum, 0, sizeof sum);
         for (ptrdiff_t i = kernel; i-- > 0;) {
-            take(job, x, begin + i, n, sum);
+            take(job, x, end, begin + i, n, sum);
             memcpy(ends[i], sum, sizeof sum);
         }
         memset(sum, 0, sizeof sum);
@@ -122,7 +133,7 @@ static void average_blocks(const averaging *job, const float *x, size_t n, float
                 whole[c] = ends[i][c] + sum[c];
             }
             put(job, y + (size_t)(first + i) * job->n_channels, whole, n);
-            take(job, x, begin + kernel + i, n, sum);
+            take(job, x, end, begin + kernel + i, n, sum);
         }
     }
 }
@@ -153,9 +164,9 @@ static void average_samples(void *user, size_t begin, size_t end) {
         for (size_t c = 0; c < job->n_channels; c += LANES) {
             const size_t n = job->n_channels - c < LANES ? job->n_channels - c : LANES;
             if (job->kernel <= MOST_BLOCK_STEPS) {
-                average_blocks(job, job->from + at + c, n, job->to + at + c);
+                average_blocks(job, job->from + at + c, job->from + at + each, n, job->to + at + c);
             } else {
-                average_channels(job, job->from + at + c, n, job->to + at + c);
+                average_channels(job, job->from + at + c, job->from + at + each, n, job->to + at + c);
             }
             if (job->is_back) {
                 return_ends(job, job->from + at + c, n, job->to + at + c);

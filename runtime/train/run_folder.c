@@ -3,10 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
@@ -118,5 +120,23 @@ pml_status pml_run_folder_refuse(const char *folder, pml_error *error) {
     }
 
 done:
+    return status;
+}
+
+pml_status pml_run_folder_lock(const char *folder, int *lock, pml_error *error) {
+    pml_status status = PML_OK;
+    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) {
+        PML_TRY(PML_FAIL(error, PML_E_IO, "%s: %s", folder, strerror(errno)));
+    }
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) { /* where there are no locks, it goes without */
+        PML_TRY(PML_FAIL(error, PML_E_BUSY, "%s: another run is at work here", folder));
+    }
+
+done:
+    if (status != PML_OK && *lock >= 0) {
+        (void)close(*lock);
+        *lock = -1;
+    }
     return status;
 }

@@ -20,4 +20,8 @@ pml_status pml_run_folder_prune(const char *folder, uint64_t n_keep, pml_error *
 /* A run that begins must not meet another one's checkpoints. Errors: ARGUMENT, naming one. */
 pml_status pml_run_folder_refuse(const char *folder, pml_error *error) PML_WARN_UNUSED;
 
+/* Keeps other runs out of the folder until *lock is closed (close(2)), however this one ends. Errors: BUSY (there is
+ * one), IO. */
+pml_status pml_run_folder_lock(const char *folder, int *lock, pml_error *error) PML_WARN_UNUSED;
+
 #endif

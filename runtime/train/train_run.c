@@ -345,9 +345,11 @@ pml_status pml_train_run(pml_trainer *trainer, const pml_run_options *options, p
                          pml_error *error) {
     pml_status status = PML_OK;
     run r = {.trainer = trainer, .o = options, .result = result, .eval_loss = NAN};
+    int lock = -1;
     *result = (pml_run_result){.train_loss = NAN, .best_loss = NAN};
     PML_TRY(plan(&r, error));
     PML_TRY(reserve_statistics(&r, error));
+    PML_TRY(pml_run_folder_lock(options->folder, &lock, error));
     if (options->resume) {
         PML_TRY(resume(&r, error));
     } else {
@@ -374,5 +376,8 @@ done:
     pml_train_log_close(r.log);
     pml_trainer_state_deinit(&r.state);
     pml_free(r.statistics);
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     return status;
 }

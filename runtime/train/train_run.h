@@ -49,9 +49,9 @@ typedef struct pml_run_result {
     bool is_early;                       /* stopped by patience */
 } pml_run_result;
 
-/* Errors: ARGUMENT (options), NUMERIC (a loss, output or gradient is not finite, or the loss exceeds PML_EXPLODED times
- * that of the first step: the message has step, tensor and the last checkpoint), MISMATCH (a checkpoint of another
- * run), INTERRUPTED (a checkpoint has been written), those of the parts. */
+/* Errors: ARGUMENT (options), BUSY (another run is in the folder), NUMERIC (a loss, output or gradient is not finite,
+ * or the loss exceeds PML_EXPLODED times that of the first step: the message has step, tensor and the last checkpoint),
+ * MISMATCH (a checkpoint of another run), INTERRUPTED (a checkpoint has been written), those of the parts. */
 #define PML_EXPLODED 1e4
 pml_status pml_train_run(pml_trainer *trainer, const pml_run_options *options, pml_run_result *result,
                          pml_error *error) PML_WARN_UNUSED;

@@ -81,7 +81,7 @@ static inline pml_file *series_file(const pml_metadata *metadata, const char *fa
         }
         PML_ASSERT_OK(pml_alloc(count, sizeof *values, &values, &error), &error);
         for (size_t k = 0; k < count; k++) {
-            values[k] = 0.5F * next_value();
+            values[k] = 0.5F * next_value() + (strstr(list.items[i].name, ".var") != NULL ? 1 : 0);
         }
         PML_ASSERT_OK(pml_writer_tensor_write(writer, i, values, count * sizeof *values, &error), &error);
         pml_free(values);

@@ -123,6 +123,9 @@ static void clear_padding(const pml_model *model, const pml_model_step *step, co
 /* `values` [rows, n], rows first_row .. of the pack, become tokens of an output [B, T, n]. */
 static pml_status store_rows(pml_model *model, const pml_model_step *step, const gpt2_pack *pack, const char *name,
                              const pml_tensor *values, size_t first_row, pml_error *error) {
+    if (pml_model_step_hand(model, step, name, values)) { /* no padding */
+        return PML_OK;
+    }
     pml_tensor to = *pml_model_step_output(model, step, name);
     to.rank = 2;
     to.shape[0] = pack->n_sequences * pml_model_n_tokens(model);

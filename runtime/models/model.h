@@ -140,6 +140,9 @@ const pml_tensor *pml_model_step_output(const pml_model *model, const pml_model_
  * none. Errors: ARGUMENT (another element count). */
 pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value,
                                 pml_error *error) PML_WARN_UNUSED;
+/* In a recorded run of a whole batch, makes `value`, which a recorded op has made and whose elements are those of the
+ * output in its order, the output itself, without a copy. False: it is not to be, and must be stored. */
+bool pml_model_step_hand(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value);
 /* Rows first .. first+count-1 along axis 0. */
 pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count);
 

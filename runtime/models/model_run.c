@@ -320,3 +320,18 @@ pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, co
     }
     return pml_op_store(&model->context, value, output, error);
 }
+
+bool pml_model_step_hand(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value) {
+    const pml_model_port *port = pml_model_find_output(model, name);
+    if (port == NULL || model->context.tape == NULL || step->outputs != model->output_tensors) {
+        return false;
+    }
+    pml_tensor *output = &model->output_tensors[port - model->outputs];
+    if (value->dtype != PML_DTYPE_F32 || value->layout != PML_LAYOUT_ROW ||
+        pml_tensor_count(value) != pml_tensor_count(output)) {
+        return false;
+    }
+    output->buffer = value->buffer;
+    output->offset_bytes = value->offset_bytes;
+    return true;
+}

@@ -19,6 +19,8 @@ typedef struct region {
     size_t i_entry;   /* that made it, or, of a leaf, the first that reads it; NONE: none */
     size_t next_leaf; /* of those with the same i_entry: index of a region; NONE: none */
     bool wanted;
+    bool is_read;     /* by an op, so that more may be added to its gradient */
+    bool is_borrowed; /* its gradient is a seed's own: nothing is added to it */
 } region;
 
 struct pml_gradients {
@@ -140,6 +142,7 @@ static void mark_wanted(pml_gradients *gradients, const pml_tape *tape) {
             if (input == NULL || !input->wanted) {
                 continue;
             }
+            input->is_read = true;
             if (gradients->of_entry[i] != NONE) {
                 gradients->regions[gradients->of_entry[i]].wanted = true;
             }
@@ -216,21 +219,29 @@ void pml_gradients_scratch_end(pml_gradients *gradients) {
 }
 
 /* ---- the pass ---- */
-/* What a seed has for one region; several may hold parts of its tensor, as ops made them. */
+/* What a seed has for one region; several may hold parts of its tensor, as ops made them. A result that no op reads
+ * takes the seed as it is: scores of a vocabulary are too many to be copied. */
 static pml_status plant_part(pml_gradients *gradients, const pml_gradient_seed *seed, region *at, pml_error *error) {
     pml_status status = PML_OK;
     const uintptr_t begin = address(seed->tensor), end = begin + pml_tensor_count(seed->tensor) * sizeof(float);
     const uintptr_t first = begin > at->begin ? begin : at->begin, last = end < at->end ? end : at->end;
     const float *from = seed->gradient + (first - begin) / sizeof(float);
     const size_t offset = (first - at->begin) / sizeof(float), count = (last - first) / sizeof(float);
-    if (at->gradient == NULL) {
-        const size_t all = (at->end - at->begin) / sizeof(float);
+    const size_t all = (at->end - at->begin) / sizeof(float);
+    if (at->gradient == NULL && count == all && at->i_leaf == NONE && !at->is_read) {
+        at->gradient = (float *)(uintptr_t)from;
+        at->is_borrowed = true;
+        goto done;
+    }
+    if (at->gradient == NULL || at->is_borrowed) {
+        const float *before = at->gradient;
         PML_TRY(pml_gradient_pool_take(&gradients->pool, all, &at->gradient, error));
-        if (count == all) {
-            memcpy(at->gradient, from, count * sizeof *from);
-            goto done;
+        if (before != NULL) {
+            memcpy(at->gradient, before, all * sizeof *before);
+        } else {
+            memset(at->gradient, 0, all * sizeof *at->gradient);
         }
-        memset(at->gradient, 0, all * sizeof *at->gradient);
+        at->is_borrowed = false;
     }
     for (size_t k = 0; k < count; k++) {
         at->gradient[offset + k] += from[k];
@@ -277,7 +288,9 @@ static pml_status pass_entry(pml_gradients *gradients, pml_context *context, con
 done:
     pml_gradient_pool_end_scratch(&gradients->pool);
     if (output != NULL && output->gradient != NULL) {
-        pml_gradient_pool_give(&gradients->pool, output->gradient);
+        if (!output->is_borrowed) {
+            pml_gradient_pool_give(&gradients->pool, output->gradient);
+        }
         output->gradient = NULL;
     }
     return status;

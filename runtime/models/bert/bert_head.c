@@ -45,7 +45,9 @@ static pml_status store_rows(pml_model *model, const pml_model_step *step, const
     const pml_tensor *output = pml_model_step_output(model, step, name);
     const size_t n_skipped = first_row < pack->n_hidden ? pack->n_hidden - first_row : 0;
     const size_t n_rows = pml_tensor_rows(values);
-    if (output == NULL || n_rows <= n_skipped) {
+    if (output == NULL || n_rows <= n_skipped ||
+        (pack->n_hidden == 0 && pml_tensor_columns(values) == n &&
+         pml_model_step_hand(model, step, name, values))) { /* no padding */
         return PML_OK;
     }
     pml_tensor to = pml_model_rows(output, pack->first, pack->count);

@@ -107,5 +107,60 @@ static void an_op_without_gradient_is_named(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/gradient", PML_TEST(gradients_of_all_uses_add_up), PML_TEST(parts_of_a_result_have_their_part),
+static void seeds_of_one_result_add_up(void) {
+    begin_test(1 << 16);
+    pml_tape tape = {0};
+    pml_gradients *gradients = NULL;
+    PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
+    pml_tensor x = make_tensor(SHAPE(2, 3)), y;
+    const float first[] = {1, 2, 3, 4, 5, 6}, second[] = {10, 20, 30};
+    float gradient[6] = {0};
+    context.tape = &tape;
+    PML_ASSERT_OK(pml_op_affine(&context, &x, 2, 0, &y, &error), &error);
+    pml_tensor last = y; /* its second row */
+    last.shape[0] = 1;
+    last.offset_bytes += 3 * sizeof(float);
+    const pml_leaf leaf = {pml_tensor_f32(&x), gradient, 6};
+    const pml_gradient_seed seeds[] = {{&y, first}, {&last, second}};
+    const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = seeds, .n_seeds = 2};
+    PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
+    for (size_t i = 0; i < 6; i++) {
+        CU_ASSERT_EQUAL(gradient[i], 2 * (first[i] + (i < 3 ? 0 : second[i - 3])));
+        CU_ASSERT_EQUAL(first[i], (float)(i + 1)); /* a seed is not written to */
+    }
+    context.tape = NULL;
+    pml_gradients_destroy(gradients);
+    pml_tape_deinit(&tape);
+    end_test();
+}
+
+/* A seed whose tensor two ops made halves of. */
+static void a_seed_may_be_of_several_results(void) {
+    begin_test(1 << 16);
+    pml_tape tape = {0};
+    pml_gradients *gradients = NULL;
+    PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
+    pml_tensor x = make_tensor(SHAPE(3)), y = make_tensor(SHAPE(2, 3)), half = y;
+    const float seed_values[] = {1, 2, 3, 40, 50, 60};
+    float gradient[3] = {0};
+    context.tape = &tape;
+    half.shape[0] = 1;
+    PML_ASSERT_OK(pml_op_store(&context, &x, &half, &error), &error);
+    half.offset_bytes += 3 * sizeof(float);
+    PML_ASSERT_OK(pml_op_store(&context, &x, &half, &error), &error);
+    const pml_leaf leaf = {pml_tensor_f32(&x), gradient, 3};
+    const pml_gradient_seed seed = {&y, seed_values};
+    const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+    PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
+    for (size_t i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(gradient[i], seed_values[i] + seed_values[i + 3]);
+    }
+    context.tape = NULL;
+    pml_gradients_destroy(gradients);
+    pml_tape_deinit(&tape);
+    end_test();
+}
+
+PML_TESTS("runtime/ops/gradient", PML_TEST(seeds_of_one_result_add_up), PML_TEST(a_seed_may_be_of_several_results),
+          PML_TEST(gradients_of_all_uses_add_up), PML_TEST(parts_of_a_result_have_their_part),
           PML_TEST(leaves_are_done_as_early_as_can_be), PML_TEST(an_op_without_gradient_is_named))

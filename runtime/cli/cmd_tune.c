@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "runtime/base/cpu_count.h"
 #include "runtime/cli/tune_parts.h"
 #include "runtime/tune/study_log.h"
 
@@ -15,6 +16,10 @@ typedef struct tune_options {
     pml_common_options common;
     const char *space, *command, *storage, *study_name, *direction, *objective, *sampler, *pruner, *timeout, *show;
     pml_option_u64 n_trials, seed, workers, max_retries, stale;
+    /* of a training */
+    pml_option_list data;
+    const char *out, *split, *validation, *optimizer, *schedule, *loss;
+    pml_option_u64 epochs, batch_size, threads;
     bool list;
 } tune_options;
 
@@ -22,6 +27,17 @@ static const pml_option option_table[] = {
     {"space", 0, PML_OPTION_TEXT, "FILE", NULL, "the search space: parameters as JSON", offsetof(tune_options, space)},
     {"command", 0, PML_OPTION_TEXT, "TEXT", NULL, "the objective: a program; {NAME} is a parameter",
      offsetof(tune_options, command)},
+    {"data", 0, PML_OPTION_LIST, "FILE", NULL, "the objective: training of the model FILE on these",
+     offsetof(tune_options, data)},
+    {"out", 'o', PML_OPTION_TEXT, "DIR", NULL, "where each training has a folder", offsetof(tune_options, out)},
+    {"split", 0, PML_OPTION_TEXT, "SPLIT", NULL, NULL, offsetof(tune_options, split)},
+    {"validation", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(tune_options, validation)},
+    {"optimizer", 0, PML_OPTION_TEXT, "SPEC", NULL, NULL, offsetof(tune_options, optimizer)},
+    {"schedule", 0, PML_OPTION_TEXT, "SPEC", NULL, NULL, offsetof(tune_options, schedule)},
+    {"loss", 0, PML_OPTION_TEXT, "SPEC", NULL, NULL, offsetof(tune_options, loss)},
+    {"epochs", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(tune_options, epochs)},
+    {"batch-size", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(tune_options, batch_size)},
+    {"threads", 't', PML_OPTION_U64, "N", NULL, NULL, offsetof(tune_options, threads)},
     {"n-trials", 'n', PML_OPTION_U64, "N", NULL, "trials that are begun", offsetof(tune_options, n_trials)},
     {"timeout", 0, PML_OPTION_TEXT, "SECONDS", NULL, "no trial begins later", offsetof(tune_options, timeout)},
     {"storage", 0, PML_OPTION_TEXT, "FILE", NULL, "the journal, Optuna's ($OPTUNA_STORAGE)",
@@ -99,9 +115,14 @@ static pml_status read_timeout(const tune_options *o, pml_search *search, pml_er
     return PML_OK;
 }
 
-static pml_status check(const tune_options *o, const pml_search *search, pml_error *error) {
-    if (o->space == NULL || o->command == NULL) {
-        return PML_FAIL(error, PML_E_ARGUMENT, "tune needs --space FILE and --command TEXT (or --show, --list)");
+static pml_status check(const tune_options *o, const char *file, const pml_search *search, pml_error *error) {
+    if (o->space == NULL || (o->command == NULL) == (file == NULL)) {
+        return PML_FAIL(error, PML_E_ARGUMENT,
+                        "tune needs --space FILE, and --command TEXT or a model (or --show, --list)");
+    }
+    if (file != NULL && (o->out == NULL || o->data.count == 0)) {
+        return PML_FAIL(error, PML_E_ARGUMENT, "tune with a model needs --%s",
+                        o->out == NULL ? "out DIR" : "data FILE");
     }
     if (!search->has_limit && !search->has_deadline && search->study.sampler->is_exhausted == NULL) {
         return PML_FAIL(error, PML_E_ARGUMENT, "tune needs --n-trials N or --timeout SECONDS: when is it to end?");
@@ -115,7 +136,34 @@ static pml_status check(const tune_options *o, const pml_search *search, pml_err
     return PML_OK;
 }
 
-static pml_status search_for(const tune_options *o, pml_search *search, pml_error *error) {
+/* Several workers share the processors. */
+static pml_status make_training(const tune_options *o, const char *file, const pml_search *search, pml_space *space,
+                                pml_tune_training *training, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t n_threads = (size_t)o->threads.value;
+    if (!o->threads.is_set && search->n_workers > 1) {
+        PML_TRY(pml_cpu_threads(&n_threads, error));
+        n_threads = n_threads > search->n_workers ? n_threads / (size_t)search->n_workers : 1;
+    }
+    *training = (pml_tune_training){.folder = o->out,
+                                    .setup = {.model = file,
+                                              .n_threads = n_threads,
+                                              .data = o->data.items,
+                                              .n_data = o->data.count,
+                                              .split = o->split,
+                                              .validation = o->validation,
+                                              .trainer = {.optimizer = o->optimizer, .loss = o->loss},
+                                              .schedule = o->schedule,
+                                              .n_epochs = o->epochs.value,
+                                              .batch_size = o->batch_size.value,
+                                              .n_keep = 1}};
+    PML_TRY(pml_tune_training_check(training, space, error));
+    PML_TRY(pml_tune_training_folder_make(training, error));
+done:
+    return status;
+}
+
+static pml_status search_for(const tune_options *o, const char *file, pml_search *search, pml_error *error) {
     pml_status status = PML_OK;
     pml_space space = {0};
     pml_command_template template = {0};
@@ -125,18 +173,25 @@ static pml_status search_for(const tune_options *o, pml_search *search, pml_erro
     search->n_trials = o->n_trials.value;
     search->n_workers = o->workers.is_set ? o->workers.value : 1;
     PML_TRY(read_timeout(o, search, error));
-    PML_TRY(check(o, search, error));
+    PML_TRY(check(o, file, search, error));
     PML_TRY(pml_space_read(o->space, &space, error));
-    PML_TRY(pml_command_templateparse(o->command, &space, &template, error));
     search->study.space = &space;
-    const pml_objective objective = pml_command_objective(&template, &space);
+    pml_tune_training training;
+    pml_tune_objective objective;
+    if (file != NULL) {
+        PML_TRY(make_training(o, file, search, &space, &training, error));
+        objective = pml_tune_training_objective(&training, &space);
+    } else {
+        PML_TRY(pml_command_template_parse(o->command, &space, &template, error));
+        objective = pml_command_objective(&template, &space);
+    }
     search->objective = &objective;
     PML_TRY(pml_study_open(&search->study, &study, error));
     PML_TRY(pml_search_run(search, study, error));
     PML_TRY(pml_tune_print_summary(study, search->study.path, o->common.json, error));
 done:
     pml_study_close(study);
-    pml_command_templatedeinit(&template);
+    pml_command_template_deinit(&template);
     pml_space_deinit(&space);
     return status;
 }
@@ -164,8 +219,6 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     pml_status status = PML_OK;
     pml_search search = {0};
     settings s;
-    (void)operands;
-    (void)n_operands;
     PML_TRY(choose_tuners(o, &search.study, &s, error));
     PML_TRY(choose_study(o, &search.study, error));
     if (o->list) {
@@ -173,7 +226,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     } else if (o->show != NULL) {
         PML_TRY(show(o, &search.study, error));
     } else {
-        PML_TRY(search_for(o, &search, error));
+        PML_TRY(search_for(o, n_operands > 0 ? operands[0] : NULL, &search, error));
     }
 done:
     return status;
@@ -181,15 +234,14 @@ done:
 
 const pml_command pml_cmd_tune = {
     .name = "tune",
-    .operands = "",
+    .operands = "[FILE]",
     .summary = "Search for the parameters of the best value of an objective",
-    .examples = "pml-run tune --space space.json --n-trials 60 --command 'python3 objective.py {lr} {layers}'\n"
-                "pml-run tune --space space.json -n 100 --storage study.journal -w 4 --pruner median --command './fit "
-                "--lr={lr}'\n"
+    .examples = "pml-run tune --space space.json -n 60 --command './fit {lr} {n}'\n"
+                "pml-run tune m.pml --data s.csv --split 0.7,0.1,0.2 -o runs --space s.json -n 9\n"
                 "pml-run tune --storage study.journal --show trials",
     .options = option_table,
     .options_bytes = sizeof(tune_options),
     .least_operands = 0,
-    .most_operands = 0,
+    .most_operands = 1,
     .run = run,
 };

@@ -280,14 +280,14 @@ done:
     return status;
 }
 
-static pml_status evaluate(const pml_objective *objective, pml_study *study, const pml_trial *trial,
+static pml_status evaluate(const pml_tune_objective *objective, pml_study *study, const pml_trial *trial,
                            const double *values, pml_outcome *outcome, pml_error *error) {
     pml_status status = PML_OK;
     char **arguments = NULL;
     program *p = NULL;
     PML_TRY(pml_alloc(1, sizeof *p, &p, error));
     p->out = -1;
-    PML_TRY(pml_command_templatefill(objective->state, objective->space, values, trial->number, &arguments, error));
+    PML_TRY(pml_command_template_fill(objective->state, objective->space, values, trial->number, &arguments, error));
     PML_TRY(start(p, arguments, trial, error));
     PML_TRY(follow(p, study, trial, outcome, error));
 done:
@@ -302,6 +302,6 @@ done:
     return status;
 }
 
-pml_objective pml_command_objective(const pml_command_template *template, const pml_space *space) {
-    return (pml_objective){.evaluate = evaluate, .space = space, .state = template};
+pml_tune_objective pml_command_objective(const pml_command_template *template, const pml_space *space) {
+    return (pml_tune_objective){.evaluate = evaluate, .space = space, .state = template};
 }

@@ -3,6 +3,7 @@
 #define PML_RUNTIME_CLI_TUNE_PARTS_H
 
 #include "runtime/cli/command.h"
+#include "runtime/train/train_setup.h"
 #include "runtime/tune/study.h"
 
 /* ---- objectives ---- */
@@ -12,14 +13,14 @@ typedef struct pml_outcome {
     char cause[256]; /* of a failure */
 } pml_outcome;
 
-typedef struct pml_objective {
+typedef struct pml_tune_objective {
     /* Computes the objective of a trial whose parameters were suggested, reports on the way and stops where the study
      * says so. Failures of the trial are outcomes; errors end the search: NOT_FOUND, IO, INTERRUPTED, ... */
-    pml_status (*evaluate)(const struct pml_objective *objective, pml_study *study, const pml_trial *trial,
+    pml_status (*evaluate)(const struct pml_tune_objective *objective, pml_study *study, const pml_trial *trial,
                            const double *values, pml_outcome *outcome, pml_error *error);
     const pml_space *space;
     const void *state;
-} pml_objective;
+} pml_tune_objective;
 
 /* A program's command line with places for parameters. */
 typedef struct pml_command_template {
@@ -29,23 +30,38 @@ typedef struct pml_command_template {
 
 /* Splits as a shell would: at blanks, except within quotes and behind backslashes. Nothing is expanded. Every place
  * must name a parameter of the space, or "trial". Errors: ARGUMENT, MEMORY. */
-pml_status pml_command_templateparse(const char *text, const pml_space *space, pml_command_template *template,
-                                     pml_error *error) PML_WARN_UNUSED;
+pml_status pml_command_template_parse(const char *text, const pml_space *space, pml_command_template *template,
+                                      pml_error *error) PML_WARN_UNUSED;
 /* The program's arguments, ended by NULL. A piece with a parameter that this trial does not have is left out. Errors:
  * MEMORY. */
-pml_status pml_command_templatefill(const pml_command_template *template, const pml_space *space, const double *values,
-                                    uint64_t trial, char ***arguments, pml_error *error) PML_WARN_UNUSED;
+pml_status pml_command_template_fill(const pml_command_template *template, const pml_space *space, const double *values,
+                                     uint64_t trial, char ***arguments, pml_error *error) PML_WARN_UNUSED;
 void pml_command_arguments_destroy(char **arguments); /* NULL is allowed */
-void pml_command_templatedeinit(pml_command_template *template);
+void pml_command_template_deinit(pml_command_template *template);
 
 /* An objective that runs such a program. The template is borrowed. */
-pml_objective pml_command_objective(const pml_command_template *template, const pml_space *space);
+pml_tune_objective pml_command_objective(const pml_command_template *template, const pml_space *space);
+
+/* A training, of which the space's parameters are settings: epochs, steps, batch_size, patience, seed, clip_norm;
+ * optimizer, schedule, loss; and settings of these, such as optimizer.lr. */
+typedef struct pml_tune_training {
+    pml_train_setup setup; /* what is not searched for; its folder is not used */
+    const char *folder;    /* in which each trial gets one, "trial-N" */
+} pml_tune_training;
+
+/* Errors: CONFIG (a parameter that is no setting). */
+pml_status pml_tune_training_check(const pml_tune_training *training, const pml_space *space,
+                                   pml_error *error) PML_WARN_UNUSED;
+pml_status pml_tune_training_folder_make(const pml_tune_training *training, pml_error *error) PML_WARN_UNUSED;
+/* Its value is the best validation loss, each of which it reports (by the number of the evaluation), or the training
+ * loss where there is no validation. The training is borrowed. */
+pml_tune_objective pml_tune_training_objective(const pml_tune_training *training, const pml_space *space);
 
 /* ---- the search ---- */
 typedef struct pml_search {
     const pml_common_options *common;
     pml_study_options study;
-    const pml_objective *objective;
+    const pml_tune_objective *objective;
     bool has_limit;
     uint64_t n_trials; /* that are begun */
     bool has_deadline;

@@ -93,8 +93,8 @@ done:
     return status;
 }
 
-pml_status pml_command_templateparse(const char *text, const pml_space *space, pml_command_template *template,
-                                     pml_error *error) {
+pml_status pml_command_template_parse(const char *text, const pml_space *space, pml_command_template *template,
+                                      pml_error *error) {
     pml_status status = PML_OK;
     pml_command_template t = {0};
     char *piece = NULL;
@@ -117,11 +117,11 @@ pml_status pml_command_templateparse(const char *text, const pml_space *space, p
     t = (pml_command_template){0};
 done:
     pml_free(piece);
-    pml_command_templatedeinit(&t);
+    pml_command_template_deinit(&t);
     return status;
 }
 
-void pml_command_templatedeinit(pml_command_template *template) {
+void pml_command_template_deinit(pml_command_template *template) {
     for (size_t i = 0; i < template->n_pieces; i++) {
         pml_free(template->pieces[i]);
     }
@@ -194,8 +194,8 @@ void pml_command_arguments_destroy(char **arguments) {
     pml_free(arguments);
 }
 
-pml_status pml_command_templatefill(const pml_command_template *template, const pml_space *space, const double *values,
-                                    uint64_t trial, char ***arguments, pml_error *error) {
+pml_status pml_command_template_fill(const pml_command_template *template, const pml_space *space, const double *values,
+                                     uint64_t trial, char ***arguments, pml_error *error) {
     pml_status status = PML_OK;
     char **list = NULL;
     size_t n = 0;

@@ -7,7 +7,7 @@
 
 #include "runtime/base/alloc.h"
 
-enum { MOST_STRING_BYTES = 16 << 20, MOST_PARAMETERS = 4096, MOST_REPORTS = 1 << 24 };
+enum { MOST_STRING_BYTES = 16 << 20, MOST_PARAMETERS = 4096, MOST_REPORTS = 1 << 17 };
 
 typedef pml_status read_fn(pml_json_reader *r, pml_journal_record *record, pml_error *error);
 

@@ -5,7 +5,14 @@
 
 #include "runtime/base/alloc.h"
 
-enum { MOST_STUDIES = 65536, MOST_TRIALS = 1 << 24, MOST_NAMES = 4096, RECENT = 16, MOST_DISTRIBUTIONS = 1 << 24 };
+enum {
+    MOST_STUDIES = 65536,
+    MOST_TRIALS = 1 << 24,
+    MOST_REPORTS = 1 << 17,
+    MOST_NAMES = 4096,
+    RECENT = 16,
+    MOST_DISTRIBUTIONS = 1 << 24
+};
 
 struct pml_known_distributions {
     pml_distribution **items;
@@ -82,17 +89,18 @@ static pml_status put_parameter(pml_trial *trial, const pml_trial_parameter *p, 
 
 static pml_status put_report(pml_trial *trial, pml_trial_report report, pml_error *error) {
     /* Steps mostly come in order: a new greatest one needs no search. */
-    const pml_trial_report *newest = trial->n_reports > 0 ? &trial->reports[trial->n_reports - 1] : NULL;
-    for (size_t i = 0; newest != NULL && report.step <= newest->step && i < trial->n_reports; i++) {
+    const bool is_greatest = trial->n_reports == 0 || report.step > trial->greatest_step;
+    for (size_t i = 0; !is_greatest && i < trial->n_reports; i++) {
         if (trial->reports[i].step == report.step) {
             trial->reports[i].value = report.value;
             return PML_OK;
         }
     }
     const pml_status status = pml_grow(&trial->reports, &trial->report_capacity, trial->n_reports + 1,
-                                       sizeof *trial->reports, MOST_TRIALS, "intermediate values", error);
+                                       sizeof *trial->reports, MOST_REPORTS, "intermediate values", error);
     if (status == PML_OK) {
         trial->reports[trial->n_reports++] = report;
+        trial->greatest_step = is_greatest ? report.step : trial->greatest_step;
     }
     return status;
 }

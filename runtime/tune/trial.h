@@ -59,6 +59,7 @@ typedef struct pml_trial {
     size_t n_parameters, parameter_capacity;
     pml_trial_report *reports; /* distinct steps, in order of their first report */
     size_t n_reports, report_capacity;
+    int64_t greatest_step; /* of them */
     pml_attributes user, system;
     char *worker;                                                        /* who made it run; NULL: nobody yet */
     char started[PML_TRIAL_TIME_BYTES], completed[PML_TRIAL_TIME_BYTES]; /* ISO 8601, or empty */

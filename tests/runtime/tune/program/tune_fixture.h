@@ -2,6 +2,7 @@
 #ifndef PML_TESTS_RUNTIME_TUNE_PROGRAM_TUNE_FIXTURE_H
 #define PML_TESTS_RUNTIME_TUNE_PROGRAM_TUNE_FIXTURE_H
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ static const char *tune_space(void) {
 }
 
 /* The exit code of `pml-train tune` with the space above and these arguments. */
-static int tune_run(char **output, const char *arguments) {
+static inline int tune_run(char **output, const char *arguments) {
     return pml_test_command(output, "'%s/pml-train' tune --space '%s' %s", pml_test_binary_dir(), tune_space(),
                             arguments);
 }

@@ -17,12 +17,13 @@ typedef struct evaluate_options {
     const char *split;
     const char *part;
     const char *baseline;
+    const char *score;
     pml_option_u64 horizon, context, batch_size;
     bool batch_periods, drop_last, no_dates;
 } evaluate_options;
 
 static const pml_option option_table[] = {
-    {"csv", 0, PML_OPTION_TEXT, "FILE", NULL, "the series: a header row, then one row per time step (required)",
+    {"csv", 0, PML_OPTION_TEXT, "FILE", NULL, "the series, a header row first (required)",
      offsetof(evaluate_options, csv)},
     {"split", 0, PML_OPTION_TEXT, "SPLIT", NULL, "ett-hour, ett-minute or shares 0.7,0.1,0.2 (required)",
      offsetof(evaluate_options, split)},
@@ -36,10 +37,12 @@ static const pml_option option_table[] = {
      offsetof(evaluate_options, context)},
     {"batch-size", 0, PML_OPTION_U64, "N", NULL, "windows per run (default: 32)",
      offsetof(evaluate_options, batch_size)},
-    {"batch-periods", 0, PML_OPTION_FLAG, NULL, NULL,
-     "windows of a run share what a TimesNet chooses, as its paper has it", offsetof(evaluate_options, batch_periods)},
+    {"batch-periods", 0, PML_OPTION_FLAG, NULL, NULL, "windows of a run share a TimesNet's periods",
+     offsetof(evaluate_options, batch_periods)},
     {"drop-last", 0, PML_OPTION_FLAG, NULL, NULL, "leave out windows that do not fill a batch",
      offsetof(evaluate_options, drop_last)},
+    {"score", 0, PML_OPTION_TEXT, "COLUMN", NULL, "count this column's errors alone, as runs of MS do",
+     offsetof(evaluate_options, score)},
     {"no-dates", 0, PML_OPTION_FLAG, NULL, NULL, "a model that can is not told the dates",
      offsetof(evaluate_options, no_dates)},
     PML_MODEL_OPTION_ROWS(evaluate_options),
@@ -110,6 +113,7 @@ static pml_status print_json(const printed *p, pml_error *error) {
     pml_json_string(&w, "file", p->file);
     pml_json_string(&w, "csv", p->o->csv);
     pml_json_string(&w, "baseline", p->o->baseline);
+    pml_json_string(&w, "scored", p->o->score);
     pml_json_f64(&w, "mse", p->result->mse);
     pml_json_f64(&w, "mae", p->result->mae);
     pml_json_u64(&w, "windows", p->result->windows);
@@ -185,6 +189,7 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
     setup.model = o->baseline == NULL ? loaded.model : NULL;
     setup.drop_last = o->drop_last;
     setup.without_marks = o->no_dates;
+    setup.scored = o->score;
     setup.mean = state.mean;
     setup.std = state.std;
     setup.n_scaled = state.n_scaled;

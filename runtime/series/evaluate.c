@@ -25,8 +25,9 @@ typedef struct evaluator {
     float *past_marks, *decoder_marks; /* [batch][T] and [batch][label_length + S], [n_marks] each */
     const char *input_name, *mask_name;
     const pml_array *output;
-    pml_window_units units;   /* of the windows of a batch */
-    double squared, absolute; /* sums */
+    size_t first_scored, end_scored; /* columns whose errors count */
+    pml_window_units units;          /* of the windows of a batch */
+    double squared, absolute;        /* sums */
     uint64_t n_values;
 } evaluator;
 
@@ -244,6 +245,9 @@ static pml_status score(evaluator *e, size_t i_window, size_t i_batch, const flo
             continue;
         }
         const size_t c = j % e->n_columns;
+        if (c < e->first_scored || c >= e->end_scored) {
+            continue;
+        }
         const double foretold =
             forecast != NULL ? pml_window_restore(&e->units, i_batch, c, (double)forecast[j]) : last[c];
         if (isnan(foretold)) {
@@ -283,6 +287,23 @@ done:
     return status;
 }
 
+static pml_status find_scored(evaluator *e, pml_error *error) {
+    const char *name = e->options->scored;
+    e->first_scored = 0;
+    e->end_scored = e->n_columns;
+    for (size_t c = 0; name != NULL && c < e->n_columns; c++) {
+        if (strcmp(e->series->columns[c], name) == 0) {
+            e->first_scored = c;
+            e->end_scored = c + 1;
+            return PML_OK;
+        }
+    }
+    pml_quoted quoted;
+    return name == NULL
+               ? PML_OK
+               : PML_FAIL(error, PML_E_FORMAT, "%s has no column %s of numbers", e->name, pml_quote(&quoted, name));
+}
+
 pml_status pml_evaluation_run(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
                               pml_evaluation *evaluation, pml_error *error) {
     pml_status status = PML_OK;
@@ -299,6 +320,7 @@ pml_status pml_evaluation_run(const pml_series *series, const char *series_name,
     if (options->model != NULL) {
         PML_TRY(prepare_model(&e, error));
     }
+    PML_TRY(find_scored(&e, error));
     PML_TRY(place_windows(&e, &made, error));
     PML_TRY(make_room(&e, error));
     PML_TRY(prepare_marks(&e, error));

@@ -17,6 +17,7 @@ typedef struct pml_evaluate_options {
     size_t batch_size;  /* windows per run, >= 1 */
     bool drop_last;     /* windows that do not fill a batch are left out, as some repositories do */
     bool without_marks; /* see pml_series_forecast_options */
+    const char *scored; /* the one column whose errors count; NULL: all */
     void (*progress)(void *user, uint64_t n_done, uint64_t n_windows); /* NULL: nobody asks */
     void *user;
 } pml_evaluate_options;
@@ -30,7 +31,8 @@ typedef struct pml_evaluation {
 } pml_evaluation;
 
 /* Validation and test windows look back into the part before. Errors: FORMAT (no window fits, number of columns, no
- * dates), UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and those of pml_model_run.
+ * dates, no column `scored`), UNSUPPORTED (missing value in an input and a model that takes none), INTERRUPTED, and
+ * those of pml_model_run.
  */
 pml_status pml_evaluation_run(const pml_series *series, const char *series_name, const pml_evaluate_options *options,
                               pml_evaluation *evaluation, pml_error *error) PML_WARN_UNUSED;

@@ -355,6 +355,7 @@ pml_status pml_model_table(pml_model *model, size_t n_rows, size_t n_columns, pm
     PML_TRY(pml_arena_alloc(&model->context.model, size_bytes, 1, &values, error));
     PML_TRY(pml_arena_alloc(&model->context.model, 1, sizeof *buffer, &buffer, error));
     *table = pml_context_view(values, PML_DTYPE_F32, shape, 2, buffer);
+    table->is_constant = false; /* whoever asks for it fills it */
 
 done:
     return status;

@@ -276,8 +276,9 @@ static const pml_port_spec outputs[] = {
 
 /* The research code's names. */
 static const pml_port_alias aliases[] = {
-    {"x", "past_values"},        {"y", "prediction_outputs"}, {"y", "prediction_output"}, {"y", "prediction_logits"},
-    {"y", "regression_outputs"}, {"patches", "patch_input"},  {"raw", "scaled_outputs"},  {NULL, NULL}};
+    {"x", "past_values"},       {"x_enc", "past_values"},   {"y", "prediction_outputs"},
+    {"y", "prediction_output"}, {"y", "prediction_logits"}, {"y", "regression_outputs"},
+    {"patches", "patch_input"}, {"raw", "scaled_outputs"},  {NULL, NULL}};
 
 static const char *const forecast_outputs[] = {"prediction_outputs", "forecast", NULL};
 /* A learned scale per channel (scaling_affine) would come between the distribution and the window's units. */

@@ -224,6 +224,7 @@ static pml_status find_predictions(pml_objective *objective, const pml_model *mo
     operands->width = count / n_terms;
     if (backward) {
         PML_TRY(reserve(&objective->gradients, &objective->gradients_capacity, count * n_outputs(task), error));
+        objective->gradients_count = count;
         for (size_t i = 0; i < n_outputs(task); i++) {
             operands->gradients[i] = objective->gradients + i * count;
         }
@@ -238,27 +239,30 @@ done:
     return status;
 }
 
-pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch,
-                              const pml_objective_pass *pass, double *loss, pml_error *error) {
+pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch, double scale,
+                              bool with_gradients, double *loss, pml_error *error) {
     pml_status status = PML_OK;
-    const pml_task *task = objective->task;
     pml_loss_operands operands = {.reduction = PML_REDUCTION_MEAN,
-                                  .scale = pass->scale,
+                                  .scale = scale,
                                   .class_weights = objective->class_weights,
                                   .n_class_weights = objective->n_class_weights};
-    pml_output_gradient seeds[PML_LOSS_MAX_PREDICTIONS];
     size_t n_terms = 0;
     PML_TRY(find_target(objective, model, batch, &operands, &n_terms, error));
     operands.n_terms = n_terms;
-    PML_TRY(find_predictions(objective, model, n_terms, &operands, pass->backward, error));
+    PML_TRY(find_predictions(objective, model, n_terms, &operands, with_gradients, error));
     PML_TRY(pml_loss_compute(objective->loss, &objective->settings, &operands, pml_model_context(model), loss, error));
-    if (pass->backward) {
-        for (size_t i = 0; i < n_outputs(task); i++) {
-            seeds[i] = (pml_output_gradient){task->outputs[i], operands.gradients[i]};
-        }
-        PML_TRY(pml_model_backward(model, seeds, n_outputs(task), pass->done, pass->user, error));
-    }
 
 done:
     return status;
+}
+
+pml_status pml_objective_backward(const pml_objective *objective, pml_model *model, pml_parameter_done_fn *done,
+                                  void *user, pml_error *error) {
+    pml_output_gradient seeds[PML_LOSS_MAX_PREDICTIONS];
+    const size_t n = n_outputs(objective->task);
+    for (size_t i = 0; i < n; i++) {
+        seeds[i] =
+            (pml_output_gradient){objective->task->outputs[i], objective->gradients + i * objective->gradients_count};
+    }
+    return pml_model_backward(model, seeds, n, done, user, error);
 }

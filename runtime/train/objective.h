@@ -26,7 +26,8 @@ typedef struct pml_objective { /* all zero = safe to deinit */
     pml_settings settings;
     const float *class_weights; /* borrowed; NULL: none */
     size_t n_class_weights;
-    float *gradients; /* kept from step to step, for all predictions */
+    float *gradients;       /* kept from step to step, for all predictions */
+    size_t gradients_count; /* of one prediction, in the last loss */
     float *target;
     size_t gradients_capacity, target_capacity;
 } pml_objective;
@@ -40,16 +41,12 @@ void pml_objective_deinit(pml_objective *objective);
 /* Runs the model on the fields of the batch that it takes. Errors: those of pml_model_run. */
 pml_status pml_objective_run(pml_model *model, const pml_batch *batch, pml_error *error) PML_WARN_UNUSED;
 
-/* The loss of the run's outputs, times `scale`. With `backward`, adds to the parameters' gradients; `done` as for
- * pml_model_backward. Errors: NOT_FOUND (the batch has no such target), ARGUMENT (sizes), those of pml_model_backward.
- */
-typedef struct pml_objective_pass {
-    double scale; /* 1 / micro-batches of a step */
-    bool backward;
-    pml_parameter_done_fn *done;
-    void *user;
-} pml_objective_pass;
-pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch,
-                              const pml_objective_pass *pass, double *loss, pml_error *error) PML_WARN_UNUSED;
+/* The loss of the run's outputs, times `scale`. With `with_gradients`, its gradients too, for pml_objective_backward.
+ * Errors: NOT_FOUND (the batch has no such target), ARGUMENT (sizes). */
+pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch, double scale,
+                              bool with_gradients, double *loss, pml_error *error) PML_WARN_UNUSED;
+/* Adds to the parameters' gradients what the last loss makes of them. Errors: those of pml_model_backward. */
+pml_status pml_objective_backward(const pml_objective *objective, pml_model *model, pml_parameter_done_fn *done,
+                                  void *user, pml_error *error) PML_WARN_UNUSED;
 
 #endif

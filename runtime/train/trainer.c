@@ -79,13 +79,13 @@ pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_par
                            pml_error *error) {
     pml_status status = PML_OK;
     const bool is_last = trainer->n_added + 1 == trainer->n_accumulate;
-    const pml_objective_pass pass = {
-        .scale = 1.0 / (double)trainer->n_accumulate, .backward = true, .done = is_last ? done : NULL, .user = user};
     double loss = 0;
     pml_model_training_set(trainer->model, true);
     pml_model_training_step_set(trainer->model, trainer->n_steps * trainer->n_accumulate + trainer->n_added);
     PML_TRY(pml_objective_run(trainer->model, batch, error));
-    PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, &pass, &loss, error));
+    PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1.0 / (double)trainer->n_accumulate, true,
+                               &loss, error));
+    PML_TRY(pml_objective_backward(&trainer->objective, trainer->model, is_last ? done : NULL, user, error));
     if (!isfinite(loss)) {
         PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the loss is %g", loss));
     }
@@ -139,7 +139,6 @@ done:
 
 pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double *loss, pml_error *error) {
     pml_status status = PML_OK;
-    const pml_objective_pass pass = {.scale = 1};
     double total = 0, n_samples = 0;
     pml_model_training_set(trainer->model, false);
     PML_TRY(pml_loader_seek(loader, (pml_loader_position){0}, error)); /* every evaluation sees the same */
@@ -151,7 +150,7 @@ pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double
             break;
         }
         PML_TRY(pml_objective_run(trainer->model, batch, error));
-        PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, &pass, &part, error));
+        PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1, false, &part, error));
         total += part * (double)batch->n_samples;
         n_samples += (double)batch->n_samples;
     }

@@ -31,8 +31,7 @@ static void losses_are_those_of_the_outputs(void) {
     const pml_batch *batch = next_batch(&c);
     double loss = 0, expected = 0;
     PML_ASSERT_OK(pml_objective_run(c.model, batch, &error), &error);
-    const pml_objective_pass pass = {.scale = 0.5};
-    PML_ASSERT_OK(pml_objective_loss(&c.trainer->objective, c.model, batch, &pass, &loss, &error), &error);
+    PML_ASSERT_OK(pml_objective_loss(&c.trainer->objective, c.model, batch, 0.5, false, &loss, &error), &error);
     const pml_array *output = pml_model_output(c.model, "prediction_outputs");
     const float *target = pml_batch_find(batch, "future_values")->data;
     for (size_t i = 0; i < 8 * TRAIN_S * TRAIN_C; i++) {

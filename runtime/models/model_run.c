@@ -323,7 +323,7 @@ pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, co
 
 bool pml_model_step_hand(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value) {
     const pml_model_port *port = pml_model_find_output(model, name);
-    if (port == NULL || model->context.tape == NULL || step->outputs != model->output_tensors) {
+    if (port == NULL || model->context.tape == NULL || step->first != 0 || step->count != step->batch) {
         return false;
     }
     pml_tensor *output = &model->output_tensors[port - model->outputs];

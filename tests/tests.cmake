@@ -295,6 +295,19 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PML_SANITIZE)
         LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 1800 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endif()
 
+# ---- models from nothing, and the papers' numbers from nothing: each of the latter trains three models ----------------
+foreach(family dlinear itransformer patchtst autoformer fedformer timesnet bert gpt2)
+    add_test(NAME new/${family}
+        COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_new.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${family})
+    set_tests_properties(new/${family} PROPERTIES
+        LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endforeach()
+foreach(paper dlinear-etth1 dlinear-etth2 itransformer-etth1 patchtst-etth1)
+    add_test(NAME papers/${paper} COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_papers.sh ${CMAKE_BINARY_DIR} ${paper})
+    set_tests_properties(papers/${paper} PROPERTIES
+        LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 5400 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endforeach()
+
 # ---- gradients: a training step of each golden case that has them ---------------------------------------------------
 foreach(name gradients steps)
     add_executable(parity_${name} tests/parity/${name}.c tests/parity/golden_step.c)

@@ -13,14 +13,17 @@
 
 typedef struct train_options {
     pml_common_options common;
-    pml_option_list data, freeze, groups;
+    pml_option_list data, freeze, groups, settings;
     const char *validation, *split, *out, *task, *loss, *optimizer, *schedule, *clip_norm, *every, *backend;
-    const char *features, *target;
+    const char *features, *target, *family, *config, *tokenizer;
     pml_option_u64 epochs, steps, batch_size, accumulate, patience, seed, threads, keep, max_tokens;
     bool resume, bf16, list, by_line, drop_last;
 } train_options;
 
 static const pml_option option_table[] = {
+    {"new", 0, PML_OPTION_TEXT, "FAMILY", NULL, "begin with fresh weights in place of FILE",
+     offsetof(train_options, family)},
+    {"set", 0, PML_OPTION_LIST, "KEY=VALUE", NULL, "of a new model's configuration", offsetof(train_options, settings)},
     {"data", 0, PML_OPTION_LIST, "FILE", NULL, "a CSV series, text or JSON lines (required)",
      offsetof(train_options, data)},
     {"out", 'o', PML_OPTION_TEXT, "DIR", NULL, "the run's folder (required)", offsetof(train_options, out)},
@@ -47,6 +50,8 @@ static const pml_option option_table[] = {
     {"threads", 't', PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, threads)},
     {"list", 0, PML_OPTION_FLAG, NULL, NULL, "tasks, losses, optimizers, schedules: all that SPEC is",
      offsetof(train_options, list)},
+    {"config", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, config)},
+    {"tokenizer", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, tokenizer)},
     {"task", 0, PML_OPTION_TEXT, "NAME", NULL, NULL, offsetof(train_options, task)},
     {"group", 0, PML_OPTION_LIST, "PATTERN:SPEC", NULL, NULL, offsetof(train_options, groups)},
     {"clip-norm", 0, PML_OPTION_TEXT, "X", NULL, NULL, offsetof(train_options, clip_norm)},
@@ -212,43 +217,74 @@ done:
     return status;
 }
 
+/* What FILE is there for, made from nothing. `text` is the caller's to close. */
+static pml_status fill_fresh(const train_options *o, unsigned n_operands, pml_new_model *fresh, pml_file **text,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    if (o->family == NULL) {
+        if (o->config != NULL || o->settings.count > 0 || o->tokenizer != NULL) {
+            PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--config, --set and --tokenizer go with --new FAMILY"));
+        }
+        PML_TRY(n_operands == 1 ? PML_OK
+                                : PML_FAIL(error, PML_E_ARGUMENT, "missing operand: expected FILE, or --new FAMILY"));
+        goto done;
+    }
+    if (n_operands > 0) {
+        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "--new makes a model: it takes no FILE"));
+    }
+    if (o->tokenizer != NULL) {
+        PML_TRY(pml_file_open(o->tokenizer, text, error));
+    }
+    *fresh = (pml_new_model){.family = o->family,
+                             .config = o->config,
+                             .settings = o->settings.items,
+                             .n_settings = o->settings.count,
+                             .text = *text};
+
+done:
+    return status;
+}
+
 static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
     const train_options *o = options;
     pml_status status = PML_OK;
     pml_train_setup setup;
     pml_run_result result;
+    pml_new_model fresh = {0};
+    pml_file *text = NULL;
     view v = {.common = &o->common};
     if (o->list) {
         print_list();
         goto done;
     }
-    if (n_operands == 0) {
-        PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "missing operand: expected FILE"));
-    }
-    PML_TRY(fill_setup(o, operands[0], &setup, error));
+    PML_TRY(fill_fresh(o, n_operands, &fresh, &text, error));
+    const char *file = n_operands == 1 ? operands[0] : o->family;
+    PML_TRY(fill_setup(o, file, &setup, error));
+    setup.fresh = o->family != NULL ? &fresh : NULL;
     setup.watch = on_step;
     setup.user = &v;
     PML_TRY(pml_train_setup_run(&setup, &result, error));
     pml_progress_destroy(v.progress);
     v.progress = NULL;
     if (o->common.json) {
-        PML_TRY(print_json(o, operands[0], &result, error));
+        PML_TRY(print_json(o, file, &result, error));
     } else if (!o->common.quiet) {
         print_text(o, &result);
     }
 
 done:
     pml_progress_destroy(v.progress);
+    pml_file_close(text);
     return status;
 }
 
 extern const pml_command pml_cmd_train;
 const pml_command pml_cmd_train = {
     .name = "train",
-    .operands = "FILE",
+    .operands = "FILE|--new FAMILY",
     .summary = "Train a model: FILE stays as it is, the result is DIR/model.pml.",
     .examples = "pml-run train dlinear.pml --data ETTh1.csv --split ett-hour -o run\n"
-                "pml-run train dlinear.pml --data ETTh1.csv --split ett-hour -o run --resume",
+                "pml-run train --new dlinear --data ETTh1.csv --split ett-hour -o run",
     .options = option_table,
     .options_bytes = sizeof(train_options),
     .least_operands = 0,

@@ -29,6 +29,14 @@ static const pml_port_spec outputs[] = {PML_SEASONAL_OUTPUTS, {NULL, NULL, false
 static const pml_port_alias aliases[] = {PML_SERIES_ALIASES, {NULL, NULL}};
 static const pml_forecast_spec forecast = PML_SEASONAL_FORECAST;
 
+static const pml_fresh_spec fresh = {
+    .dialect = "official",
+    .keys = (const pml_fresh_key[]){PML_SEASONAL_FRESH_KEYS,
+                                    {"decomposition_kernel", "25", NULL},
+                                    {"correlation_factor", "3", NULL},
+                                    {NULL, NULL, NULL}},
+    .weights = (const pml_fresh_weight[]){PML_SEASONAL_FRESH_WEIGHTS, {NULL, NULL, NULL, NULL}}};
+
 extern const pml_schema pml_schema_autoformer;
 const pml_schema pml_schema_autoformer = {
     .name = "autoformer",
@@ -44,4 +52,5 @@ const pml_schema pml_schema_autoformer = {
     .derived = derived,
     .aliases = aliases,
     .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {NULL, NULL}},
+    .fresh = &fresh,
 };

@@ -132,6 +132,35 @@ static const pml_grouped_spec grouped[] = {{LAYER("attention.v.weight"), NULL},
                                            {LAYER("ffn.down.weight"), MIDDLE},
                                            {NULL, NULL}};
 
+/* As BERT's own: the sizes are those of its mini network. */
+#define NORMAL "normal:std={init_std}"
+static const pml_fresh_spec fresh = {
+    .dialect = "hf",
+    .keys = (const pml_fresh_key[]){{"head", "masked_lm", NULL},
+                                    {"vocab_size", "@tokenizer", NULL},
+                                    {"max_positions", "512", NULL},
+                                    {"type_vocab_size", "2", NULL},
+                                    {"num_hidden_layers", "4", NULL},
+                                    {"d_model", "256", NULL},
+                                    {"num_attention_heads", "4", NULL},
+                                    {"ffn_dim", "4 * d_model", NULL},
+                                    {"activation", "gelu", NULL},
+                                    {"norm_eps", "1e-12", NULL},
+                                    {"has_pooler", "head == 'pretraining' || head == 'sequence_classification'", NULL},
+                                    {"tied_decoder", "has_decoder", NULL},
+                                    {"num_labels", "2", NULL},
+                                    {"pooling", "none", NULL},
+                                    {"normalize", "0", NULL},
+                                    {"hidden_dropout", "0.1", NULL},
+                                    {"attention_dropout", "0.1", NULL},
+                                    {"init_std", "0.02", NULL},
+                                    {NULL, NULL, NULL}},
+    .weights = (const pml_fresh_weight[]){{"*norm*", NULL, NULL, NULL},
+                                          {"*.weight", NULL, NORMAL, NULL},
+                                          {"*.bias", NULL, "zeros", NULL},
+                                          {NULL, NULL, NULL, NULL}},
+    .has_tokens = true};
+
 extern const pml_schema pml_schema_bert;
 const pml_schema pml_schema_bert = {
     .name = "bert",
@@ -148,4 +177,5 @@ const pml_schema pml_schema_bert = {
     .derived = derived,
     .indexes = indexes,
     .grouped = grouped,
+    .fresh = &fresh,
 };

@@ -104,6 +104,21 @@ static const pml_forecast_spec forecast = {.input = PML_PORT_VALUES,
                                            .n_channels = "has_channels ? num_input_channels : 0",
                                            .when = "head == 'prediction'"};
 
+/* As the paper's own runs have them. */
+static const pml_fresh_spec fresh = {.dialect = "official",
+                                     .other = "tsl",
+                                     .other_when = "head != 'prediction'",
+                                     .keys =
+                                         (const pml_fresh_key[]){{"kind", "dlinear", NULL},
+                                                                 {"head", "prediction", NULL},
+                                                                 {"context_length", "336", NULL},
+                                                                 {"prediction_length", "96", "head == 'prediction'"},
+                                                                 {"share_linear", "1", NULL},
+                                                                 {"num_input_channels", "@channels", "has_channels"},
+                                                                 {"decomposition_kernel", "25", "has_parts"},
+                                                                 {NULL, NULL, NULL}},
+                                     .weights = (const pml_fresh_weight[]){{NULL, NULL, NULL, NULL}}};
+
 extern const pml_schema pml_schema_dlinear;
 const pml_schema pml_schema_dlinear = {
     .name = "dlinear",
@@ -118,4 +133,5 @@ const pml_schema pml_schema_dlinear = {
     .forecast = &forecast,
     .derived = derived,
     .aliases = aliases,
+    .fresh = &fresh,
 };

@@ -115,6 +115,26 @@ static const pml_port_spec outputs[] = {PML_SEASONAL_OUTPUTS, {NULL, NULL, false
 static const pml_port_alias aliases[] = {PML_SERIES_ALIASES, {NULL, NULL}};
 static const pml_forecast_spec forecast = PML_SEASONAL_FORECAST;
 
+static const pml_fresh_spec fresh = {
+    .dialect = "official",
+    .unmade_when = "is_wavelets",
+    .keys = (const pml_fresh_key[]){PML_SEASONAL_FRESH_KEYS,
+                                    {"version", "fourier", NULL},
+                                    {"cross_activation", "tanh", NULL},
+                                    {"decomposition_kernels", "24", NULL},
+                                    {"encoder_modes", "@modes:context_length", "is_fourier"},
+                                    {"decoder_modes", "@modes:label_length + prediction_length", "is_fourier"},
+                                    {"query_modes", "@modes:label_length + prediction_length", "is_fourier"},
+                                    {"key_modes", "@modes:context_length", "is_fourier"},
+                                    {"num_encoder_modes", "@count:encoder_modes", "is_fourier"},
+                                    {"num_decoder_modes", "@count:decoder_modes", "is_fourier"},
+                                    {"num_query_modes", "@count:query_modes", "is_fourier"},
+                                    {NULL, NULL, NULL}},
+    .weights = (const pml_fresh_weight[]){PML_SEASONAL_FRESH_WEIGHTS,
+                                          {"*.modes.*", NULL, "uniform", "d_model * d_model * d_model * d_model"},
+                                          {"*.embedding.position", NULL, "sines", NULL},
+                                          {NULL, NULL, NULL, NULL}}};
+
 extern const pml_schema pml_schema_fedformer;
 const pml_schema pml_schema_fedformer = {
     .name = "fedformer",
@@ -130,4 +150,5 @@ const pml_schema pml_schema_fedformer = {
     .derived = derived,
     .aliases = aliases,
     .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {"wavelet.*", NULL}, {NULL, NULL}},
+    .fresh = &fresh,
 };

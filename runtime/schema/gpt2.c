@@ -111,6 +111,40 @@ static const pml_port_spec state[] = {{"keys", OF_HEADS, false, NULL, "of every 
                                       {"values", OF_HEADS, false, NULL, "likewise"},
                                       {NULL, NULL, false, NULL, NULL}};
 
+#define NORMAL "normal:std={init_std}"
+static const pml_fresh_spec fresh = {
+    .dialect = "hf",
+    .keys = (const pml_fresh_key[]){{"head", "language_model", NULL},
+                                    {"vocab_size", "@tokenizer", NULL},
+                                    {"max_positions", "1024", NULL},
+                                    {"num_hidden_layers", "4", NULL},
+                                    {"d_model", "256", NULL},
+                                    {"num_attention_heads", "4", NULL},
+                                    {"ffn_dim", "4 * d_model", NULL},
+                                    {"activation", "gelu_tanh", NULL},
+                                    {"norm_eps", "0.00001", NULL},
+                                    {"has_bias", "1", NULL},
+                                    {"scale_scores", "1", NULL},
+                                    {"scale_by_layer", "0", NULL},
+                                    {"tied_head", "is_language_model", NULL},
+                                    {"num_labels", "2", NULL},
+                                    {"pad_token", "@tokenizer", NULL},
+                                    {"bos_token", "@tokenizer", NULL},
+                                    {"eos_token", "@tokenizer", NULL},
+                                    {"embedding_dropout", "0.1", NULL},
+                                    {"attention_dropout", "0.1", NULL},
+                                    {"hidden_dropout", "0.1", NULL},
+                                    {"init_std", "0.02", NULL},
+                                    {NULL, NULL, NULL}},
+    .weights = (const pml_fresh_weight[]){{"*norm*", NULL, NULL, NULL},
+                                          /* The residual's variance does not grow with the layers. */
+                                          {"*.attention.out.weight", NULL, NORMAL, "2 * num_hidden_layers"},
+                                          {"*.ffn.down.weight", NULL, NORMAL, "2 * num_hidden_layers"},
+                                          {"*.weight", NULL, NORMAL, NULL},
+                                          {"*.bias", NULL, "zeros", NULL},
+                                          {NULL, NULL, NULL, NULL}},
+    .has_tokens = true};
+
 extern const pml_schema pml_schema_gpt2;
 const pml_schema pml_schema_gpt2 = {
     .name = "gpt2",
@@ -126,4 +160,5 @@ const pml_schema pml_schema_gpt2 = {
     .state = state,
     .derived = derived,
     .indexes = indexes,
+    .fresh = &fresh,
 };

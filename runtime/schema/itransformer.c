@@ -102,6 +102,26 @@ static const pml_forecast_spec forecast = {.input = PML_PORT_VALUES,
                                            .marks = PML_PORT_MARKS,
                                            .n_marks = "n_time_features"};
 
+static const pml_fresh_spec fresh = {.dialect = "official",
+                                     .other = "tsl",
+                                     .other_when = "head != 'prediction'",
+                                     .keys =
+                                         (const pml_fresh_key[]){{"head", "prediction", NULL},
+                                                                 {"context_length", "96", NULL},
+                                                                 {"prediction_length", "96", "head == 'prediction'"},
+                                                                 {"num_hidden_layers", "2", NULL},
+                                                                 {"d_model", "256", NULL},
+                                                                 {"num_attention_heads", "8", NULL},
+                                                                 {"ffn_dim", "d_model", NULL},
+                                                                 {"activation", "gelu", NULL},
+                                                                 {"scaling", "std", NULL},
+                                                                 {"time_embedding", "@marks", NULL},
+                                                                 {"frequency", "@frequency", NULL},
+                                                                 {"num_input_channels", "@channels", "is_classifier"},
+                                                                 {"dropout", "0.1", NULL},
+                                                                 {NULL, NULL, NULL}},
+                                     .weights = (const pml_fresh_weight[]){{NULL, NULL, NULL, NULL}}};
+
 extern const pml_schema pml_schema_itransformer;
 const pml_schema pml_schema_itransformer = {
     .name = "itransformer",
@@ -116,4 +136,5 @@ const pml_schema pml_schema_itransformer = {
     .forecast = &forecast,
     .derived = derived,
     .aliases = aliases,
+    .fresh = &fresh,
 };

@@ -94,6 +94,36 @@ typedef struct pml_fixed_spec {
     const char *when;    /* expression over config; NULL: always */
 } pml_fixed_spec;
 
+/* A fresh model, made from nothing: what its configuration has where its maker says nothing. In order, so that an
+ * expression may use what stands above. */
+typedef struct pml_fresh_key {
+    const char *key; /* of `config` */
+    /* INT and BOOL: an expression; CHOICE: the choice; REAL: a number; lists: numbers with commas. Or of the data:
+     * "@channels" (columns of the series), "@frequency" and "@marks" (of its dates; "timeF", or "none" without dates),
+     * "@tokenizer" (what the file that the tokenizer is from has under the same key; nothing where it has nothing),
+     * "@modes:N" (at most 64 of the numbers below N / 2, drawn, in ascending order); "@count:KEY" (elements of that
+     * list). */
+    const char *value;
+    const char *when; /* expression; NULL: always */
+} pml_fresh_key;
+
+/* And what its weights begin with; the first row that fits. Weights that no row fits begin as PyTorch's layers do. */
+typedef struct pml_fresh_weight {
+    const char *pattern;     /* of weight names, as fnmatch reads it */
+    const char *when;        /* expression; NULL: always */
+    const char *initializer; /* "normal:std={init_std}", which stands for that REAL key; NULL: as PyTorch's layers */
+    const char *over;        /* expression: values are divided by its root; NULL: they are not */
+} pml_fresh_weight;
+
+typedef struct pml_fresh_spec {
+    const char *dialect;             /* whose layers these are, and what the model is exported to */
+    const char *other, *other_when;  /* another dialect where the expression is not 0; NULL: none */
+    const char *unmade_when;         /* no fresh model can be made where this is not 0; NULL: always can */
+    const pml_fresh_key *keys;       /* ends with a NULL key */
+    const pml_fresh_weight *weights; /* ends with a NULL pattern */
+    bool has_tokens;                 /* it reads text, and needs a tokenizer */
+} pml_fresh_spec;
+
 typedef struct pml_forecast_spec { /* how a family forecasts, by names of the lists below */
     const char *input;             /* input port [B, T, C] */
     const char *observed_mask;     /* input port of the same shape, 1 = observed; NULL: nothing may be missing */
@@ -131,6 +161,7 @@ typedef struct pml_schema {
     const pml_index_spec *indexes;     /* ends with a NULL input; NULL: none */
     const pml_grouped_spec *grouped;   /* ends with a NULL weight; NULL: none */
     const pml_fixed_spec *fixed;       /* ends with a NULL pattern; NULL: every weight is learned */
+    const pml_fresh_spec *fresh;       /* NULL: only files of others can be trained */
     bool batch_wide;                   /* in evaluation too the reference lets samples of a batch share what it chooses
                                           by looking at them (pml_model_batch_wide_set) */
 } pml_schema;

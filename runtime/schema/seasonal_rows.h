@@ -83,6 +83,24 @@
         "*.embedding.position", NULL                                                                                   \
     }
 
+/* What a fresh model of these has, and begins with. */
+#define PML_SEASONAL_FRESH_KEYS                                                                                        \
+    {"num_input_channels", "@channels", NULL}, {"context_length", "96", NULL},                                         \
+        {"label_length", "context_length / 2", NULL}, {"prediction_length", "96", NULL},                               \
+        {"num_encoder_layers", "2", NULL}, {"num_decoder_layers", "1", NULL}, {"d_model", "512", NULL},                \
+        {"num_attention_heads", "8", NULL}, {"ffn_dim", "4 * d_model", NULL}, {"activation", "gelu", NULL},            \
+        {"time_embedding", "@marks", NULL}, {"frequency", "@frequency", NULL}, {                                       \
+        "dropout", "0.05", NULL                                                                                        \
+    }
+#define PML_SEASONAL_FRESH_WEIGHTS                                                                                     \
+    {"*.embedding.value.weight", NULL, "kaiming_normal", NULL},                                                        \
+        {"*.embedding.month.weight", "time_embedding == 'fixed'", "sines", NULL},                                      \
+        {"*.embedding.day.weight", "time_embedding == 'fixed'", "sines", NULL},                                        \
+        {"*.embedding.weekday.weight", "time_embedding == 'fixed'", "sines", NULL},                                    \
+        {"*.embedding.hour.weight", "time_embedding == 'fixed'", "sines", NULL}, {                                     \
+        "*.embedding.minute.weight", "time_embedding == 'fixed'", "sines", NULL                                        \
+    }
+
 #define PML_SEASONAL_INPUTS                                                                                            \
     {PML_PORT_VALUES, "B, context_length, num_input_channels", false, NULL, "the look-back window"}, PML_MARKS_INPUTS
 #define PML_SEASONAL_OUTPUTS                                                                                           \

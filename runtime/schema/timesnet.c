@@ -103,6 +103,29 @@ static const pml_forecast_spec forecast = {.input = PML_PORT_VALUES,
                                            .marks = PML_PORT_MARKS,
                                            .n_marks = "n_time_features"};
 
+static const pml_fresh_spec fresh = {
+    .dialect = "tsl",
+    .keys = (const pml_fresh_key[]){{"head", "prediction", NULL},
+                                    {"num_input_channels", "@channels", NULL},
+                                    {"context_length", "96", NULL},
+                                    {"prediction_length", "96", "is_forecast"},
+                                    {"num_hidden_layers", "2", NULL},
+                                    {"d_model", "16", NULL},
+                                    {"ffn_dim", "32", NULL},
+                                    {"num_kernels", "6", NULL},
+                                    {"num_periods", "5", NULL},
+                                    {"scaling", "std", NULL},
+                                    {"time_embedding", "@marks", NULL},
+                                    {"frequency", "@frequency", NULL},
+                                    {"dropout", "0.1", NULL},
+                                    {NULL, NULL, NULL}},
+    .weights =
+        (const pml_fresh_weight[]){PML_SEASONAL_FRESH_WEIGHTS,
+                                   {"*.embedding.position", NULL, "sines", NULL},
+                                   {"layer.*.weight", NULL, "kaiming_normal:mode=fan_out,nonlinearity=relu", NULL},
+                                   {"layer.*.bias", NULL, "zeros", NULL},
+                                   {NULL, NULL, NULL, NULL}}};
+
 extern const pml_schema pml_schema_timesnet;
 const pml_schema pml_schema_timesnet = {
     .name = "timesnet",
@@ -119,4 +142,5 @@ const pml_schema pml_schema_timesnet = {
     .aliases = aliases,
     .fixed = (const pml_fixed_spec[]){PML_SEASONAL_FIXED, {NULL, NULL}},
     .batch_wide = true,
+    .fresh = &fresh,
 };

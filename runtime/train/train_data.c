@@ -50,6 +50,7 @@ static pml_status describe(const pml_dataset *dataset, pml_train_data *data, pml
     pml_status status = PML_OK;
     const pml_windows_scale scale = pml_series_windows_scale(dataset);
     PML_TRY(pml_metadata_create(&data->extra, error));
+    PML_TRY(pml_metadata_set_string(data->extra, "series.scaler", "standard", error));
     PML_TRY(pml_metadata_set_strings(data->extra, "series.columns", scale.columns, scale.n_channels, error));
     PML_TRY(pml_metadata_set_f64s(data->extra, "series.mean", scale.mean, scale.n_channels, error));
     PML_TRY(pml_metadata_set_f64s(data->extra, "series.std", scale.std, scale.n_channels, error));

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "runtime/base/alloc.h"
 #include "runtime/file/reader.h"
+#include "runtime/train/run_folder.h"
 
 #define BATCH_SIZE 32u
 #define PREFETCH 4u
@@ -66,6 +69,52 @@ done:
     return status;
 }
 
+/* ---- what is made from nothing ---- */
+static pml_status compare(const pml_new_model *fresh, const char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_metadata *wanted = NULL;
+    pml_file *file = NULL;
+    uint8_t *mine = NULL, *theirs = NULL;
+    size_t n_mine, n_theirs;
+    PML_TRY(pml_new_model_describe(fresh, &wanted, error));
+    PML_TRY(pml_file_open(path, &file, error));
+    PML_TRY(pml_metadata_encode(wanted, true, &mine, &n_mine, error));
+    PML_TRY(pml_metadata_encode(pml_file_metadata(file), true, &theirs, &n_theirs, error));
+    if (n_mine != n_theirs || memcmp(mine, theirs, n_mine) != 0) {
+        PML_TRY(PML_FAIL(error, PML_E_MISMATCH,
+                         "%s: the run began with a model of another configuration, seed or series", path));
+    }
+
+done:
+    pml_free(mine);
+    pml_free(theirs);
+    pml_metadata_destroy(wanted);
+    pml_file_close(file);
+    return status;
+}
+
+/* Leaves the model to begin with in the folder, or finds that it lies there. */
+static pml_status make_model(const pml_train_setup *setup, char *path, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_new_model fresh = *setup->fresh;
+    fresh.series = setup->n_data > 0 ? setup->data[0] : NULL;
+    fresh.is_single = setup->features != NULL && strcmp(setup->features, "S") == 0;
+    fresh.seed = setup->seed;
+    PML_TRY(make_folder(setup->folder, error));
+    PML_TRY(pml_run_folder_path(setup->folder, PML_RUN_INITIAL, path, error));
+    if (setup->resume && access(path, F_OK) == 0) {
+        PML_TRY(compare(&fresh, path, error));
+        goto done;
+    }
+    if (!setup->resume) {
+        PML_TRY(pml_run_folder_refuse(setup->folder, error));
+    }
+    PML_TRY(pml_new_model_write(&fresh, path, error));
+
+done:
+    return status;
+}
+
 pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *result, pml_error *error) {
     pml_status status = PML_OK;
     pml_file *file = NULL;
@@ -73,8 +122,11 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     pml_trainer *trainer = NULL;
     pml_train_data data = {0};
     pml_loader *train = NULL, *val = NULL;
-    char recipe[1024];
-    PML_TRY(pml_file_open(setup->model, &file, error));
+    char recipe[1024], initial[PML_RUN_PATH_BYTES];
+    if (setup->fresh != NULL) {
+        PML_TRY(make_model(setup, initial, error));
+    }
+    PML_TRY(pml_file_open(setup->fresh != NULL ? initial : setup->model, &file, error));
     const pml_trainable_options options = {
         .backend = setup->backend, .is_learned = is_learned, .user = (void *)(uintptr_t)setup, .seed = setup->seed};
     PML_TRY(pml_model_create_trainable(file, &options, &model, error));

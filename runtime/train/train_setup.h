@@ -2,10 +2,13 @@
 #ifndef PML_RUNTIME_TRAIN_TRAIN_SETUP_H
 #define PML_RUNTIME_TRAIN_TRAIN_SETUP_H
 
+#include "runtime/train/new_model.h"
 #include "runtime/train/train_run.h"
 
 typedef struct pml_train_setup { /* zero or NULL: what the model, the task or the field has */
     const char *model;           /* a .pml file to begin from */
+    const pml_new_model *fresh;  /* in its place: what is written to the folder as PML_RUN_INITIAL. Its series, whether
+                                    one column of that is trained on, and its seed are those of this setup. */
     const char *backend;
     size_t n_threads;
     const char *const *data; /* a CSV series; text; or JSON lines with labels */
@@ -28,6 +31,8 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     pml_run_watch_fn *watch;
     void *user;
 } pml_train_setup;
+
+#define PML_RUN_INITIAL "initial.pml"
 
 /* Opens, trains, closes. Errors: those of all parts. */
 pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *result, pml_error *error) PML_WARN_UNUSED;

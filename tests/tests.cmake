@@ -288,6 +288,13 @@ endforeach()
 # ---- the bench: its own logic, and the instructions of three fixed works, which do not depend on the machine's load --
 add_test(NAME bench/script COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/tests/bench/test_bench.py)
 set_tests_properties(bench/script PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+# TPE beside random sampling and beside Optuna's, on five objectives; seeds are fixed, so nothing depends on the day.
+add_test(NAME bench/tune_statistics COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/tests/bench/test_tune.py)
+add_test(NAME bench/tune COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/benches/tune.py --build ${CMAKE_BINARY_DIR}
+    --python ${CMAKE_BINARY_DIR}/optuna-client/bin/python)
+set_tests_properties(bench/tune_statistics PROPERTIES LABELS unit TIMEOUT 120 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+set_tests_properties(bench/tune PROPERTIES
+    LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PML_SANITIZE)
     add_test(NAME bench/instructions
         COMMAND ${PML_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/count_instructions --build ${CMAKE_BINARY_DIR})

@@ -7,7 +7,7 @@ Each function is searched with every seed by the program bench_tune of the build
 with the same settings. What is compared is the regret, the best value found above the minimum.
   1. TPE beats random sampling: one-sided Wilcoxon signed-rank test over the seeds' pairs, Holm's correction over the functions, 5 %.
   2. TPE is no worse than Optuna's: the ratio of the median regrets is at most 1.1 on each function.
-Exit code 1 where one of both does not hold.
+Exit code 1 where one of both does not hold, 77 where there is no such interpreter.
 """
 import argparse
 import json
@@ -170,6 +170,9 @@ def main():
     parser.add_argument("--settings", default="", help="of TPE, for both: multivariate=false,n_startup_trials=5,…")
     parser.add_argument("--out", help="also writes the table there")
     args = parser.parse_args()
+    if not os.access(args.python, os.X_OK):
+        print(f"no Optuna at {args.python}: scripts/setup_client optuna DIR")
+        return 77
     program = os.path.join(args.build, "bench_tune")
     least = minima(program)
     pairs = [s.split("=") for s in args.settings.split(",") if s]

@@ -218,11 +218,6 @@ pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, con
     const bool is_rounded = options->is_rounded && c.n_steps % 2 == 1 && c.n_steps > 1;
     PML_OP_REQUIRE(c.n_delays > 0 && c.n_delays <= c.n_steps - is_rounded, "autocorrelation: %zu delays of %zu steps",
                    c.n_delays, c.n_steps);
-    if (is_rounded && context->tape != NULL) {
-        PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED,
-                         "autocorrelation: rounded correlations of %zu steps, an odd number, have no way back",
-                         c.n_steps));
-    }
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, q->shape, 3, y, error));
     const size_t mark = pml_context_mark(context), shape[] = {c.n_samples, c.n_steps};
     _Static_assert(sizeof(pml_delay) == 2 * sizeof(double), "two numbers are kept of each delay");
@@ -240,10 +235,11 @@ pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, con
                          .delays = (pml_delay *)(void *)pml_op_f64(&delays)};
     PML_TRY(run(context, &job, options->share_delays, error));
     pml_context_release(context, mark, NULL);
-    PML_TRY(pml_tape_record(
-        context->tape, &op_autocorrelation,
-        &(pml_op_attributes){.integer = {(int64_t)options->n_delays, options->share_delays}, .data = job.delays},
-        (const pml_tensor *const[]){q, k, v}, 3, y, error));
+    PML_TRY(
+        pml_tape_record(context->tape, &op_autocorrelation,
+                        &(pml_op_attributes){.integer = {(int64_t)options->n_delays, options->share_delays, is_rounded},
+                                             .data = job.delays},
+                        (const pml_tensor *const[]){q, k, v}, 3, y, error));
 
 done:
     return status;

@@ -2,7 +2,8 @@
  *   dv[t + delay_i] += w_i g[t],   dw_i = sum_t g[t] . v[t + delay_i],   dr_i = w_i (dw_i - sum_j w_j dw_j)
  * and, r[u] being the mean over columns of sum_t q[t + u] k[t],
  *   dq[t + delay_i] += dr_i / D k[t],   dk[t] += dr_i / D q[t + delay_i].
- * Which delays there are is no function that has a gradient. */
+ * Where r is rounded, dr goes back through that first, and is then of every delay. Which delays there are is no
+ * function that has a gradient. */
 #include "runtime/ops/autocorrelation.h"
 #include "runtime/ops/parallel.h"
 
@@ -12,6 +13,9 @@ typedef struct backward_job {
     float *dq, *dk, *dv; /* NULL: not wanted */
     const pml_delay *delays;
     double *d_weights; /* scratch [B, n_delays]: dw, then dr / D */
+    bool is_rounded;
+    double *rounding;      /* scratch, if so: [B, 5 L] */
+    pml_delay *every_step; /* if so: [L], all delays */
 } backward_job;
 
 /* The sum of a [n] * b [n]: in float over short runs, in double over those. */
@@ -72,6 +76,45 @@ static void add_delayed(const pml_correlation *c, const pml_delay *delays, const
     }
 }
 
+/* dq and dk of one sample. */
+static void add_correlations(const backward_job *job, size_t b, const pml_delay *delays, const double *factors) {
+    pml_correlation c = job->c;
+    const size_t at = b * c.n_steps * c.n_columns, key = b * c.n_key_steps * c.n_columns;
+    if (job->is_rounded) {
+        double *d = job->rounding + b * 5 * c.n_steps;
+        memset(d, 0, c.n_steps * sizeof *d);
+        for (size_t i = 0; i < c.n_delays; i++) {
+            d[delays[i].steps] = factors[i];
+        }
+        pml_correlation_round_back(d, c.n_steps, d + c.n_steps);
+        factors = d;
+        delays = job->every_step;
+        c.n_delays = c.n_steps;
+    }
+    if (job->dq != NULL) {
+        add_delayed(&c, delays, factors, true, job->k + key, c.n_keys, job->dq + at, c.n_steps);
+    }
+    if (job->dk != NULL) {
+        add_delayed(&c, delays, factors, false, job->q + at, c.n_steps, job->dk + key, c.n_keys);
+    }
+}
+
+static pml_status take_rounding(pml_gradients *gradients, backward_job *job, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t n = job->c.n_steps;
+    float *scratch, *delays;
+    PML_TRY(pml_gradients_scratch(gradients, job->c.n_samples * 5 * n * 2, &scratch, error)); /* a double: two floats */
+    PML_TRY(pml_gradients_scratch(gradients, n * (sizeof *job->every_step / sizeof *delays), &delays, error));
+    job->rounding = (double *)(void *)scratch;
+    job->every_step = (pml_delay *)(void *)delays;
+    for (size_t u = 0; u < n; u++) {
+        job->every_step[u] = (pml_delay){.steps = u};
+    }
+
+done:
+    return status;
+}
+
 static void run_samples(void *user, size_t begin, size_t end) {
     const backward_job *job = user;
     const pml_correlation *c = &job->c;
@@ -84,12 +127,7 @@ static void run_samples(void *user, size_t begin, size_t end) {
         }
         if (job->dq != NULL || job->dk != NULL) {
             weigh(job, b, factors);
-        }
-        if (job->dq != NULL) {
-            add_delayed(c, delays, factors, true, job->k + key, c->n_keys, job->dq + at, c->n_steps);
-        }
-        if (job->dk != NULL) {
-            add_delayed(c, delays, factors, false, job->q + at, c->n_steps, job->dk + key, c->n_keys);
+            add_correlations(job, b, delays, factors);
         }
     }
 }
@@ -103,7 +141,8 @@ pml_status pml_autocorrelation_backward(pml_context *context, pml_gradients *gra
                         .k = pml_tensor_f32_const(k),
                         .v = pml_tensor_f32_const(v),
                         .g = pml_gradient_out(gradients, entry),
-                        .delays = entry->attributes.data};
+                        .delays = entry->attributes.data,
+                        .is_rounded = entry->attributes.integer[2] != 0};
     const size_t n_weights = job.c.n_samples * job.c.n_delays;
     float *scratch;
     PML_TRY(pml_gradient_of(gradients, q, &job.dq, error));
@@ -111,6 +150,9 @@ pml_status pml_autocorrelation_backward(pml_context *context, pml_gradients *gra
     PML_TRY(pml_gradient_of(gradients, v, &job.dv, error));
     PML_TRY(pml_gradients_scratch(gradients, n_weights * (sizeof(double) / sizeof(float)), &scratch, error));
     job.d_weights = (double *)(void *)scratch;
+    if (job.is_rounded) {
+        PML_TRY(take_rounding(gradients, &job, error));
+    }
     const double values = (double)n_weights * (double)job.c.n_steps * (double)job.c.n_columns;
     pml_context_ranges(context, job.c.n_samples, 1, PML_COST_VALUES(values), run_samples, &job);
 

@@ -55,13 +55,15 @@ typedef struct pml_autocorrelation_options {
  *             product gives; heads do not matter, because delays and weights are means over heads
  *   delays  = the n_delays greatest of r[b] (share_delays: of its mean over the batch), the first of equal ones first
  *   y[b][t] = sum_i softmax(r[b][delays])[i] v[b][(t + delays[i]) mod L]
- * Attributes: integer = n_delays, share_delays. Not on a tape where r is rounded. Errors: UNSUPPORTED. */
+ * Attributes: integer = n_delays, share_delays, whether r is rounded. */
 pml_status pml_op_autocorrelation(pml_context *context, const pml_tensor *q, const pml_tensor *k, const pml_tensor *v,
                                   const pml_autocorrelation_options *options, pml_tensor *y,
                                   pml_error *error) PML_WARN_UNUSED;
 /* Correlations r [L], L odd and above 1, as an inverse transform gives them that is not told L: it takes the L - 1
  * steps that as many frequencies usually belong to, so r[L - 1] becomes 0 and is no delay. `work` holds 4 L values. */
 void pml_correlation_round(double *r, size_t n_steps, double *work);
+/* Its way back for gradients: d [L] of what it makes becomes that of what it is given. */
+void pml_correlation_round_back(double *d, size_t n_steps, double *work);
 /* What the op takes from the workspace beside y. */
 size_t pml_autocorrelation_work_bytes(size_t n_samples, size_t n_steps);
 

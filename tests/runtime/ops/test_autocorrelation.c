@@ -167,20 +167,24 @@ static void odd_numbers_of_steps_are_rounded(void) {
 
 typedef struct gradient_case {
     size_t n_samples, n_steps, n_key_steps, n_columns, n_delays;
-    bool share;
+    bool share, is_rounded;
 } gradient_case;
 
 static pml_status of_three(pml_tensor *leaves, void *user, pml_tensor *y) {
     const gradient_case *is = user;
     return pml_op_autocorrelation(&context, &leaves[0], &leaves[1], &leaves[2],
-                                  &(pml_autocorrelation_options){.n_delays = is->n_delays, .share_delays = is->share},
+                                  &(pml_autocorrelation_options){.n_delays = is->n_delays,
+                                                                 .share_delays = is->share,
+                                                                 .is_rounded = is->is_rounded},
                                   y, &error);
 }
 
 static pml_status of_one(pml_tensor *leaves, void *user, pml_tensor *y) {
     const gradient_case *is = user;
     return pml_op_autocorrelation(&context, &leaves[0], &leaves[0], &leaves[0],
-                                  &(pml_autocorrelation_options){.n_delays = is->n_delays, .share_delays = is->share},
+                                  &(pml_autocorrelation_options){.n_delays = is->n_delays,
+                                                                 .share_delays = is->share,
+                                                                 .is_rounded = is->is_rounded},
                                   y, &error);
 }
 
@@ -196,9 +200,11 @@ static void make_alike(pml_tensor *q, const pml_tensor *k, size_t delay) {
 }
 
 static void gradients_match_differences(void) {
-    static const gradient_case cases[] = {{2, 7, 7, 18, 7, false}, {2, 7, 7, 18, 7, true},  {3, 6, 4, 5, 1, false},
-                                          {3, 6, 4, 5, 1, true},   {2, 5, 9, 33, 2, false}, {2, 5, 9, 33, 1, true},
-                                          {1, 1, 1, 1, 1, false}};
+    static const gradient_case cases[] = {
+        {2, 7, 7, 18, 7, false, false}, {2, 7, 7, 18, 7, true, false},  {3, 6, 4, 5, 1, false, false},
+        {3, 6, 4, 5, 1, true, false},   {2, 5, 9, 33, 2, false, false}, {2, 5, 9, 33, 1, true, false},
+        {1, 1, 1, 1, 1, false, true},   {2, 7, 7, 18, 6, false, true},  {2, 7, 4, 18, 6, true, true},
+        {2, 5, 9, 33, 1, true, true},   {3, 3, 3, 2, 2, false, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         begin_test(1 << 20);
         PML_ASSERT_OK(pml_context_threads_set(&context, 1 + i % 3, &error), &error);
@@ -210,7 +216,7 @@ static void gradients_match_differences(void) {
         make_alike(&leaves[0], &leaves[1], 2);
         check_gradients(of_three, leaves, 3, &is);
         check_gradients(of_three, leaves, 1, &is);
-        is.n_delays = is.n_steps;
+        is.n_delays = is.is_rounded && is.n_steps > 1 ? is.n_steps - 1 : is.n_steps;
         check_gradients(of_one, leaves, 1, &is);
         end_test();
     }

@@ -34,8 +34,10 @@ static void tell(pml_search_watch *watch, const pml_study *study, const pml_tria
         used = snprintf(text, sizeof text, "trial %llu finished with value: %s and parameters: {%s}.", n,
                         pml_f64_text(trial->value, number), parameters);
     } else {
-        used = snprintf(text, sizeof text, "trial %llu %s, parameters: {%s}.", n,
-                        trial->state == PML_TRIAL_PRUNED ? "pruned" : "failed", parameters);
+        const char *cause = pml_attributes_find(&trial->user, "failure"); /* a JSON text, in its quotes */
+        const bool failed = trial->state == PML_TRIAL_FAILED;
+        used = snprintf(text, sizeof text, "trial %llu %s%s%.200s, parameters: {%s}.", n, failed ? "failed" : "pruned",
+                        failed && cause != NULL ? ": " : "", failed && cause != NULL ? cause : "", parameters);
     }
     if (best != NULL && used > 0 && (size_t)used < sizeof text) {
         (void)snprintf(text + used, sizeof text - (size_t)used, " Best is trial %llu with value: %s.",

@@ -92,6 +92,10 @@ typedef struct pml_model pml_model;
  * Errors: UNSUPPORTED, CONFIG, FORMAT, NUMERIC (a weight that must be finite), NOT_FOUND (backend), ARGUMENT (PML_ISA,
  * PML_THREADS), MEMORY. */
 PML_API pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error);
+/* The same with an adapter over it: a file of kind adapter, which must stay open, too. Errors: MISMATCH (it belongs to
+ * another model: both digests are named); FORMAT and NUMERIC, naming the adapter's tensor. */
+PML_API pml_status pml_model_create_with_adapter(pml_file *file, const pml_file *adapter, const char *backend,
+                                                 pml_model **model, pml_error *error);
 PML_API void pml_model_destroy(pml_model *model); /* NULL is allowed */
 
 /* Splits the model's work, and that of its sessions, over `n_threads`, the caller's included: 1 to 1024. Without it

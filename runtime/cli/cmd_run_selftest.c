@@ -13,7 +13,7 @@ typedef struct selftest_options {
     pml_model_options model;
 } selftest_options;
 
-static const pml_option option_table[] = {PML_MODEL_OPTION_ROWS(selftest_options), PML_OPTION_ROWS_END};
+static const pml_option option_table[] = {PML_UNADAPTED_OPTION_ROWS(selftest_options), PML_OPTION_ROWS_END};
 
 static pml_status print_json(const char *path, const pml_selftest_report *report, pml_error *error) {
     pml_json_writer w;

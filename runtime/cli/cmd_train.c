@@ -15,7 +15,7 @@ typedef struct train_options {
     pml_common_options common;
     pml_option_list data, freeze, groups, settings;
     const char *validation, *split, *out, *task, *loss, *optimizer, *schedule, *clip_norm, *every, *backend;
-    const char *features, *target, *family, *config, *tokenizer;
+    const char *features, *target, *family, *config, *tokenizer, *lora;
     pml_option_u64 epochs, steps, batch_size, accumulate, patience, seed, threads, keep, max_tokens;
     bool resume, bf16, list, by_line, drop_last;
 } train_options;
@@ -44,6 +44,8 @@ static const pml_option option_table[] = {
      offsetof(train_options, patience)},
     {"freeze", 0, PML_OPTION_LIST, "PATTERN", NULL, "weights of these names stay as they are",
      offsetof(train_options, freeze)},
+    {"lora", 0, PML_OPTION_TEXT, "OPTIONS", NULL, "adapters alone, such as r=8,alpha=16",
+     offsetof(train_options, lora)},
     {"resume", 0, PML_OPTION_FLAG, NULL, NULL, "go on from the newest checkpoint in DIR",
      offsetof(train_options, resume)},
     {"seed", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, seed)},
@@ -171,7 +173,7 @@ static void print_text(const train_options *o, const pml_run_result *result) {
     if (!isnan(result->best_loss)) {
         (void)printf("best      %.6g at step %" PRIu64 "\n", result->best_loss, result->best_step);
     }
-    (void)printf("model     %s/" PML_RUN_MODEL "\n", o->out);
+    (void)printf("%s %s/%s\n", o->lora == NULL ? "model    " : "adapter  ", o->out, result->name);
 }
 
 static pml_status fill_setup(const train_options *o, const char *file, pml_train_setup *setup, pml_error *error) {
@@ -205,7 +207,8 @@ static pml_status fill_setup(const train_options *o, const char *file, pml_train
                                .bf16 = o->bf16,
                                .drop_last = o->drop_last,
                                .frozen = o->freeze.items,
-                               .n_frozen = o->freeze.count};
+                               .n_frozen = o->freeze.count,
+                               .lora = o->lora};
     PML_TRY(parse_number("clip-norm", o->clip_norm, &setup->trainer.clip_norm, error));
     PML_TRY(parse_every(o->every, setup, error));
     if (o->out == NULL || o->data.count == 0) {

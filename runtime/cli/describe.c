@@ -16,13 +16,6 @@ void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, 
     pml_json_end_array(w);
 }
 
-const char *pml_digest_text(const uint8_t *digest, char *text) {
-    for (size_t i = 0; i < 16; i++) {
-        snprintf(text + 2 * i, 3, "%02x", (unsigned)digest[i]);
-    }
-    return text;
-}
-
 const char *pml_file_kind_name(pml_file_kind kind) {
     switch (kind) {
     case PML_KIND_MODEL:

@@ -7,12 +7,7 @@
 #include "runtime/file/reader.h"
 #include "runtime/models/selftest.h"
 
-#define PML_DIGEST_TEXT_BYTES 33u
-
 void pml_shape_json(pml_json_writer *w, const char *key, const uint64_t *shape, unsigned rank);
-
-/* 16 bytes as 32 hexadecimal digits into a buffer of PML_DIGEST_TEXT_BYTES; returns it. */
-const char *pml_digest_text(const uint8_t *digest, char *text);
 
 /* "model", "adapter", "checkpoint" */
 const char *pml_file_kind_name(pml_file_kind kind);

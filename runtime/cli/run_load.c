@@ -12,7 +12,15 @@ pml_status pml_loaded_open(const char *path, const pml_model_options *options, p
     if (options->verify) {
         PML_TRY(pml_file_verify(loaded->file, error));
     }
-    PML_TRY(pml_model_create(loaded->file, options->backend, &loaded->model, error));
+    if (options->adapter != NULL) {
+        PML_TRY(pml_file_open(options->adapter, &loaded->adapter, error));
+        if (options->verify) {
+            PML_TRY(pml_file_verify(loaded->adapter, error));
+        }
+        PML_TRY(pml_model_create_with_adapter(loaded->file, loaded->adapter, options->backend, &loaded->model, error));
+    } else {
+        PML_TRY(pml_model_create(loaded->file, options->backend, &loaded->model, error));
+    }
     if (options->threads.is_set) {
         PML_TRY(pml_model_threads_set(loaded->model, (size_t)options->threads.value, error));
     }
@@ -22,6 +30,7 @@ done:
 
 void pml_loaded_close(pml_loaded *loaded) {
     pml_model_destroy(loaded->model);
+    pml_file_close(loaded->adapter);
     pml_file_close(loaded->file);
     *loaded = (pml_loaded){0};
 }

@@ -1,4 +1,5 @@
 /* Look-ups in an open file; everything here was checked when it was opened. */
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/file/file.h"
@@ -26,6 +27,13 @@ const uint8_t *pml_file_content_digest(const pml_file *file) {
 
 const uint8_t *pml_file_base_digest(const pml_file *file) {
     return file->header.base_digest;
+}
+
+const char *pml_digest_text(const uint8_t *digest, char *text) {
+    for (size_t i = 0; i < 16; i++) {
+        snprintf(text + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    }
+    return text;
 }
 
 const pml_metadata *pml_file_metadata(const pml_file *file) {

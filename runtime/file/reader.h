@@ -46,6 +46,9 @@ void pml_file_version(const pml_file *file, unsigned *major, unsigned *minor);
 /* Both of 16 bytes: the file's own, and that of the base model that an adapter or checkpoint belongs to (or zeros). */
 const uint8_t *pml_file_content_digest(const pml_file *file);
 const uint8_t *pml_file_base_digest(const pml_file *file);
+/* 16 bytes as 32 hexadecimal digits into a buffer of PML_DIGEST_TEXT_BYTES; returns it. */
+#define PML_DIGEST_TEXT_BYTES 33u
+const char *pml_digest_text(const uint8_t *digest, char *text);
 const pml_metadata *pml_file_metadata(const pml_file *file);
 
 size_t pml_file_n_tensors(const pml_file *file);

@@ -228,4 +228,5 @@ const pml_model_family pml_model_bert = {
     .load = pml_bert_load,
     .plan = plan,
     .forward = forward,
+    .takes_adapters = true,
 };

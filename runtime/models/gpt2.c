@@ -211,4 +211,5 @@ const pml_model_family pml_model_gpt2 = {
     .forward = forward,
     .extend_bytes = pml_gpt2_extend_bytes,
     .extend = pml_gpt2_extend,
+    .takes_adapters = true,
 };

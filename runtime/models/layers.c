@@ -7,6 +7,7 @@ pml_status pml_linear_load(pml_model *model, const char *name, bool has_bias, pm
     if (has_bias) {
         PML_TRY(pml_model_weight(model, &linear->bias, error, "%s.bias", name));
     }
+    linear->adapter = pml_model_adapter(model, name);
 
 done:
     return status;
@@ -34,7 +35,13 @@ static const pml_tensor *bias_of(const pml_linear *linear) {
 
 pml_status pml_linear_run(pml_context *context, const pml_linear *linear, const pml_tensor *x,
                           pml_activation activation, const pml_tensor *residual, pml_tensor *y, pml_error *error) {
-    return pml_op_linear(context, x, &linear->weight, bias_of(linear), activation, residual, y, error);
+    const pml_linear_part part = {.w = &linear->weight,
+                                  .bias = bias_of(linear),
+                                  .activation = activation,
+                                  .residual = residual,
+                                  .adapter = linear->adapter,
+                                  .y = y};
+    return pml_op_linears(context, x, &part, 1, error);
 }
 
 pml_status pml_linears_run(pml_context *context, const pml_linear *const *linears, size_t n_linears,
@@ -44,7 +51,8 @@ pml_status pml_linears_run(pml_context *context, const pml_linear *const *linear
         return PML_FAIL(error, PML_E_ARGUMENT, "%zu matrices at once are more than %u", n_linears, PML_LINEARS_MOST);
     }
     for (size_t i = 0; i < n_linears; i++) {
-        parts[i] = (pml_linear_part){.w = &linears[i]->weight, .bias = bias_of(linears[i]), .y = ys[i]};
+        parts[i] = (pml_linear_part){
+            .w = &linears[i]->weight, .bias = bias_of(linears[i]), .adapter = linears[i]->adapter, .y = ys[i]};
     }
     return pml_op_linears(context, x, parts, n_linears, error);
 }
@@ -103,7 +111,9 @@ pml_status pml_feed_forward_drop_run(pml_context *context, const pml_linear *up,
                                     .down_bias = bias_of(down),
                                     .activation = activation,
                                     .residual = drops ? NULL : residual,
-                                    .dropout = dropout->inner};
+                                    .dropout = dropout->inner,
+                                    .up_adapter = up->adapter,
+                                    .down_adapter = down->adapter};
     pml_tensor plain;
     PML_TRY(pml_op_feed_forward(context, x, &layer, drops ? &plain : y, error));
     if (drops) {

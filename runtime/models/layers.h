@@ -7,9 +7,11 @@
 typedef struct pml_linear {
     pml_tensor weight, bias;
     bool has_bias;
+    const pml_low_rank *adapter; /* NULL: none */
 } pml_linear;
 
-/* "<name>.weight" and, if it has one, "<name>.bias". Errors: FORMAT, naming the tensor. */
+/* "<name>.weight" and, if it has one, "<name>.bias", with the model's adapter of this weight. Errors: FORMAT, naming
+ * the tensor. */
 pml_status pml_linear_load(pml_model *model, const char *name, bool has_bias, pml_linear *linear,
                            pml_error *error) PML_WARN_UNUSED;
 /* "<name>.weight" and "<name>.bias", with batch norms "<name>.mean" and "<name>.var" too. Errors: FORMAT, naming the

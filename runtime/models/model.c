@@ -177,14 +177,16 @@ done:
     return status;
 }
 
-pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_training *training, pml_model **model,
-                                 pml_error *error) {
+pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_training *training,
+                                 pml_model_adapters *adapters, pml_model **model, pml_error *error) {
     pml_status status = PML_OK;
     pml_model *made = NULL;
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
     made->file = file;
     made->training = training;
+    made->adapters = adapters;
     training = NULL;
+    adapters = NULL;
     PML_TRY(find_family(made, error));
     PML_TRY(check_weights(made, error));
     PML_TRY(load_ports(made, made->schema->inputs, made->inputs, &made->n_inputs, error));
@@ -198,6 +200,7 @@ pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_
     PML_TRY(pml_context_init(&made->context, backend, error));
     PML_TRY(pml_alloc(1, made->family->data_bytes, &made->data, error));
     PML_TRY(made->family->load(made, error));
+    PML_TRY(pml_model_adapters_check(made, error));
     *model = made;
     made = NULL;
 
@@ -207,11 +210,12 @@ done:
         pml_model_destroy(made);
     }
     pml_model_training_destroy(training);
+    pml_model_adapters_destroy(adapters);
     return status;
 }
 
 pml_status pml_model_create(pml_file *file, const char *backend, pml_model **model, pml_error *error) {
-    return pml_model_create_with(file, backend, NULL, model, error);
+    return pml_model_create_with(file, backend, NULL, NULL, model, error);
 }
 
 void pml_model_destroy(pml_model *model) {
@@ -222,6 +226,7 @@ void pml_model_destroy(pml_model *model) {
         pml_free(model->data);
         pml_context_deinit(&model->context);
         pml_model_training_destroy(model->training);
+        pml_model_adapters_destroy(model->adapters);
         pml_free(model);
     }
 }
@@ -328,7 +333,12 @@ pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *err
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
     pml_buffer *buffer;
-    const pml_file_tensor *found = pml_file_tensor_find(model->file, name);
+    /* What an adapter has whole stands for the model's. */
+    const pml_file *file = model->adapters != NULL && model->adapters->file != NULL &&
+                                   pml_file_tensor_find(model->adapters->file, name) != NULL
+                               ? model->adapters->file
+                               : model->file;
+    const pml_file_tensor *found = pml_file_tensor_find(file, name);
     if (model->training != NULL && pml_model_training_weight(model->training, name, tensor)) {
         goto done;
     }
@@ -336,7 +346,7 @@ pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *err
         PML_TRY(PML_FAIL(error, PML_E_FORMAT, "tensor '%s' is missing", name));
     }
     PML_TRY(pml_arena_alloc(&model->context.model, 1, sizeof *buffer, &buffer, error));
-    PML_TRY(pml_tensor_view_file(model->file, found, buffer, tensor, error));
+    PML_TRY(pml_tensor_view_file(file, found, buffer, tensor, error));
 
 done:
     return status;

@@ -59,6 +59,7 @@ typedef struct pml_model_family {
     /* Optional, with the schema's state: sessions. The storage that one `extend` holds at a time, and a step of one. */
     size_t (*extend_bytes)(const pml_model *model, size_t n_rows, size_t n_sequences, size_t capacity);
     pml_status (*extend)(pml_model *model, const pml_model_growth *growth, pml_error *error);
+    bool takes_adapters; /* its products are those of runtime/models/layers.h, of at most T rows a sample */
 } pml_model_family;
 
 void *pml_model_data(const pml_model *model);
@@ -124,6 +125,8 @@ pml_status pml_model_weight(pml_model *model, pml_tensor *tensor, pml_error *err
  * PML_MAX_TABLE_BYTES), MEMORY. */
 pml_status pml_model_table(pml_model *model, size_t n_rows, size_t n_columns, pml_tensor *table,
                            pml_error *error) PML_WARN_UNUSED;
+/* The adapter of the weight "<layer>.weight", as long as the model; NULL: none. */
+const pml_low_rank *pml_model_adapter(pml_model *model, const char *layer);
 /* Whether the file has it. */
 bool pml_model_has_weight(const pml_model *model, const char *name);
 

@@ -2,10 +2,28 @@
 #ifndef PML_RUNTIME_MODELS_MODEL_PRIVATE_H
 #define PML_RUNTIME_MODELS_MODEL_PRIVATE_H
 
-#include "runtime/models/model.h"
+#include "runtime/models/adapter.h"
 #include "runtime/models/window_scaler.h"
 
 typedef struct pml_model_training pml_model_training; /* model_training.c */
+
+/* A matrix with its adapter. */
+typedef struct pml_adapted {
+    const char *weight; /* the base file's name of it */
+    char *a_name, *b_name;
+    size_t n_in, n_out;
+    pml_low_rank low_rank; /* its matrices are those of the adapter's file, or the trainer's */
+    pml_buffer a_buffer, b_buffer;
+    bool is_used; /* by a layer of the model */
+} pml_adapted;
+
+typedef struct pml_model_adapters {
+    pml_adapter_recipe recipe;
+    const pml_file *file; /* borrowed; NULL: they are being trained */
+    pml_adapted *items;
+    size_t count;
+    char *names;
+} pml_model_adapters;
 
 struct pml_model {
     pml_file *file;
@@ -16,6 +34,7 @@ struct pml_model {
     bool has_bf16, has_i8, has_grouped_i8;
 
     pml_model_training *training; /* NULL: the model only runs */
+    pml_model_adapters *adapters; /* NULL: none */
 
     size_t n_inputs, n_outputs;
     pml_model_port inputs[PML_MODEL_MAX_PORTS], outputs[PML_MODEL_MAX_PORTS];
@@ -36,9 +55,18 @@ struct pml_model {
     pml_window_units forecast_units;
 };
 
-/* What both halves of creation share. `training` is taken over, also on failure. model.c */
-pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_training *training, pml_model **model,
-                                 pml_error *error) PML_WARN_UNUSED;
+/* What all ways of creation share. `training` and `adapters`, which may be NULL, are taken over, also on failure.
+ * model.c */
+pml_status pml_model_create_with(pml_file *file, const char *backend, pml_model_training *training,
+                                 pml_model_adapters *adapters, pml_model **model, pml_error *error) PML_WARN_UNUSED;
+/* adapter.c. plan: adapters of the matrices among `weights` that the recipe names and the filter lets through, without
+ * values. Errors: ARGUMENT (a pattern that no matrix fits). check: after the family has loaded its layers. Errors:
+ * UNSUPPORTED (a matrix that nothing uses as the family's layers do). */
+pml_status pml_model_adapters_plan(const pml_file *file, const pml_weight_list *weights,
+                                   const pml_adapter_recipe *recipe, pml_weight_filter_fn *filter, void *user,
+                                   pml_model_adapters **adapters, pml_error *error) PML_WARN_UNUSED;
+void pml_model_adapters_destroy(pml_model_adapters *adapters); /* NULL is allowed */
+pml_status pml_model_adapters_check(const pml_model *model, pml_error *error) PML_WARN_UNUSED;
 /* model_training.c: NULL is allowed; the weight's private copy, if there is one; the workspace that a recorded run has
  * turned out to need; what to do before and after a run. */
 void pml_model_training_destroy(pml_model_training *training);

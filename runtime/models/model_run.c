@@ -164,6 +164,10 @@ static pml_status prepare_storage(pml_model *model, size_t batch, pml_error *err
                              pml_context_bytes(1, sizeof(pml_buffer)));
     }
     size_t workspace_bytes = model->plan.workspace_bytes;
+    if (model->adapters != NULL) {
+        const size_t n_rows = PML_FLOATS(model->plan.block, model->n_tokens) / sizeof(float);
+        workspace_bytes = PML_SUM(workspace_bytes, pml_low_rank_bytes(n_rows, model->adapters->recipe.rank));
+    }
     pml_model_training_begin(model, &workspace_bytes);
     PML_TRY(pml_context_step_begin(&model->context, workspace_bytes, step_bytes, error));
     for (size_t i = 0; i < model->n_outputs; i++) {

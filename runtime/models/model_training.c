@@ -1,12 +1,17 @@
 /* What training adds to a model: parameters, modes and the pass back over the recorded run. */
 #include "runtime/models/training.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/checked.h"
+#include "runtime/base/random.h"
 #include "runtime/models/model_private.h"
 #include "runtime/ops/repack.h"
+
+/* What adapters begin as is drawn from streams of their own (specs/training.md). */
+#define ADAPTER_STREAM ((uint64_t)0xad << 56)
 
 struct pml_model_training {
     pml_parameter *parameters;
@@ -39,6 +44,14 @@ void pml_model_training_destroy(pml_model_training *training) {
 }
 
 /* ---- parameters ---- */
+static pml_tensor tensor_of(const pml_model_training *training, size_t i) {
+    const pml_parameter *parameter = &training->parameters[i];
+    pml_tensor tensor = {
+        .dtype = PML_DTYPE_F32, .layout = PML_LAYOUT_ROW, .rank = parameter->rank, .buffer = &training->buffers[i]};
+    memcpy(tensor.shape, parameter->shape, sizeof tensor.shape);
+    return tensor;
+}
+
 typedef struct choice {
     const pml_schema *schema;
     const pml_metadata *metadata;
@@ -48,8 +61,9 @@ typedef struct choice {
 static pml_status is_learned(const choice *how, const pml_weight_instance *weight, bool *learned, bool *fixed,
                              pml_error *error) {
     const pml_status status = pml_schema_is_fixed(how->schema, how->metadata, weight->name, fixed, error);
-    *learned =
-        !*fixed && (how->options->is_learned == NULL || how->options->is_learned(how->options->user, weight->name));
+    *learned = !*fixed &&
+               (how->options->is_learned == NULL || how->options->is_learned(how->options->user, weight->name)) &&
+               (how->options->adapter == NULL || pml_adapter_fits(how->options->adapter->whole, weight->name));
     return status;
 }
 
@@ -79,6 +93,31 @@ done:
     return status;
 }
 
+/* Adds a parameter of that many elements. */
+static pml_status add_parameter(pml_model_training *made, const pml_parameter *as, bool learned, uint64_t *n_values,
+                                pml_error *error) {
+    pml_status status = PML_OK;
+    pml_parameter *parameter = &made->parameters[made->n_parameters++];
+    uint64_t count = 1;
+    *parameter = *as;
+    for (unsigned axis = 0; axis < as->rank; axis++) {
+        if (!pml_ck_mul(count, as->shape[axis], &count)) {
+            PML_TRY(PML_FAIL(error, PML_E_MEMORY, "tensor '%s' is too large to be trained", as->name));
+        }
+    }
+    parameter->count = (size_t)count;
+    if (!pml_ck_add(*n_values, padded((size_t)count), n_values)) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the model is too large to be trained"));
+    }
+    if (learned) {
+        made->of_leaf[made->n_learned++] = made->n_parameters - 1;
+        made->gradients_count += padded((size_t)count);
+    }
+
+done:
+    return status;
+}
+
 static pml_status list(pml_file *file, const choice *how, const pml_weight_list *weights, pml_model_training *made,
                        uint64_t *n_values, pml_error *error) {
     pml_status status = PML_OK;
@@ -94,28 +133,52 @@ static pml_status list(pml_file *file, const choice *how, const pml_weight_list 
         if (!learned && !(fixed && weight->spec->role == PML_ROLE_VECTOR)) {
             continue;
         }
-        pml_parameter *parameter = &made->parameters[made->n_parameters++];
-        *parameter =
-            (pml_parameter){.name = source->name, .role = weight->spec->role, .rank = source->rank, .count = 1};
-        uint64_t count = 1;
+        pml_parameter parameter = {.name = source->name, .role = weight->spec->role, .rank = source->rank};
         for (unsigned axis = 0; axis < source->rank; axis++) {
-            parameter->shape[axis] = (size_t)source->shape[axis];
-            if (!pml_ck_mul(count, source->shape[axis], &count)) {
-                PML_TRY(PML_FAIL(error, PML_E_MEMORY, "tensor '%s' is too large to be trained", source->name));
-            }
+            parameter.shape[axis] = (size_t)source->shape[axis];
         }
-        parameter->count = (size_t)count;
-        if (!pml_ck_add(*n_values, padded((size_t)count), n_values)) {
-            PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the model is too large to be trained"));
-        }
-        if (learned) {
-            made->of_leaf[made->n_learned++] = made->n_parameters - 1;
-            made->gradients_count += padded((size_t)count);
-        }
+        PML_TRY(add_parameter(made, &parameter, learned, n_values, error));
     }
 
 done:
     return status;
+}
+
+/* ---- adapters ---- */
+static pml_status list_adapters(const pml_model_adapters *adapters, pml_model_training *made, uint64_t *n_values,
+                                pml_error *error) {
+    pml_status status = PML_OK;
+    for (size_t i = 0; i < adapters->count; i++) {
+        const pml_adapted *item = &adapters->items[i];
+        const size_t rank = adapters->recipe.rank;
+        const pml_parameter a = {.name = item->a_name, .role = PML_ROLE_MATRIX, .rank = 2, .shape = {item->n_in, rank}};
+        const pml_parameter b = {
+            .name = item->b_name, .role = PML_ROLE_MATRIX, .rank = 2, .shape = {rank, item->n_out}};
+        PML_TRY(add_parameter(made, &a, true, n_values, error));
+        PML_TRY(add_parameter(made, &b, true, n_values, error));
+    }
+
+done:
+    return status;
+}
+
+/* What A begins as; B begins as 0, so that the model begins as the one in the file. */
+static void draw(pml_parameter *a, uint64_t seed, uint64_t i_adapter) {
+    const double bound = 1 / sqrt((double)a->shape[0]);
+    for (size_t k = 0; k < a->count; k++) {
+        a->values[k] = (float)(bound * (2 * (double)pml_random_float(seed, ADAPTER_STREAM + i_adapter, k) - 1));
+    }
+}
+
+/* Tensors over the parameters, which are the last ones. */
+static void bind_adapters(pml_model_adapters *adapters, pml_model_training *made, uint64_t seed) {
+    for (size_t i = 0; i < adapters->count; i++) {
+        pml_low_rank *low_rank = &adapters->items[i].low_rank;
+        const size_t i_a = made->n_parameters - 2 * (adapters->count - i);
+        low_rank->a = tensor_of(made, i_a);
+        low_rank->b = tensor_of(made, i_a + 1);
+        draw(&made->parameters[i_a], seed, i);
+    }
 }
 
 /* Learned ones first, so that they lie side by side; then the others. */
@@ -136,7 +199,10 @@ static pml_status fill(pml_file *file, pml_model_training *made, pml_error *erro
             at += padded(parameter->count);
         }
         made->buffers[i] = (pml_buffer){.host = parameter->values, .size_bytes = parameter->count * sizeof(float)};
-        PML_TRY(copy_values(file, pml_file_tensor_find(file, parameter->name), parameter->values, error));
+        const pml_file_tensor *source = pml_file_tensor_find(file, parameter->name);
+        if (source != NULL) { /* an adapter is not in the model's file */
+            PML_TRY(copy_values(file, source, parameter->values, error));
+        }
     }
 
 done:
@@ -144,27 +210,36 @@ done:
 }
 
 static pml_status prepare(pml_file *file, const pml_trainable_options *options, pml_model_training **training,
-                          pml_error *error) {
+                          pml_model_adapters **adapters, pml_error *error) {
     pml_status status = PML_OK;
     pml_weight_list weights = {0};
     pml_model_training *made = NULL;
+    pml_model_adapters *planned = NULL;
     const char *family;
     uint64_t n_values = 0;
     choice how = {.metadata = pml_file_metadata(file), .options = options};
-    const size_t n_tensors = pml_file_n_tensors(file);
+    size_t most = pml_file_n_tensors(file) + 1;
     PML_TRY(pml_metadata_get_string(how.metadata, "general.family", &family, error));
     how.schema = pml_schema_find(family);
     if (how.schema == NULL) {
         PML_TRY(PML_FAIL(error, PML_E_UNSUPPORTED, "this build does not know the model family '%s'", family));
     }
     PML_TRY(pml_schema_check_config(how.schema, how.metadata, error));
-    PML_TRY(pml_schema_weights(how.schema, how.metadata, n_tensors + 1, &weights, error));
+    PML_TRY(pml_schema_weights(how.schema, how.metadata, most, &weights, error));
     PML_TRY(pml_alloc(1, sizeof *made, &made, error));
-    PML_TRY(pml_alloc(n_tensors + 1, sizeof *made->parameters, &made->parameters, error));
-    PML_TRY(pml_alloc(n_tensors + 1, sizeof *made->buffers, &made->buffers, error));
-    PML_TRY(pml_alloc(n_tensors + 1, sizeof *made->leaves, &made->leaves, error));
-    PML_TRY(pml_alloc(n_tensors + 1, sizeof *made->of_leaf, &made->of_leaf, error));
+    if (options->adapter != NULL) {
+        PML_TRY(pml_model_adapters_plan(file, &weights, options->adapter, options->is_learned, options->user, &planned,
+                                        error));
+        most += 2 * planned->count;
+    }
+    PML_TRY(pml_alloc(most, sizeof *made->parameters, &made->parameters, error));
+    PML_TRY(pml_alloc(most, sizeof *made->buffers, &made->buffers, error));
+    PML_TRY(pml_alloc(most, sizeof *made->leaves, &made->leaves, error));
+    PML_TRY(pml_alloc(most, sizeof *made->of_leaf, &made->of_leaf, error));
     PML_TRY(list(file, &how, &weights, made, &n_values, error));
+    if (planned != NULL) {
+        PML_TRY(list_adapters(planned, made, &n_values, error));
+    }
     if (n_values > SIZE_MAX / 2 / sizeof(float)) {
         PML_TRY(PML_FAIL(error, PML_E_MEMORY, "the model is too large to be trained"));
     }
@@ -173,12 +248,18 @@ static pml_status prepare(pml_file *file, const pml_trainable_options *options, 
     memset(made->values, 0, ((size_t)n_values + 1) * sizeof(float));
     memset(made->gradients, 0, (made->gradients_count + 1) * sizeof(float));
     PML_TRY(fill(file, made, error));
+    if (planned != NULL) {
+        bind_adapters(planned, made, options->seed);
+    }
     PML_TRY(pml_gradients_create(&made->pass, error));
     made->mode.seed = options->seed;
     *training = made;
+    *adapters = planned;
     made = NULL;
+    planned = NULL;
 
 done:
+    pml_model_adapters_destroy(planned);
     pml_model_training_destroy(made);
     pml_weight_list_deinit(&weights);
     return status;
@@ -187,12 +268,13 @@ done:
 pml_status pml_model_create_trainable(pml_file *file, const pml_trainable_options *options, pml_model **model,
                                       pml_error *error) {
     pml_model_training *training = NULL;
-    const pml_status status = prepare(file, options, &training, error);
+    pml_model_adapters *adapters = NULL;
+    const pml_status status = prepare(file, options, &training, &adapters, error);
     if (status != PML_OK) {
         pml_error_prefix(error, status, "%s", pml_file_path(file));
         return status;
     }
-    return pml_model_create_with(file, options->backend, training, model, error);
+    return pml_model_create_with(file, options->backend, training, adapters, model, error);
 }
 
 pml_status pml_model_parameters_read(pml_model *model, const pml_file *file, pml_error *error) {
@@ -234,13 +316,8 @@ pml_parameter *pml_model_parameter_find(const pml_model *model, const char *name
 
 bool pml_model_training_weight(const pml_model_training *training, const char *name, pml_tensor *tensor) {
     for (size_t i = 0; i < training->n_parameters; i++) {
-        const pml_parameter *parameter = &training->parameters[i];
-        if (strcmp(parameter->name, name) == 0) {
-            *tensor = (pml_tensor){.dtype = PML_DTYPE_F32,
-                                   .layout = PML_LAYOUT_ROW,
-                                   .rank = parameter->rank,
-                                   .buffer = &training->buffers[i]};
-            memcpy(tensor->shape, parameter->shape, sizeof tensor->shape);
+        if (strcmp(training->parameters[i].name, name) == 0) {
+            *tensor = tensor_of(training, i);
             return true;
         }
     }

@@ -288,8 +288,11 @@ static pml_status run_block(pml_session *session, size_t n, pml_error *error) {
         states[i] = session->states[i].values;
     }
     PML_TRY(pml_cancel_check(error));
-    PML_TRY(pml_context_step_begin(&model->context, model->family->extend_bytes(model, n_rows, n, session->capacity), 0,
-                                   error));
+    size_t workspace_bytes = model->family->extend_bytes(model, n_rows, n, session->capacity);
+    if (model->adapters != NULL) {
+        workspace_bytes = PML_SUM(workspace_bytes, pml_low_rank_bytes(n_rows, model->adapters->recipe.rank));
+    }
+    PML_TRY(pml_context_step_begin(&model->context, workspace_bytes, 0, error));
     PML_TRY(model->family->extend(
         model,
         &(pml_model_growth){.ids = pml_context_view(session->ids, PML_DTYPE_F32, &n_rows, 1, &buffer),

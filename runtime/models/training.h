@@ -5,7 +5,7 @@
 #ifndef PML_RUNTIME_MODELS_TRAINING_H
 #define PML_RUNTIME_MODELS_TRAINING_H
 
-#include "runtime/models/model.h"
+#include "runtime/models/adapter.h"
 #include "runtime/ops/gradient.h"
 
 /* A weight with a copy of its own: F32, row-major, its canonical shape. Every weight that is learned has one, and so
@@ -20,14 +20,14 @@ typedef struct pml_parameter {
     size_t count;
 } pml_parameter;
 
-/* Whether a weight that can be learned is to be. */
-typedef bool pml_weight_filter_fn(void *user, const char *name);
-
 typedef struct pml_trainable_options {
     const char *backend;              /* NULL: as pml_model_create */
     pml_weight_filter_fn *is_learned; /* NULL: all */
     void *user;
-    uint64_t seed; /* of dropout */
+    uint64_t seed; /* of dropout, and of what adapters begin as */
+    /* NULL: none. With it the weights that are learned are adapters of those that it targets, and the layers that it
+     * has trained whole; is_learned holds for both. */
+    const pml_adapter_recipe *adapter;
 } pml_trainable_options;
 
 /* As pml_model_create, in evaluation mode. `file` must stay open until pml_model_destroy. Errors: those of
@@ -35,7 +35,9 @@ typedef struct pml_trainable_options {
 pml_status pml_model_create_trainable(pml_file *file, const pml_trainable_options *options, pml_model **model,
                                       pml_error *error) PML_WARN_UNUSED;
 
-/* Parameters in the order of the file's tensors; those that are learned lie side by side, values and gradients alike.
+/* Parameters in the order of the file's tensors, then those of adapters, named "<weight>.lora_a" and ".lora_b": the
+ * first drawn evenly from within 1 / sqrt(in), the second 0. Those that are learned lie
+ * side by side, values and gradients alike.
  * 0 and NULL for a model that only runs. */
 size_t pml_model_n_parameters(const pml_model *model);
 pml_parameter *pml_model_parameter_at(const pml_model *model, size_t i_parameter);

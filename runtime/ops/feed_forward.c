@@ -1,6 +1,6 @@
 /* y = activation(x U + a) D + b + residual, some rows at a time: what lies between the products stays in the cache. */
 #include "runtime/ops/feed_forward_recorded.h"
-#include "runtime/ops/product.h"
+#include "runtime/ops/low_rank_product.h"
 
 /* Rows between the products take at least this much: that is what the second-level cache keeps beside panels. */
 #define BETWEEN_BYTES ((size_t)1 << 20)
@@ -35,9 +35,22 @@ static pml_status check(pml_context *context, const pml_tensor *x, const pml_fee
                    "feed_forward: a bias does not fit its matrix");
     PML_TRY(pml_product_check(context, layer->up, "feed_forward", error));
     PML_TRY(pml_product_check(context, layer->down, "feed_forward", error));
+    if (layer->up_adapter != NULL) {
+        PML_TRY(pml_low_rank_check(context, layer->up_adapter, layer->up, "feed_forward", error));
+    }
+    if (layer->down_adapter != NULL) {
+        PML_TRY(pml_low_rank_check(context, layer->down_adapter, layer->down, "feed_forward", error));
+    }
 
 done:
     return status;
+}
+
+static pml_status multiply(pml_context *context, const pml_matmul *job, const pml_tensor *w,
+                           const pml_low_rank *adapter, pml_error *error) {
+    pml_product_bytes bytes = {0};
+    return adapter != NULL ? pml_low_rank_run(context, job, w, adapter, &bytes, error)
+                           : pml_product_run(context, job, w, 0, &bytes, error);
 }
 
 /* The rows from `first` on; `between` has room for them. */
@@ -70,8 +83,8 @@ static pml_status run_block(pml_context *context, const pml_tensor *x, const pml
         .residual = layer->residual == NULL ? NULL : pml_tensor_f32_const(layer->residual) + first * n_out,
         .residual_stride = n_out,
     };
-    PML_TRY(pml_product_run(context, &up, layer->up, 0, &(pml_product_bytes){0}, error));
-    PML_TRY(pml_product_run(context, &down, layer->down, 0, &(pml_product_bytes){0}, error));
+    PML_TRY(multiply(context, &up, layer->up, layer->up_adapter, error));
+    PML_TRY(multiply(context, &down, layer->down, layer->down_adapter, error));
 
 done:
     return status;
@@ -81,6 +94,10 @@ pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const 
                                pml_error *error) {
     pml_status status = PML_OK;
     PML_TRY(check(context, x, layer, error));
+    if (context->tape != NULL && (layer->up_adapter != NULL || layer->down_adapter != NULL)) {
+        PML_TRY(pml_low_rank_record_feed_forward(context, x, layer, y, error));
+        goto done;
+    }
     const size_t n_rows = pml_tensor_rows(x), width = layer->up->shape[1];
     size_t shape[PML_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);

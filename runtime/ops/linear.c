@@ -1,6 +1,6 @@
 /* y = activation(x W + bias) + residual, straight from the stored layout of W; of one x with several matrices. */
 #include "runtime/ops/linear_groups.h"
-#include "runtime/ops/product.h"
+#include "runtime/ops/low_rank_product.h"
 
 static const pml_op op = {.name = "linear", .backward = pml_linear_backward};
 
@@ -40,6 +40,9 @@ static pml_status begin(pml_context *context, const pml_tensor *x, const pml_lin
                        "linear: the bias does not fit a matrix of %zu columns", n_out);
     }
     PML_TRY(pml_product_check(context, w, "linear", error));
+    if (part->adapter != NULL) {
+        PML_TRY(pml_low_rank_check(context, part->adapter, w, "linear", error));
+    }
     size_t shape[PML_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[x->rank - 1] = n_out;
@@ -74,7 +77,11 @@ static pml_status multiply(pml_context *context, const pml_tensor *x, const pml_
             .residual_stride = row_step * n_out,
             .activation = part->activation,
         };
-        PML_TRY(pml_product_run(context, &job, part->w, i_group, &bytes, error));
+        if (part->adapter != NULL) {
+            PML_TRY(pml_low_rank_run(context, &job, part->w, part->adapter, &bytes, error));
+        } else {
+            PML_TRY(pml_product_run(context, &job, part->w, i_group, &bytes, error));
+        }
     }
 
 done:
@@ -113,6 +120,11 @@ static pml_status record_parts(pml_context *context, const pml_tensor *x, const 
     for (size_t i = 0; i < n_parts; i++) {
         const pml_linear_part *part = &parts[i];
         pml_tensor before, after;
+        if (part->adapter != NULL) {
+            PML_TRY(pml_low_rank_check(context, part->adapter, part->w, "linear", error));
+            PML_TRY(pml_low_rank_record(context, x, part, error));
+            continue;
+        }
         const bool is_fused = part->activation == PML_ACTIVATION_IDENTITY;
         const pml_linear_part plain = {.w = part->w,
                                        .bias = part->bias,

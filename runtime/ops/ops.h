@@ -9,6 +9,7 @@
 
 #include "runtime/ops/context.h"
 #include "runtime/ops/kv_cache.h"
+#include "runtime/ops/low_rank.h"
 
 /* ---- linear ------------------------------------------------------------------------------------------------- */
 /* y [..., out] = activation(x [..., in] . w + bias) + residual [..., out].
@@ -24,6 +25,7 @@ typedef struct pml_linear_part {
     const pml_tensor *w, *bias;
     pml_activation activation;
     const pml_tensor *residual;
+    const pml_low_rank *adapter; /* added to x . w before the activation; NULL: none */
     pml_tensor *y;
 } pml_linear_part;
 /* pml_op_linear for each part, the matrices all of rank 2 or all of rank 3. For I8 matrices x is quantized once. */
@@ -36,6 +38,7 @@ typedef struct pml_feed_forward {
     pml_activation activation;          /* between them */
     const pml_tensor *residual;         /* [..., out] or NULL */
     double dropout;                     /* training with a tape: of what the activation gives, as pml_op_dropout */
+    const pml_low_rank *up_adapter, *down_adapter; /* of the matrices, or NULL */
 } pml_feed_forward;
 /* y [..., out] = activation(x [..., in] . up + up_bias) . down + down_bias + residual: the numbers of two
  * pml_op_linear, without the whole of what lies between them: a tape keeps at most what lies before the activation.

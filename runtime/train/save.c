@@ -132,6 +132,55 @@ done:
     return status;
 }
 
+/* ---- adapters ---- */
+static pml_status describe_adapter(const pml_model *model, const pml_metadata *extra, pml_metadata **metadata,
+                                   pml_error *error) {
+    pml_status status = PML_OK;
+    PML_TRY(pml_metadata_create(metadata, error));
+    PML_TRY(pml_metadata_set_string(*metadata, "general.family", model->schema->name, error));
+    PML_TRY(pml_adapter_recipe_write(pml_model_adapter_recipe(model), *metadata, error));
+    for (size_t i = 0; extra != NULL && i < pml_metadata_count(extra); i++) {
+        PML_TRY(pml_metadata_set_entry(*metadata, pml_metadata_at(extra, i), error));
+    }
+
+done:
+    return status;
+}
+
+pml_status pml_trained_adapter_write(const pml_model *model, const pml_metadata *extra, const char *path,
+                                     pml_error *error) {
+    pml_status status = PML_OK;
+    pml_writer *writer = NULL;
+    pml_metadata *metadata = NULL;
+    PML_TRY(pml_writer_create(PML_KIND_ADAPTER, &writer, error));
+    PML_TRY(pml_writer_set_base_digest(writer, pml_file_content_digest(model->file), error));
+    PML_TRY(describe_adapter(model, extra, &metadata, error));
+    PML_TRY(pml_writer_set_metadata(writer, metadata, error));
+    for (size_t i = 0; i < pml_model_n_parameters(model); i++) {
+        const pml_parameter *parameter = pml_model_parameter_at(model, i);
+        uint64_t shape[PML_MAX_RANK];
+        size_t i_tensor; /* i: declared in this order */
+        for (unsigned axis = 0; axis < parameter->rank; axis++) {
+            shape[axis] = parameter->shape[axis];
+        }
+        PML_TRY(check_finite(parameter, error));
+        PML_TRY(pml_writer_add_tensor(writer, parameter->name, PML_DTYPE_F32, PML_LAYOUT_ROW, shape, parameter->rank,
+                                      NULL, &i_tensor, error));
+    }
+    PML_TRY(pml_writer_begin(writer, path, true, error));
+    for (size_t i = 0; i < pml_model_n_parameters(model); i++) {
+        const pml_parameter *parameter = pml_model_parameter_at(model, i);
+        PML_TRY(
+            pml_writer_tensor_write(writer, i, parameter->values, parameter->count * sizeof *parameter->values, error));
+    }
+    PML_TRY(pml_writer_finish(writer, error));
+
+done:
+    pml_writer_destroy(writer);
+    pml_metadata_destroy(metadata);
+    return status;
+}
+
 /* ---- checkpoints ---- */
 typedef struct stored_array { /* one tensor of a checkpoint */
     char name[PML_MAX_NAME_BYTES + 1];

@@ -12,6 +12,11 @@
 pml_status pml_trained_model_write(const pml_model *model, const pml_metadata *extra, const char *path,
                                    pml_error *error) PML_WARN_UNUSED;
 
+/* Writes what has been learned beside a model: its adapters and the layers that were trained whole, as a .pml of kind
+ * adapter with the model's digest. For models with adapters. Errors: as above. */
+pml_status pml_trained_adapter_write(const pml_model *model, const pml_metadata *extra, const char *path,
+                                     pml_error *error) PML_WARN_UNUSED;
+
 /* Where a run stands, beside weights and moments. All zero = at its start. */
 typedef struct pml_run_point {
     uint64_t n_steps;                      /* of weights */

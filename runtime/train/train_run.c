@@ -113,6 +113,18 @@ done:
     return status;
 }
 
+/* What has been trained, in a file of that name. */
+static pml_status write_trained(run *r, const char *name, char path[PML_RUN_PATH_BYTES], pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_model *model = r->trainer->model;
+    PML_TRY(pml_run_folder_path(r->o->folder, name, path, error));
+    PML_TRY(pml_model_adapter_recipe(model) != NULL ? pml_trained_adapter_write(model, r->o->extra, path, error)
+                                                    : pml_trained_model_write(model, r->o->extra, path, error));
+
+done:
+    return status;
+}
+
 /* ---- evaluation ---- */
 static pml_status evaluate(run *r, pml_error *error) {
     pml_status status = PML_OK;
@@ -125,8 +137,7 @@ static pml_status evaluate(run *r, pml_error *error) {
     const bool is_best =
         isfinite(r->eval_loss) && (!r->point.has_best || r->eval_loss < r->point.best_loss - r->o->min_delta);
     if (is_best) {
-        PML_TRY(pml_run_folder_path(r->o->folder, PML_RUN_BEST, path, error));
-        PML_TRY(pml_trained_model_write(r->trainer->model, r->o->extra, path, error));
+        PML_TRY(write_trained(r, PML_RUN_BEST, path, error));
         r->point.has_best = true;
         r->point.best_loss = r->eval_loss;
         r->point.best_step = r->point.n_steps;
@@ -308,8 +319,7 @@ static pml_status publish(run *r, pml_error *error) {
         PML_TRY(pml_file_open(path, &best, error));
         PML_TRY(pml_model_parameters_read(r->trainer->model, best, error));
     }
-    PML_TRY(pml_run_folder_path(r->o->folder, PML_RUN_MODEL, path, error));
-    PML_TRY(pml_trained_model_write(r->trainer->model, r->o->extra, path, error));
+    PML_TRY(write_trained(r, r->result->name, path, error));
     PML_TRY(pml_train_log_flush(r->log, error));
 
 done:
@@ -346,7 +356,10 @@ pml_status pml_train_run(pml_trainer *trainer, const pml_run_options *options, p
     pml_status status = PML_OK;
     run r = {.trainer = trainer, .o = options, .result = result, .eval_loss = NAN};
     int lock = -1;
-    *result = (pml_run_result){.train_loss = NAN, .best_loss = NAN};
+    *result =
+        (pml_run_result){.train_loss = NAN,
+                         .best_loss = NAN,
+                         .name = pml_model_adapter_recipe(trainer->model) != NULL ? PML_RUN_ADAPTER : PML_RUN_MODEL};
     PML_TRY(plan(&r, error));
     PML_TRY(reserve_statistics(&r, error));
     PML_TRY(pml_run_folder_lock(options->folder, &lock, error));

@@ -4,6 +4,7 @@
  *     checkpoint-<step>.pml    to go on from (save.h); the newest few
  *     best.pml                 the model of the best evaluation, if there is something to validate on
  *     model.pml                the result: the best model, or the last
+ *     adapter.pml              instead of it where adapters were trained: then best.pml is of kind adapter, too
  *     trainer_state.json and the other logs (logs/train_log.h) */
 #ifndef PML_RUNTIME_TRAIN_TRAIN_RUN_H
 #define PML_RUNTIME_TRAIN_TRAIN_RUN_H
@@ -14,6 +15,7 @@
 
 #define PML_RUN_MODEL "model.pml"
 #define PML_RUN_BEST "best.pml"
+#define PML_RUN_ADAPTER "adapter.pml"
 
 typedef struct pml_run_status { /* after a step or an evaluation */
     uint64_t i_step, n_steps;   /* done; of the whole run */
@@ -47,6 +49,7 @@ typedef struct pml_run_result {
     uint64_t n_steps, resumed_step, best_step;
     double epoch, train_loss, best_loss; /* NAN: not known */
     bool is_early;                       /* stopped by patience */
+    const char *name;                    /* of the result in the folder: PML_RUN_MODEL or PML_RUN_ADAPTER */
 } pml_run_result;
 
 /* Errors: ARGUMENT (options), BUSY (another run is in the folder), NUMERIC (a loss, output or gradient is not finite,

@@ -15,6 +15,7 @@
 
 #define BATCH_SIZE 32u
 #define PREFETCH 4u
+#define RECIPE_BYTES 4096
 
 static bool is_learned(void *user, const char *name) {
     const pml_train_setup *setup = user;
@@ -39,15 +40,19 @@ static pml_status make_folder(const char *folder, pml_error *error) {
 
 /* What must be equal for a checkpoint to fit: everything that the weights of a step depend on. */
 static void write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
-                         char recipe[1024]) {
-    (void)snprintf(recipe, 1024,
-                   "task %s, loss %s, optimizer %s, schedule %s, batch %" PRIu64 " x %zu, seed %" PRIu64
-                   ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, data %016" PRIx64,
-                   trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
-                   setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
-                   setup->schedule == NULL ? "-" : setup->schedule, setup->batch_size, trainer->n_accumulate,
-                   setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps, setup->bf16,
-                   data->train->digest);
+                         const pml_adapter_recipe *adapter, char recipe[RECIPE_BYTES]) {
+    const int n = snprintf(recipe, RECIPE_BYTES,
+                           "task %s, loss %s, optimizer %s, schedule %s, batch %" PRIu64 " x %zu, seed %" PRIu64
+                           ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, data %016" PRIx64,
+                           trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
+                           setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
+                           setup->schedule == NULL ? "-" : setup->schedule, setup->batch_size, trainer->n_accumulate,
+                           setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps,
+                           setup->bf16, data->train->digest);
+    if (adapter != NULL && n > 0 && n < RECIPE_BYTES) {
+        (void)snprintf(recipe + n, RECIPE_BYTES - (size_t)n, ", lora %zu %g %g, targets %s, whole %s", adapter->rank,
+                       adapter->alpha, adapter->dropout, adapter->targets, adapter->whole);
+    }
 }
 
 static pml_status open_loaders(const pml_train_setup *setup, const pml_train_data *data, pml_loader **train,
@@ -122,13 +127,20 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     pml_trainer *trainer = NULL;
     pml_train_data data = {0};
     pml_loader *train = NULL, *val = NULL;
-    char recipe[1024], initial[PML_RUN_PATH_BYTES];
+    char recipe[RECIPE_BYTES], initial[PML_RUN_PATH_BYTES];
+    pml_adapter_recipe adapter;
+    if (setup->lora != NULL) {
+        PML_TRY(pml_adapter_recipe_parse(setup->lora, &adapter, error));
+    }
     if (setup->fresh != NULL) {
         PML_TRY(make_model(setup, initial, error));
     }
     PML_TRY(pml_file_open(setup->fresh != NULL ? initial : setup->model, &file, error));
-    const pml_trainable_options options = {
-        .backend = setup->backend, .is_learned = is_learned, .user = (void *)(uintptr_t)setup, .seed = setup->seed};
+    const pml_trainable_options options = {.backend = setup->backend,
+                                           .is_learned = is_learned,
+                                           .user = (void *)(uintptr_t)setup,
+                                           .seed = setup->seed,
+                                           .adapter = setup->lora == NULL ? NULL : &adapter};
     PML_TRY(pml_model_create_trainable(file, &options, &model, error));
     if (setup->n_threads != 0) {
         PML_TRY(pml_model_threads_set(model, setup->n_threads, error));
@@ -138,7 +150,7 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     PML_TRY(pml_train_data_open(setup, file, model, trainer->objective.task->name, &data, error));
     PML_TRY(open_loaders(setup, &data, &train, &val, error));
     PML_TRY(make_folder(setup->folder, error));
-    write_recipe(setup, trainer, &data, recipe);
+    write_recipe(setup, trainer, &data, options.adapter, recipe);
     const pml_run_options run = {.folder = setup->folder,
                                  .train = train,
                                  .val = val,

@@ -27,6 +27,7 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     bool resume, bf16, drop_last, no_shuffle;
     const char *const *frozen; /* patterns of weights that stay as they are */
     size_t n_frozen;
+    const char *lora; /* adapters instead of weights: options of pml_adapter_recipe_parse; NULL: none */
     const char *logs;
     pml_run_watch_fn *watch;
     void *user;

@@ -9,6 +9,9 @@
  * intermediate results to stay in the caches. */
 #define BLOCK_ROWS 512u
 
+/* The piece [PAD] of every vocabulary in use. Where it counts as a token, training leaves its row alone. */
+#define PAD_TOKEN 0u
+
 /* Storage of one forward: the pack, and the encoder's state h beside the greediest of its phases. */
 static size_t forward_bytes(const bert *net, size_t n_sequences, size_t n_tokens) {
     if (n_tokens > SIZE_MAX / 64 / n_sequences) {
@@ -122,8 +125,8 @@ static pml_status embed(pml_context *context, const bert *net, const bert_pack *
                         pml_error *error) {
     pml_status status = PML_OK;
     pml_tensor tokens, types, positions, typed, placed;
-    PML_TRY(pml_op_lookup(context, &net->tokens, net->is_tied ? PML_LOOKUP_COLUMNS : PML_LOOKUP_ROWS, &pack->ids,
-                          &tokens, error));
+    PML_TRY(pml_op_lookup_padded(context, &net->tokens, net->is_tied ? PML_LOOKUP_COLUMNS : PML_LOOKUP_ROWS, &pack->ids,
+                                 PAD_TOKEN, &tokens, error));
     PML_TRY(pml_op_lookup(context, &net->types, PML_LOOKUP_ROWS, &pack->types, &types, error));
     PML_TRY(pml_op_add(context, &tokens, &types, &typed, error));
     PML_TRY(pml_op_lookup(context, &net->positions, PML_LOOKUP_ROWS, &pack->places, &positions, error));

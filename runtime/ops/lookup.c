@@ -6,13 +6,17 @@ typedef struct gradient_job {
     const float *indexes, *dy; /* [count], [count][width] */
     size_t count, width, n;
     bool by_row;
-    float *dtable; /* [n][width] or, by columns, [width][n] */
+    size_t padding; /* an index whose row has no gradient; SIZE_MAX: none */
+    float *dtable;  /* [n][width] or, by columns, [width][n] */
 } gradient_job;
 
 /* Columns begin .. end - 1 of dy: each thread adds to its own part of the table, in the order of the indexes. */
 static void add_rows(void *user, size_t begin, size_t end) {
     const gradient_job *job = user;
     for (size_t i = 0; job->by_row && i < job->count; i++) {
+        if ((size_t)job->indexes[i] == job->padding) {
+            continue;
+        }
         float *to = job->dtable + (size_t)job->indexes[i] * job->width;
         for (size_t k = begin; k < end; k++) {
             to[k] += job->dy[i * job->width + k];
@@ -21,7 +25,8 @@ static void add_rows(void *user, size_t begin, size_t end) {
     for (size_t k = begin; !job->by_row && k < end; k++) {
         float *to = job->dtable + k * job->n;
         for (size_t i = 0; i < job->count; i++) {
-            to[(size_t)job->indexes[i]] += job->dy[i * job->width + k];
+            const size_t index = (size_t)job->indexes[i];
+            to[index] += index == job->padding ? 0.0F : job->dy[i * job->width + k];
         }
     }
 }
@@ -36,7 +41,8 @@ static pml_status backward(pml_context *context, pml_gradients *gradients, const
                         .count = pml_tensor_count(indexes),
                         .width = table->shape[by_row ? 1 : 0],
                         .n = table->shape[by_row ? 0 : 1],
-                        .by_row = by_row};
+                        .by_row = by_row,
+                        .padding = (size_t)entry->attributes.integer[1]};
     PML_TRY(pml_gradient_of(gradients, table, &job.dtable, error));
     if (job.dtable != NULL) {
         pml_context_ranges(context, job.width, 16, PML_COST_VALUES((double)job.count * (double)job.width), add_rows,
@@ -135,6 +141,11 @@ static void read_column(const pml_tensor *matrix, size_t i_column, float *y) {
 
 pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_lookup_axis axis, const pml_tensor *indexes,
                          pml_tensor *y, pml_error *error) {
+    return pml_op_lookup_padded(context, table, axis, indexes, SIZE_MAX, y, error);
+}
+
+pml_status pml_op_lookup_padded(pml_context *context, const pml_tensor *table, pml_lookup_axis axis,
+                                const pml_tensor *indexes, size_t padding, pml_tensor *y, pml_error *error) {
     pml_status status = PML_OK;
     const bool by_row = axis == PML_LOOKUP_ROWS;
     PML_OP_REQUIRE(table->rank == 2 && pml_op_is(indexes, PML_DTYPE_F32) && indexes->rank < PML_MAX_RANK,
@@ -165,7 +176,7 @@ pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_look
             read_column(table, index, to + i * width);
         }
     }
-    PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)axis}},
+    PML_TRY(pml_tape_record(context->tape, &op, &(pml_op_attributes){.integer = {(int64_t)axis, (int64_t)padding}},
                             (const pml_tensor *const[]){table, indexes}, 2, y, error));
 
 done:

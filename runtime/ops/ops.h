@@ -148,14 +148,13 @@ pml_status pml_op_affine(pml_context *context, const pml_tensor *x, double facto
 pml_status pml_op_activate(pml_context *context, const pml_tensor *x, pml_activation activation, pml_tensor *y,
                            pml_error *error) PML_WARN_UNUSED;
 
-/* In training, each element of x becomes 0 with probability p and x / (1 - p) otherwise: a function of
- * context->training and the element's place. Otherwise y is x itself. y may be x. Attributes: real = p; integer = the
- * number of this dropout in its step, seed, step. */
+/* In training, elements become 0 with probability p and x / (1 - p) otherwise, as context->training and their place
+ * say; else y is x itself. y may be x. Attributes: real = p; integer = number of this dropout in its step, seed, step.
+ */
 pml_status pml_op_dropout(pml_context *context, const pml_tensor *x, double p, pml_tensor *y,
                           pml_error *error) PML_WARN_UNUSED;
 
-/* y = max(shift + (x + sqrt(x^2 + 4)) / 2, least), in double: keeps distribution arguments positive. Attributes:
- * real = least. */
+/* y = max(shift + (x + sqrt(x^2 + 4)) / 2, least), positive, in double. Attributes: real = least. */
 pml_status pml_op_squareplus(pml_context *context, const pml_tensor *x, double shift, double least, pml_tensor *y,
                              pml_error *error) PML_WARN_UNUSED;
 
@@ -175,6 +174,12 @@ typedef enum pml_lookup_axis {
 pml_status pml_op_lookup(pml_context *context, const pml_tensor *table, pml_lookup_axis axis, const pml_tensor *indexes,
                          pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
+/* The same where the rows of index `padding` (SIZE_MAX: none) stand for nothing: they are read, but this op adds
+ * nothing to their gradient. Attributes: integer = axis, padding. */
+pml_status pml_op_lookup_padded(pml_context *context, const pml_tensor *table, pml_lookup_axis axis,
+                                const pml_tensor *indexes, size_t padding, pml_tensor *y,
+                                pml_error *error) PML_WARN_UNUSED;
+
 /* Row places[r] of y [N, n], which exists (an output of the model), = columns first_column .. first_column + n - 1 of
  * row r of x [R, m]; other rows stay as they are. `places` [R]: F32 values from 0 to below N, no two alike. Attributes:
  * integer[0] = first_column. */
@@ -186,8 +191,7 @@ pml_status pml_op_scatter(pml_context *context, const pml_tensor *x, const pml_t
 pml_status pml_op_pool_ragged(pml_context *context, const pml_tensor *x, const size_t *row_offsets, size_t n_sequences,
                               pml_pool_kind kind, pml_tensor *y, pml_error *error) PML_WARN_UNUSED;
 
-/* y [..., n] = x / max(|x|, least) per row, with the Euclidean norm, in double, rounded once. Attributes: real = least.
- */
+/* y [..., n] = x / max(|x|, least) per row, with the Euclidean norm, in double. Attributes: real = least. */
 pml_status pml_op_normalize(pml_context *context, const pml_tensor *x, double least, pml_tensor *y,
                             pml_error *error) PML_WARN_UNUSED;
 

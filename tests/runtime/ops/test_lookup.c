@@ -142,6 +142,36 @@ static void gradients_match_differences(void) {
     end_test();
 }
 
-PML_TESTS("runtime/ops/lookup", PML_TEST(gradients_match_differences), PML_TEST(copies_rows),
-          PML_TEST(copies_columns_of_every_layout_and_dtype), PML_TEST(reads_rows_and_columns_of_i8),
-          PML_TEST(refuses_what_is_out_of_range))
+static void padding_has_no_gradient(void) {
+    for (int by_row = 0; by_row < 2; by_row++) {
+        begin_test(1 << 16);
+        pml_tape tape = {0};
+        pml_gradients *gradients = NULL;
+        PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
+        const float indexes[] = {1, 0, 2, 1};
+        pml_tensor table = make_tensor(SHAPE(3, 3)), at = make_values(indexes, SHAPE(4)), y;
+        float gradient[9] = {0}, ones[12];
+        for (size_t i = 0; i < 12; i++) {
+            ones[i] = 1;
+        }
+        context.tape = &tape;
+        PML_ASSERT_OK(
+            pml_op_lookup_padded(&context, &table, by_row ? PML_LOOKUP_ROWS : PML_LOOKUP_COLUMNS, &at, 1, &y, &error),
+            &error);
+        const pml_leaf leaf = {pml_tensor_f32(&table), gradient, 9};
+        const pml_gradient_seed seed = {&y, ones};
+        const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+        PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
+        for (size_t i = 0; i < 9; i++) {
+            CU_ASSERT_EQUAL(gradient[i], (by_row ? i / 3 : i % 3) == 1 ? 0 : 1);
+        }
+        context.tape = NULL;
+        pml_gradients_destroy(gradients);
+        pml_tape_deinit(&tape);
+        end_test();
+    }
+}
+
+PML_TESTS("runtime/ops/lookup", PML_TEST(padding_has_no_gradient), PML_TEST(gradients_match_differences),
+          PML_TEST(copies_rows), PML_TEST(copies_columns_of_every_layout_and_dtype),
+          PML_TEST(reads_rows_and_columns_of_i8), PML_TEST(refuses_what_is_out_of_range))

@@ -148,6 +148,7 @@ static const pml_fresh_spec fresh = {
                                     {"norm_eps", "1e-12", NULL},
                                     {"has_pooler", "head == 'pretraining' || head == 'sequence_classification'", NULL},
                                     {"tied_decoder", "has_decoder", NULL},
+                                    {"num_labels", "@labels", NULL},
                                     {"num_labels", "2", NULL},
                                     {"pooling", "none", NULL},
                                     {"normalize", "0", NULL},

@@ -127,6 +127,7 @@ static const pml_fresh_spec fresh = {
                                     {"scale_scores", "1", NULL},
                                     {"scale_by_layer", "0", NULL},
                                     {"tied_head", "is_language_model", NULL},
+                                    {"num_labels", "@labels", NULL},
                                     {"num_labels", "2", NULL},
                                     {"pad_token", "@tokenizer", NULL},
                                     {"bos_token", "@tokenizer", NULL},

@@ -99,7 +99,8 @@ typedef struct pml_fixed_spec {
 typedef struct pml_fresh_key {
     const char *key; /* of `config` */
     /* INT and BOOL: an expression; CHOICE: the choice; REAL: a number; lists: numbers with commas. Or of the data:
-     * "@channels" (columns of the series), "@frequency" and "@marks" (of its dates; "timeF", or "none" without dates),
+     * "@channels" (columns of the series), "@labels" (classes of texts), "@frequency" and "@marks" (of its dates;
+     * "timeF", or "none" without dates),
      * "@tokenizer" (what the file that the tokenizer is from has under the same key; nothing where it has nothing),
      * "@modes:N" (at most 64 of the numbers below N / 2, drawn, in ascending order); "@count:KEY" (elements of that
      * list). */

@@ -14,7 +14,6 @@
 
 #define MAX_ELEMENTS 4096u /* of a list */
 #define MODES 64u
-#define MOST_STEPS 20000000
 
 typedef struct config_name {
     char text[128];
@@ -238,37 +237,38 @@ typedef struct filling {
     uint64_t n_drawn; /* lists so far */
 } filling;
 
+/* n_modes of the numbers below n_all, each choice as likely as any other (Floyd), in ascending order. */
+static void draw_sorted(pml_random *random, size_t n_all, size_t n_modes, double *values) {
+    for (size_t n = 0; n < n_modes; n++) {
+        const size_t last = n_all - n_modes + n; /* greater than all before */
+        double value = (double)pml_random_draw_below(random, last + 1);
+        for (size_t i = 0; i < n; i++) {
+            if (values[i] == value) {
+                value = (double)last;
+                break;
+            }
+        }
+        size_t at = n;
+        for (; at > 0 && values[at - 1] > value; at--) {
+            values[at] = values[at - 1];
+        }
+        values[at] = value;
+    }
+}
+
 static pml_status set_modes(filling *f, const pml_config_key *key, const char *expression, pml_error *error) {
     pml_status status = PML_OK;
-    uint64_t *order = NULL;
     numbers *n = NULL;
     int64_t steps;
     pml_random random = {.seed = f->facts->seed, .stream = UINT64_MAX - f->n_drawn++};
     PML_TRY(pml_schema_eval(f->schema, f->metadata, expression, -1, &steps, error));
-    if (steps > MOST_STEPS) {
-        goto done; /* more than any family takes: the check says so */
-    }
-    const size_t n_all = steps < 4 ? 1 : (size_t)steps / 2, n_modes = n_all < MODES ? n_all : MODES;
-    PML_TRY(pml_alloc(n_all, sizeof *order, &order, error));
+    const size_t n_all = steps < 4 ? 1 : (size_t)steps / 2;
     PML_TRY(pml_alloc(1, sizeof *n, &n, error));
-    for (size_t i = 0; i < n_all; i++) {
-        order[i] = i;
-    }
-    pml_random_shuffle(&random, order, n_all);
-    n->count = 0;
-    for (size_t i = 0; i < n_all; i++) { /* ascending: those that were drawn to the front */
-        bool is_drawn = false;
-        for (size_t k = 0; k < n_modes && !is_drawn; k++) {
-            is_drawn = order[k] == i;
-        }
-        if (is_drawn) {
-            n->values[n->count++] = (double)i;
-        }
-    }
+    n->count = n_all < MODES ? n_all : MODES;
+    draw_sorted(&random, n_all, n->count, n->values);
     PML_TRY(store(key, n, f->metadata, error));
 
 done:
-    pml_free(order);
     pml_free(n);
     return status;
 }
@@ -283,6 +283,11 @@ static pml_status set_from_data(filling *f, const pml_config_key *key, const cha
         return f->facts->n_channels == 0
                    ? PML_OK /* the check names what is missing */
                    : pml_metadata_set_i64(f->metadata, name.text, (int64_t)f->facts->n_channels, error);
+    }
+    if (strcmp(value, "@labels") == 0) {
+        return f->facts->n_labels == 0
+                   ? PML_OK
+                   : pml_metadata_set_i64(f->metadata, name.text, (int64_t)f->facts->n_labels, error);
     }
     if (strcmp(value, "@marks") == 0) {
         return pml_metadata_set_string(f->metadata, name.text, f->facts->has_dates ? "timeF" : "none", error);

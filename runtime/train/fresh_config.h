@@ -8,6 +8,7 @@
 typedef struct pml_fresh_facts {   /* of the data */
     size_t n_channels;             /* 0: there is no series */
     bool has_dates;                /* the series has a date a row */
+    size_t n_labels;               /* classes of texts; 0: there are none */
     char frequency;                /* its step: 's', 't', 'h' ...; 0: not known */
     const pml_metadata *tokenizer; /* of the file that the tokenizer is from; NULL: there is none */
     uint64_t seed;                 /* of what is drawn */

@@ -10,11 +10,13 @@
 #include "runtime/file/writer.h"
 #include "runtime/models/series_metadata.h"
 #include "runtime/series/series.h"
-#include "runtime/text/tokenizer.h"
+#include "runtime/text/text_model.h"
+#include "runtime/train/data/labelled_texts.h"
 #include "runtime/train/fresh_weights.h"
 
 #define MOST_WEIGHTS 65536u /* tensors */
 #define TOKENIZER "tokenizer"
+#define SHORT_TEXT 512u /* tokens, where the tokenizer's file does not say how many a model takes */
 
 /* ---- families ---- */
 static pml_status find_family(const char *name, const pml_schema **schema, pml_error *error) {
@@ -49,7 +51,7 @@ static pml_status look_at_series(const pml_new_model *model, pml_fresh_facts *fa
     const pml_series_request all = {0};
     pml_step step;
     char name[32];
-    PML_TRY(pml_series_read(model->series, &all, &series, error));
+    PML_TRY(pml_series_read(model->data, &all, &series, error));
     facts->n_channels = model->is_single ? 1 : series->n_columns;
     facts->has_dates = series->stamps_us != NULL;
     if (facts->has_dates && series->n_rows >= 2 &&
@@ -79,6 +81,39 @@ static pml_status look_at_tokenizer(const pml_new_model *model, const pml_schema
     }
     facts->tokenizer = pml_file_metadata(model->text);
     return PML_OK;
+}
+
+/* Classes of a classifier that nobody counted, and their names. */
+static pml_status look_at_labels(const pml_new_model *model, pml_fresh_facts *facts, pml_metadata *metadata,
+                                 pml_error *error) {
+    pml_status status = PML_OK;
+    const pml_meta_entry *head = pml_metadata_find(metadata, "config.head");
+    pml_text_model text = {0};
+    pml_dataset *dataset = NULL;
+    const char **names = NULL;
+    if (model->data == NULL || head == NULL || head->type != PML_META_STRING ||
+        strcmp(head->value.string, "sequence_classification") != 0 ||
+        pml_metadata_find(metadata, "config.num_labels") != NULL) {
+        goto done;
+    }
+    PML_TRY(pml_text_model_open(model->text, NULL, &text, error));
+    const pml_labelled_options options = {.max_tokens = text.max_tokens == 0 ? SHORT_TEXT : text.max_tokens};
+    PML_TRY(pml_labelled_texts_create(text.tokenizer, model->data, &options, &dataset, error));
+    facts->n_labels = pml_labelled_texts_n_labels(dataset);
+    if (pml_labelled_texts_label(dataset, 0) == NULL) {
+        goto done;
+    }
+    PML_TRY(pml_alloc(facts->n_labels, sizeof *names, &names, error));
+    for (size_t i = 0; i < facts->n_labels; i++) {
+        names[i] = pml_labelled_texts_label(dataset, i);
+    }
+    PML_TRY(pml_metadata_set_strings(metadata, "text.labels", names, facts->n_labels, error));
+
+done:
+    pml_free(names);
+    pml_dataset_destroy(dataset);
+    pml_text_model_close(&text);
+    return status;
 }
 
 /* ---- metadata ---- */
@@ -162,7 +197,9 @@ pml_status pml_new_model_describe(const pml_new_model *model, pml_metadata **met
     PML_TRY(pml_metadata_create(&made, error));
     PML_TRY(look_at_tokenizer(model, schema, &facts, error));
     PML_TRY(read_config(model, schema, made, error));
-    if (model->series != NULL && !schema->fresh->has_tokens) {
+    if (schema->fresh->has_tokens) {
+        PML_TRY(look_at_labels(model, &facts, made, error));
+    } else if (model->data != NULL) {
         PML_TRY(look_at_series(model, &facts, made, error));
     }
     PML_TRY(pml_fresh_config_complete(schema, &facts, made, error));

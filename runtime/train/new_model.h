@@ -10,7 +10,7 @@ typedef struct pml_new_model {   /* borrowed; NULL or 0: nothing */
     const char *config;          /* a JSON file of canonical keys */
     const char *const *settings; /* "key=value", which go before those of the file */
     size_t n_settings;
-    const char *series;   /* a CSV file, which decides sizes that nobody gave */
+    const char *data;     /* a CSV file, or JSON lines of a classifier: they decide sizes that nobody gave */
     bool is_single;       /* of the series, one column is trained on */
     const pml_file *text; /* a .pml with the tokenizer to take; must be open */
     uint64_t seed;        /* of weights and of what is drawn of the configuration */

@@ -102,7 +102,7 @@ done:
 static pml_status make_model(const pml_train_setup *setup, char *path, pml_error *error) {
     pml_status status = PML_OK;
     pml_new_model fresh = *setup->fresh;
-    fresh.series = setup->n_data > 0 ? setup->data[0] : NULL;
+    fresh.data = setup->n_data > 0 ? setup->data[0] : NULL;
     fresh.is_single = setup->features != NULL && strcmp(setup->features, "S") == 0;
     fresh.seed = setup->seed;
     PML_TRY(make_folder(setup->folder, error));

@@ -7,7 +7,7 @@
 
 typedef struct pml_train_setup { /* zero or NULL: what the model, the task or the field has */
     const char *model;           /* a .pml file to begin from */
-    const pml_new_model *fresh;  /* in its place: what is written to the folder as PML_RUN_INITIAL. Its series, whether
+    const pml_new_model *fresh;  /* in its place: what is written to the folder as PML_RUN_INITIAL. Its data, whether
                                     one column of that is trained on, and its seed are those of this setup. */
     const char *backend;
     size_t n_threads;

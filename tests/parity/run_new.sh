@@ -68,6 +68,14 @@ if [[ $data == *.csv ]]; then
     [[ $(sed -n 2p "$work/forecast.csv") == "2016-07-13 12:00:00,"* ]] || fail "the forecast begins at another hour"
     "$run" evaluate "$work/whole/model.pml" --csv "$data" --split 0.7,0.1,0.2 >/dev/null
 fi
+if [[ $data == *.txt ]]; then # a classifier has as many classes as its data, with their names
+    for i in $(seq 20); do printf '{"text": "line %d", "label": "%s"}\n' "$i" "$( ((i % 3)) && echo many || echo third)"; done \
+        >"$work/labelled.jsonl"
+    "$run" train --new "$family" "${settings[@]}" --set head=sequence_classification --data "$work/labelled.jsonl" \
+        --batch-size 4 --steps 2 -q --progress=none -o "$work/classifier" >/dev/null
+    label=$("$run" classify "$work/classifier/model.pml" "line 7" | cut -f1)
+    [[ $label == many || $label == third ]] || fail "there is no class '$label'"
+fi
 if [[ $family != fedformer ]]; then # which is not exported at all
     "$build_dir/pml-convert" export "$work/whole/model.pml" -o "$work/exported" -q
     [[ -e $work/exported/model.safetensors ]] || fail "the export has no weights"

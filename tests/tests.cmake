@@ -329,6 +329,10 @@ function(pml_add_gradients folder)
             LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
     endforeach()
 endfunction()
+# Fine-tuning by adapters.
+add_test(NAME train/lora COMMAND ${CMAKE_SOURCE_DIR}/tests/parity/run_lora.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(train/lora PROPERTIES LABELS parity SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT
+    "${PML_TEST_ENVIRONMENT}")
 pml_add_gradients(dlinear shared individual)
 pml_add_gradients(ett dlinear-exact patchtst-exact)
 pml_add_gradients(itransformer official-marks)

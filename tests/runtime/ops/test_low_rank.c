@@ -1,4 +1,7 @@
+#include <math.h>
+
 #include "tests/runtime/ops/gradient_test.h"
+#include "tests/runtime/ops/lora_oracle.h"
 
 typedef struct adapted_case {
     pml_activation activation;
@@ -103,6 +106,82 @@ static void is_the_sum(void) {
     end_test();
 }
 
+/* ---- PyTorch (scripts/make_lora_oracle.py) ---- */
+enum { P_ROWS = 7, P_IN = 6, P_WIDTH = 20, P_OUT = 5, P_RANK = 3 };
+
+static pml_tensor exact(size_t salt, const size_t *shape, unsigned rank) {
+    pml_tensor tensor = {0};
+    PML_ASSERT_OK(pml_context_tensor(&context, PML_DTYPE_F32, shape, rank, &tensor, &error), &error);
+    for (size_t i = 0; i < pml_tensor_count(&tensor); i++) {
+        pml_tensor_f32(&tensor)[i] = (float)((int)((i * 37 + salt * 11 + i * i % 13) % 64) - 31) / 32.0F;
+    }
+    return tensor;
+}
+
+static void judge(const char *name, const float *found, const double *truth, size_t count, double apart) {
+    double worst = 0, most = 0;
+    for (size_t i = 0; i < count; i++) {
+        worst = fmax(worst, fabs((double)found[i] - truth[i]));
+        most = fmax(most, fabs(truth[i]));
+    }
+    const double allowed = fmax(4 * apart, 1e-6 * most);
+    if (!(worst <= allowed)) {
+        (void)printf("    %s: error %.3g, allowed %.3g\n", name, worst, allowed);
+        CU_FAIL("PyTorch's");
+    }
+}
+
+static void is_as_pytorch_has_it(void) {
+    begin_test(1 << 22);
+    const pml_tensor x = exact(1, SHAPE(P_ROWS, P_IN)), up = exact(2, SHAPE(P_IN, P_WIDTH)),
+                     up_bias = exact(3, SHAPE(P_WIDTH)), down = exact(4, SHAPE(P_WIDTH, P_OUT)),
+                     down_bias = exact(5, SHAPE(P_OUT)), c = exact(10, SHAPE(P_ROWS, P_OUT));
+    const pml_low_rank first = {exact(6, SHAPE(P_IN, P_RANK)), exact(7, SHAPE(P_RANK, P_WIDTH)), 1.5, 0},
+                       second = {exact(8, SHAPE(P_WIDTH, P_RANK)), exact(9, SHAPE(P_RANK, P_OUT)), 1.5, 0};
+    const pml_feed_forward layer = {.up = &up,
+                                    .up_bias = &up_bias,
+                                    .down = &down,
+                                    .down_bias = &down_bias,
+                                    .activation = PML_ACTIVATION_GELU_TANH,
+                                    .up_adapter = &first,
+                                    .down_adapter = &second};
+    const struct {
+        const char *name;
+        const pml_tensor *tensor;
+        const double *truth, *apart;
+    } wanted[] = {{"x", &x, oracle_x, &oracle_x_error},
+                  {"up_a", &first.a, oracle_up_a, &oracle_up_a_error},
+                  {"up_b", &first.b, oracle_up_b, &oracle_up_b_error},
+                  {"down_a", &second.a, oracle_down_a, &oracle_down_a_error},
+                  {"down_b", &second.b, oracle_down_b, &oracle_down_b_error}};
+    enum { N = 5, MOST = 64 };
+    float gradients_of[N][MOST] = {{0}};
+    pml_leaf leaves[N];
+    pml_tape tape = {0};
+    pml_gradients *gradients = NULL;
+    pml_tensor plain, y;
+    PML_ASSERT_OK(pml_op_feed_forward(&context, &x, &layer, &plain, &error), &error);
+    judge("y", pml_tensor_f32(&plain), oracle_y, P_ROWS * P_OUT, oracle_y_error);
+    context.tape = &tape;
+    PML_ASSERT_OK(pml_op_feed_forward(&context, &x, &layer, &y, &error), &error);
+    judge("y on a tape", pml_tensor_f32(&y), oracle_y, P_ROWS * P_OUT, oracle_y_error);
+    for (size_t i = 0; i < N; i++) {
+        CU_ASSERT_TRUE_FATAL(pml_tensor_count(wanted[i].tensor) <= MOST);
+        leaves[i] = (pml_leaf){pml_tensor_f32(wanted[i].tensor), gradients_of[i], pml_tensor_count(wanted[i].tensor)};
+    }
+    const pml_gradient_seed seed = {&y, pml_tensor_f32(&c)};
+    const pml_backward pass = {.leaves = leaves, .n_leaves = N, .seeds = &seed, .n_seeds = 1};
+    PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
+    PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
+    for (size_t i = 0; i < N; i++) {
+        judge(wanted[i].name, gradients_of[i], wanted[i].truth, leaves[i].count, *wanted[i].apart);
+    }
+    context.tape = NULL;
+    pml_gradients_destroy(gradients);
+    pml_tape_deinit(&tape);
+    end_test();
+}
+
 static void what_does_not_fit_is_refused(void) {
     begin_test(1 << 20);
     pml_tensor leaves[6], y;
@@ -114,4 +193,4 @@ static void what_does_not_fit_is_refused(void) {
 }
 
 PML_TESTS("runtime/ops/low_rank", PML_TEST(gradients_match_differences), PML_TEST(a_tape_changes_nothing),
-          PML_TEST(is_the_sum), PML_TEST(what_does_not_fit_is_refused))
+          PML_TEST(is_the_sum), PML_TEST(is_as_pytorch_has_it), PML_TEST(what_does_not_fit_is_refused))

@@ -50,7 +50,7 @@ static const pml_option option_table[] = {
      offsetof(train_options, resume)},
     {"seed", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, seed)},
     {"threads", 't', PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, threads)},
-    {"list", 0, PML_OPTION_FLAG, NULL, NULL, "tasks, losses, optimizers, schedules: all that SPEC is",
+    {"list", 0, PML_OPTION_FLAG, NULL, NULL, "families, tasks, losses, optimizers: all that SPEC is",
      offsetof(train_options, list)},
     {"config", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, config)},
     {"tokenizer", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, tokenizer)},
@@ -72,6 +72,12 @@ static const pml_option option_table[] = {
 
 /* ---- --list ---- */
 static void print_list(void) {
+    (void)printf("families of --new\n");
+    for (size_t i = 0; pml_schemas[i] != NULL; i++) {
+        if (pml_schemas[i]->fresh != NULL) {
+            (void)printf("  %-20s %s\n", pml_schemas[i]->name, pml_schemas[i]->architecture);
+        }
+    }
     (void)printf("tasks\n");
     for (const pml_task *task = pml_tasks; task->name != NULL; task++) {
         (void)printf("  %-20s %s (loss: %s)\n", task->name, task->summary, task->loss);

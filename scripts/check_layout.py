@@ -17,7 +17,7 @@ import tempfile
 
 # The floors of runtime/, lowest first; those of one tuple do not know each other.
 FLOORS = [("base",), ("file",), ("schema",), ("tensor",), ("kernels",), ("backends",), ("ops",), ("models",),
-          ("text", "series"), ("train", "tune"), ("serve", "plot"), ("cli",)]
+          ("text", "series"), ("train", "tune"), ("serve", "plot", "mpi"), ("cli",)]
 ROOMS = {  # room -> what it may include beside itself
     "formats": ["runtime/base/", "runtime/file/"],
     "mappers": ["formats/", "runtime/base/", "runtime/file/", "runtime/schema/"],
@@ -43,7 +43,8 @@ LIBRARY_ROOMS = {  # foreign header -> where it may be included
     "cairo": ["runtime/plot/"],
     "csv.h": ["runtime/series/"],
     "xxhash.h": ["runtime/", "convert/ship/"],
-    "dlfcn.h": ["runtime/backends/"],
+    "dlfcn.h": ["runtime/backends/", "runtime/train/ranks.c"],
+    "mpi.h": ["runtime/mpi/"],
     "CUnit/": ["tests/"],
 }
 TUNERS = [("PML_SAMPLER", "trial_sampler"), ("PML_PRUNER", "pruner")]  # macro of runtime/tune/registry.def, what one is

@@ -8,6 +8,7 @@
 
 #include "runtime/base/json_writer.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/train_ranks.h"
 #include "runtime/train/train_kinds.h"
 #include "runtime/train/train_setup.h"
 
@@ -17,7 +18,7 @@ typedef struct train_options {
     const char *validation, *split, *out, *task, *loss, *optimizer, *schedule, *clip_norm, *every, *backend;
     const char *features, *target, *family, *config, *tokenizer, *lora;
     pml_option_u64 epochs, steps, batch_size, accumulate, patience, seed, threads, keep, max_tokens;
-    bool resume, bf16, list, by_line, drop_last;
+    bool resume, bf16, list, by_line, drop_last, sync_batchnorm;
 } train_options;
 
 static const pml_option option_table[] = {
@@ -62,6 +63,7 @@ static const pml_option option_table[] = {
     {"every", 0, PML_OPTION_TEXT, "SPEC", NULL, NULL, offsetof(train_options, every)},
     {"keep", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, keep)},
     {"bf16", 0, PML_OPTION_FLAG, NULL, NULL, NULL, offsetof(train_options, bf16)},
+    {"sync-batchnorm", 0, PML_OPTION_FLAG, NULL, NULL, NULL, offsetof(train_options, sync_batchnorm)},
     {"drop-last", 0, PML_OPTION_FLAG, NULL, NULL, NULL, offsetof(train_options, drop_last)},
     {"features", 0, PML_OPTION_TEXT, "M|S|MS", "M|S|MS", NULL, offsetof(train_options, features)},
     {"target", 0, PML_OPTION_TEXT, "COLUMN", NULL, NULL, offsetof(train_options, target)},
@@ -201,7 +203,8 @@ static pml_status fill_setup(const train_options *o, const char *file, pml_train
                                            .optimizer = o->optimizer,
                                            .groups = o->groups.items,
                                            .n_groups = o->groups.count,
-                                           .n_accumulate = (size_t)o->accumulate.value},
+                                           .n_accumulate = (size_t)o->accumulate.value,
+                                           .sync_batch_norms = o->sync_batchnorm},
                                .schedule = o->schedule,
                                .n_epochs = o->epochs.value,
                                .n_steps = o->steps.value,
@@ -254,27 +257,28 @@ done:
     return status;
 }
 
-static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
-    const train_options *o = options;
+/* What each rank does, and the first one tells. */
+static pml_status train(const train_options *o, char **operands, unsigned n_operands, const pml_ranks *ranks,
+                        pml_error *error) {
     pml_status status = PML_OK;
     pml_train_setup setup;
     pml_run_result result;
     pml_new_model fresh = {0};
     pml_file *text = NULL;
     view v = {.common = &o->common};
-    if (o->list) {
-        print_list();
-        goto done;
-    }
     PML_TRY(fill_fresh(o, n_operands, &fresh, &text, error));
     const char *file = n_operands == 1 ? operands[0] : o->family;
     PML_TRY(fill_setup(o, file, &setup, error));
     setup.fresh = o->family != NULL ? &fresh : NULL;
+    setup.trainer.ranks = ranks;
     setup.watch = on_step;
     setup.user = &v;
     PML_TRY(pml_train_setup_run(&setup, &result, error));
     pml_progress_destroy(v.progress);
     v.progress = NULL;
+    if (!pml_ranks_is_first(ranks)) {
+        goto done;
+    }
     if (o->common.json) {
         PML_TRY(print_json(o, file, &result, error));
     } else if (!o->common.quiet) {
@@ -284,6 +288,21 @@ static pml_status run(const void *options, char **operands, unsigned n_operands,
 done:
     pml_progress_destroy(v.progress);
     pml_file_close(text);
+    return status;
+}
+
+static pml_status run(const void *options, char **operands, unsigned n_operands, pml_error *error) {
+    const train_options *o = options;
+    pml_status status = PML_OK;
+    pml_ranks ranks = {0};
+    if (o->list) {
+        print_list();
+        goto done;
+    }
+    PML_TRY(pml_train_ranks_open(&ranks, error));
+    status = pml_train_ranks_close(&ranks, train(o, operands, n_operands, &ranks, error), error);
+
+done:
     return status;
 }
 

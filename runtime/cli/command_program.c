@@ -11,8 +11,7 @@
 
 #include "runtime/base/alloc.h"
 
-/* The program's path, beside this one. */
-static pml_status find(const pml_command *command, char path[PATH_MAX], pml_error *error) {
+pml_status pml_program_beside(const char *beside, char *path, pml_error *error) {
     const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
     if (length <= 0) {
         return PML_FAIL(error, PML_E_IO, "cannot tell where this program lies: %s", strerror(errno));
@@ -21,10 +20,14 @@ static pml_status find(const pml_command *command, char path[PATH_MAX], pml_erro
     char *name = strrchr(path, '/');
     name = name != NULL ? name + 1 : path;
     const size_t room = PATH_MAX - (size_t)(name - path);
-    if ((size_t)snprintf(name, room, "%s", command->program) >= room) {
+    if ((size_t)snprintf(name, room, "%s", beside) >= room) {
         return PML_FAIL(error, PML_E_IO, "the path of this program is too long");
     }
     return PML_OK;
+}
+
+static pml_status find(const pml_command *command, char path[PATH_MAX], pml_error *error) {
+    return pml_program_beside(command->program, path, error);
 }
 
 bool pml_program_is_there(const pml_command *command) {

@@ -4,6 +4,9 @@
 
 #include "runtime/cli/command.h"
 
+/* "<folder of the running program>/<name>" into path [PATH_MAX]. Errors: IO. */
+pml_status pml_program_beside(const char *name, char *path, pml_error *error) PML_WARN_UNUSED;
+
 /* Becomes the program of the command, found in the folder of the running one and nowhere else; argv[0] is the command's
  * name. Comes back only with an error: NOT_FOUND (it is not installed), IO. */
 pml_status pml_program_execute(const pml_command *command, int argc, char **argv, pml_error *error) PML_WARN_UNUSED;

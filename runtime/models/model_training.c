@@ -253,6 +253,7 @@ static pml_status prepare(pml_file *file, const pml_trainable_options *options, 
     }
     PML_TRY(pml_gradients_create(&made->pass, error));
     made->mode.seed = options->seed;
+    made->evaluation.seed = options->seed;
     *training = made;
     *adapters = planned;
     made = NULL;
@@ -348,13 +349,28 @@ void pml_model_training_bf16_set(pml_model *model, bool bf16) {
     }
 }
 
+void pml_model_training_share_set(pml_model *model, const pml_training_share *share) {
+    pml_model_training *training = model->training;
+    if (training != NULL) {
+        /* An odd multiple of the golden ratio: seeds of neighbours that a user would choose stay apart. */
+        training->mode.seed = training->evaluation.seed + (uint64_t)share->i_process * 0x9e3779b97f4a7c15u;
+        training->mode.sum = share->sum;
+        training->mode.sum_user = share->user;
+    }
+}
+
+void pml_model_training_silent_set(pml_model *model, bool is_silent) {
+    if (model->training != NULL) {
+        model->training->mode.is_silent = is_silent;
+    }
+}
+
 /* ---- a step ---- */
 void pml_model_training_begin(pml_model *model, size_t *workspace_bytes) {
     pml_model_training *training = model->training;
     if (training == NULL) {
         return;
     }
-    training->evaluation.seed = training->mode.seed;
     model->context.masking = model->context.tape != NULL ? &training->mode : &training->evaluation;
     if (model->context.tape == NULL) {
         return;

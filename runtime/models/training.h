@@ -56,6 +56,17 @@ void pml_model_training_step_set(pml_model *model, uint64_t step);
 /* Products of learned matrices in BF16, summed in F32 (mixed precision): values and gradients stay F32. */
 void pml_model_training_bf16_set(pml_model *model, bool bf16);
 
+/* Where a batch lies on several processes: `sum` as pml_training.sum, NULL: batch norms have this process's own
+ * statistics. `i_process` sets the dropouts of processes apart. */
+typedef struct pml_training_share {
+    size_t i_process;
+    void (*sum)(void *user, double *values, size_t count);
+    void *user;
+} pml_training_share;
+void pml_model_training_share_set(pml_model *model, const pml_training_share *share);
+/* The next run in training mode has no part in the batch that the others have: it takes part in their sums only. */
+void pml_model_training_silent_set(pml_model *model, bool is_silent);
+
 /* The gradient of a loss with respect to an output of the last run, which was in training mode. */
 typedef struct pml_output_gradient {
     const char *output;

@@ -102,6 +102,13 @@ static void add_sums(const double *sums, const double *factors, size_t n, float 
     }
 }
 
+/* Batch norms of all processes share these. */
+static void sum_everywhere(const pml_training *training, double *values, size_t count) {
+    if (training != NULL && training->sum != NULL) {
+        training->sum(training->sum_user, values, count);
+    }
+}
+
 static pml_status backward_batch(pml_context *context, pml_gradients *gradients, const pml_tape_entry *entry,
                                  pml_error *error) {
     pml_status status = PML_OK;
@@ -123,20 +130,29 @@ static pml_status backward_batch(pml_context *context, pml_gradients *gradients,
     run_parts(context, &job);
     for (size_t c = 0; c < n; c++) {
         scale[c] = 1.0 / sqrt((double)variance[c] + entry->attributes.real);
-        const double factor = (double)weight[c] * scale[c];
-        a[c] = (float)factor;
-        b[c] = (float)(-factor * scale[c] * scale[c] * job.totals[c] / (double)n_rows);
-        shift[c] = (float)(-factor * job.totals[n + c] / (double)n_rows);
     }
-    if (dx != NULL) {
-        const bool is_of_x = entry->attributes.integer[1] != 0;
-        slopes all = {n, job.columns.x, dy, mean, a, is_of_x ? b : NULL, shift, dx, !is_new};
-        pml_context_ranges(context, n_rows, 1, PML_COST_VALUES((double)n_rows * (double)n), apply_slopes, &all);
-    }
+    /* Weight and bias get the sums of this process: gradients are added up later. */
     PML_TRY(pml_gradient_of(gradients, &entry->inputs[1], &dweight, error));
     add_sums(job.totals, scale, n, dweight);
     PML_TRY(pml_gradient_of(gradients, &entry->inputs[2], &dbias, error));
     add_sums(job.totals + n, NULL, n, dbias);
+    const bool is_of_x = entry->attributes.integer[1] != 0;
+    if (is_of_x) {
+        sum_everywhere(context->training, job.totals, 2 * n);
+    }
+    /* Rows that count nothing have no part in the statistics. */
+    const bool has_part = is_of_x && (context->training == NULL || !context->training->is_silent);
+    const double n_everywhere = (double)entry->attributes.integer[2];
+    for (size_t c = 0; c < n; c++) {
+        const double factor = (double)weight[c] * scale[c];
+        a[c] = (float)factor;
+        b[c] = (float)(-factor * scale[c] * scale[c] * job.totals[c] / n_everywhere);
+        shift[c] = (float)(-factor * job.totals[n + c] / n_everywhere);
+    }
+    if (dx != NULL) {
+        slopes all = {n, job.columns.x, dy, mean, a, has_part ? b : NULL, shift, dx, !is_new};
+        pml_context_ranges(context, n_rows, 1, PML_COST_VALUES((double)n_rows * (double)n), apply_slopes, &all);
+    }
 
 done:
     return status;
@@ -184,12 +200,35 @@ static void move_running(float *running, double value) {
     *running = (float)((1 - PML_NORM_MOMENTUM) * (double)*running + PML_NORM_MOMENTUM * value);
 }
 
-/* Mean and variance of the columns of x as tensors of the step; they go into the running ones. */
+/* Means of the columns and sums of squared distances from them, out of what lies on each process: in two steps, because
+ * squares of what is far from 0 would leave nothing of the distances. `sums` [3 n + 2]: the number of rows, n means, n
+ * squares, the rest for the use of this function. */
+static void join_statistics(const pml_training *training, double *sums, size_t n) {
+    double *squares = sums + n + 1;
+    const double n_rows = training->is_silent ? 0 : sums[0];
+    const double *means = sums + 1;
+    double *joint = squares + n; /* [n + 1] */
+    joint[0] = n_rows;
+    for (size_t c = 0; c < n; c++) {
+        joint[1 + c] = n_rows * means[c];
+    }
+    sum_everywhere(training, joint, n + 1);
+    for (size_t c = 0; c < n; c++) {
+        const double mean = joint[1 + c] / joint[0], distance = means[c] - mean;
+        squares[c] = training->is_silent ? 0 : squares[c] + n_rows * distance * distance;
+        sums[1 + c] = mean;
+    }
+    sums[0] = joint[0];
+    sum_everywhere(training, squares, n);
+}
+
+/* Mean and variance of the columns of x as tensors of the step; they go into the running ones. *n_everywhere: rows of
+ * all processes. */
 static pml_status batch_statistics(pml_context *context, const pml_tensor *x, const pml_norm *norm, pml_tensor *mean,
-                                   pml_tensor *variance, pml_error *error) {
+                                   pml_tensor *variance, double *n_everywhere, pml_error *error) {
     pml_status status = PML_OK;
     const size_t n = pml_tensor_columns(x), n_rows = pml_tensor_rows(x);
-    PML_OP_REQUIRE(n_rows > 1, "norm: statistics of a batch need more than one row");
+    PML_OP_REQUIRE(n_rows > 0, "norm: statistics of a batch need a row");
     /* Distances from the first row: the squares of what is far from 0 would leave nothing of the variance. */
     const float *first = pml_tensor_f32_const(x);
     part_sums job = {.context = context,
@@ -198,18 +237,29 @@ static pml_status batch_statistics(pml_context *context, const pml_tensor *x, co
                      .n = n};
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &n, 1, mean, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, &n, 1, variance, error));
-    PML_TRY(pml_context_quantized(context, pml_context_bytes(part_doubles(&job), sizeof *job.totals), error));
+    const size_t n_joint = 3 * n + 2;
+    PML_TRY(pml_context_quantized(context, pml_context_bytes(part_doubles(&job) + n_joint, sizeof *job.totals), error));
     job.totals = context->quantized;
+    double *sums = job.totals + part_doubles(&job), *squares = sums + n + 1;
     run_parts(context, &job);
-    pml_tensor running_mean = norm->mean, running_variance = norm->variance;
+    sums[0] = (double)n_rows;
     for (size_t c = 0; c < n; c++) {
         const double distance = job.totals[n + c] / (double)n_rows;
-        const double squares = fmax(job.totals[c] - distance * job.totals[n + c], 0.0);
-        pml_tensor_f32(mean)[c] = (float)((double)first[c] + distance);
-        pml_tensor_f32(variance)[c] = (float)(squares / (double)n_rows);
+        sums[1 + c] = (double)first[c] + distance;
+        squares[c] = fmax(job.totals[c] - distance * job.totals[n + c], 0.0);
+    }
+    if (context->training->sum != NULL) {
+        join_statistics(context->training, sums, n);
+    }
+    PML_OP_REQUIRE(sums[0] > 1, "norm: statistics of a batch need more than one row");
+    *n_everywhere = sums[0];
+    pml_tensor running_mean = norm->mean, running_variance = norm->variance;
+    for (size_t c = 0; c < n; c++) {
+        pml_tensor_f32(mean)[c] = (float)sums[1 + c];
+        pml_tensor_f32(variance)[c] = (float)(squares[c] / sums[0]);
         if (!context->training->is_again) {
-            move_running(pml_tensor_f32(&running_mean) + c, (double)first[c] + distance);
-            move_running(pml_tensor_f32(&running_variance) + c, squares / (double)(n_rows - 1));
+            move_running(pml_tensor_f32(&running_mean) + c, sums[1 + c]);
+            move_running(pml_tensor_f32(&running_variance) + c, squares[c] / (sums[0] - 1));
         }
     }
 
@@ -238,10 +288,11 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
     const bool is_batch = norm->kind == PML_NORM_BATCH, is_of_x = is_batch && context->training != NULL;
     const bool has_bias = is_batch || norm->bias.dtype != PML_DTYPE_NONE;
     pml_tensor mean = norm->mean, variance = norm->variance;
+    double n_everywhere = (double)pml_tensor_rows(x);
     PML_TRY(check(x, norm, has_bias, error));
     PML_TRY(pml_context_tensor(context, PML_DTYPE_F32, x->shape, x->rank, y, error));
     if (is_of_x) {
-        PML_TRY(batch_statistics(context, x, norm, &mean, &variance, error));
+        PML_TRY(batch_statistics(context, x, norm, &mean, &variance, &n_everywhere, error));
     }
     if (!is_batch) {
         pml_split_layer_norm(context, &(pml_layer_norm){
@@ -266,11 +317,12 @@ pml_status pml_op_norm(pml_context *context, const pml_tensor *x, const pml_norm
                                           .eps = norm->eps,
                                       });
     }
-    PML_TRY(pml_tape_record(context->tape, &op,
-                            &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind, is_of_x}},
-                            (const pml_tensor *const[]){x, &norm->weight, has_bias ? &norm->bias : NULL,
-                                                        is_batch ? &mean : NULL, is_batch ? &variance : NULL},
-                            5, y, error));
+    PML_TRY(pml_tape_record(
+        context->tape, &op,
+        &(pml_op_attributes){.real = norm->eps, .integer = {(int64_t)norm->kind, is_of_x, (int64_t)n_everywhere}},
+        (const pml_tensor *const[]){x, &norm->weight, has_bias ? &norm->bias : NULL, is_batch ? &mean : NULL,
+                                    is_batch ? &variance : NULL},
+        5, y, error));
 
 done:
     return status;

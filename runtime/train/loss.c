@@ -77,6 +77,15 @@ static double total_weight(const pml_loss *loss, const pml_settings *settings, c
     return total * (double)(o->n_terms / o->n_weights);
 }
 
+pml_status pml_loss_total_weight(const pml_loss *loss, const pml_settings *settings, const pml_loss_operands *operands,
+                                 double *total, pml_error *error) {
+    const pml_status status = check(loss, settings, operands, error);
+    if (status == PML_OK) {
+        *total = total_weight(loss, settings, operands);
+    }
+    return status;
+}
+
 typedef struct job {
     const pml_loss *loss;
     pml_loss_part part; /* what all have in common */

@@ -71,6 +71,10 @@ pml_status pml_loss_choose(const char *spec, const pml_loss **loss, pml_settings
 pml_status pml_loss_compute(const pml_loss *loss, const pml_settings *settings, const pml_loss_operands *operands,
                             pml_context *context, double *value, pml_error *error) PML_WARN_UNUSED;
 
+/* What a mean divides by. Errors: as pml_loss_compute. */
+pml_status pml_loss_total_weight(const pml_loss *loss, const pml_settings *settings, const pml_loss_operands *operands,
+                                 double *total, pml_error *error) PML_WARN_UNUSED;
+
 /* The weight of a term. */
 static inline double pml_loss_weight(const pml_loss_operands *operands, size_t i_term) {
     return operands->weights == NULL ? 1.0

@@ -239,6 +239,36 @@ done:
     return status;
 }
 
+/* Whether samples may weigh differently in a mean: labels that do not count, hidden patches. */
+static bool is_weighed(const pml_objective *objective) {
+    return objective->task->is_class || objective->task->weights != NULL;
+}
+
+pml_status pml_objective_share(pml_objective *objective, pml_model *model, const pml_batch *batch,
+                               const pml_ranks *ranks, bool is_silent, double *share, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_ranks_vote vote = {.weight = (double)batch->n_samples};
+    double all = (double)batch->n_all;
+    if (is_weighed(objective) && pml_ranks_are_several(ranks)) {
+        pml_loss_operands operands = {.class_weights = objective->class_weights,
+                                      .n_class_weights = objective->n_class_weights};
+        vote.weight = 0;
+        if (!is_silent) {
+            PML_TRY(find_target(objective, model, batch, &operands, &operands.n_terms, error));
+            PML_TRY(find_predictions(objective, model, operands.n_terms, &operands, false, error));
+            PML_TRY(pml_loss_total_weight(objective->loss, &objective->settings, &operands, &vote.weight, error));
+        }
+        const double mine = vote.weight;
+        PML_TRY(pml_ranks_vote_on(ranks, &vote, error));
+        all = vote.weight;
+        vote.weight = mine;
+    }
+    *share = all > 0 ? vote.weight / all : 0;
+
+done:
+    return status;
+}
+
 pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch, double scale,
                               bool with_gradients, double *loss, pml_error *error) {
     pml_status status = PML_OK;
@@ -251,6 +281,12 @@ pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const 
     operands.n_terms = n_terms;
     PML_TRY(find_predictions(objective, model, n_terms, &operands, with_gradients, error));
     PML_TRY(pml_loss_compute(objective->loss, &objective->settings, &operands, pml_model_context(model), loss, error));
+    if (scale == 0) {
+        *loss = 0;
+        for (size_t i = 0; with_gradients && i < n_outputs(objective->task); i++) {
+            memset(operands.gradients[i], 0, n_terms * operands.width * sizeof *operands.gradients[i]);
+        }
+    }
 
 done:
     return status;

@@ -5,6 +5,7 @@
 #include "runtime/models/training.h"
 #include "runtime/train/data/loader.h"
 #include "runtime/train/loss.h"
+#include "runtime/train/ranks.h"
 
 /* A row of the table of tasks; each configured model has the first that its outputs fit. */
 typedef struct pml_task {
@@ -41,8 +42,13 @@ void pml_objective_deinit(pml_objective *objective);
 /* Runs the model on the fields of the batch that it takes. Errors: those of pml_model_run. */
 pml_status pml_objective_run(pml_model *model, const pml_batch *batch, pml_error *error) PML_WARN_UNUSED;
 
-/* The loss of the run's outputs, times `scale`. With `with_gradients`, its gradients too, for pml_objective_backward.
- * Errors: NOT_FOUND (the batch has no such target), ARGUMENT (sizes). */
+/* What this rank's samples are of the mean over the batch of all, after a run; `is_silent`: there was none. All ranks
+ * call it. Errors: those of pml_objective_loss, MEMORY. */
+pml_status pml_objective_share(pml_objective *objective, pml_model *model, const pml_batch *batch,
+                               const pml_ranks *ranks, bool is_silent, double *share, pml_error *error) PML_WARN_UNUSED;
+
+/* The loss of the run's outputs, times `scale`; 0: it counts nothing. With `with_gradients`, its gradients too, for
+ * pml_objective_backward. Errors: NOT_FOUND (the batch has no such target), ARGUMENT (sizes). */
 pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const pml_batch *batch, double scale,
                               bool with_gradients, double *loss, pml_error *error) PML_WARN_UNUSED;
 /* Adds to the parameters' gradients what the last loss makes of them. Errors: those of pml_model_backward. */

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
 #include "runtime/pml.h"
 #include "runtime/train/run_folder.h"
 
@@ -79,12 +82,17 @@ static pml_status reserve_statistics(run *r, pml_error *error) {
 }
 
 /* ---- records ---- */
+/* Rank 0 writes; the others know what it knows. */
+static bool writes(const run *r) {
+    return pml_ranks_is_first(r->trainer->ranks);
+}
+
 static pml_status record(run *r, const pml_log_value *values, size_t n_values, pml_error *error) {
     r->state.global_step = r->point.n_steps;
     r->state.epoch = epoch_of(r);
     const pml_log_record entry = {
         .step = r->point.n_steps, .epoch = r->state.epoch, .values = values, .n_values = n_values};
-    return pml_train_log_write(r->log, &entry, error);
+    return writes(r) ? pml_train_log_write(r->log, &entry, error) : PML_OK;
 }
 
 static pml_status watch(run *r, bool is_evaluation, bool is_best, pml_error *error) {
@@ -96,13 +104,27 @@ static pml_status watch(run *r, bool is_evaluation, bool is_best, pml_error *err
                                    .eval_loss = r->eval_loss,
                                    .is_evaluation = is_evaluation,
                                    .is_best = is_best};
-    return r->o->watch == NULL ? PML_OK : r->o->watch(r->o->user, &status, error);
+    return r->o->watch == NULL || !writes(r) ? PML_OK : r->o->watch(r->o->user, &status, error);
+}
+
+/* Errors: MISMATCH (a rank has other weights than rank 0), MEMORY. */
+static pml_status compare_weights(const run *r, pml_error *error) {
+    const pml_parameter_set *set = &r->trainer->set;
+    uint64_t digest = 0;
+    for (size_t i = 0; i < set->n_views && pml_ranks_are_several(r->trainer->ranks); i++) {
+        digest = XXH3_64bits_withSeed(set->views[i].value, set->views[i].count * sizeof(float), digest);
+    }
+    return pml_ranks_compare(r->trainer->ranks, digest, "weights", error);
 }
 
 static pml_status save_checkpoint(run *r, pml_error *error) {
     pml_status status = PML_OK;
     char path[PML_RUN_PATH_BYTES];
     const uint64_t n_keep = r->o->n_keep == 0 ? KEPT : r->o->n_keep;
+    PML_TRY(compare_weights(r, error));
+    if (!writes(r)) {
+        goto done;
+    }
     /* Logs first: they may be ahead of a checkpoint, never behind it. */
     PML_TRY(pml_train_log_flush(r->log, error));
     PML_TRY(pml_run_folder_checkpoint(r->o->folder, r->point.n_steps, path, error));
@@ -118,6 +140,9 @@ static pml_status write_trained(run *r, const char *name, char path[PML_RUN_PATH
     pml_status status = PML_OK;
     const pml_model *model = r->trainer->model;
     PML_TRY(pml_run_folder_path(r->o->folder, name, path, error));
+    if (!writes(r)) {
+        goto done;
+    }
     PML_TRY(pml_model_adapter_recipe(model) != NULL ? pml_trained_adapter_write(model, r->o->extra, path, error)
                                                     : pml_trained_model_write(model, r->o->extra, path, error));
 
@@ -178,9 +203,9 @@ static pml_status gather(run *r, bool *is_epoch_end, pml_error *error) {
         PML_TRY(pml_loader_next(r->o->train, &batch, error));
         if (batch == NULL) {
             *is_epoch_end = true;
-        } else if (batch->n_samples > 0) {
-            PML_TRY(pml_trainer_add(r->trainer, batch, NULL, NULL, error));
-            r->n_samples += batch->n_samples;
+        } else if (batch->n_all > 0) {
+            PML_TRY(pml_trainer_add(r->trainer, batch, error));
+            r->n_samples += batch->n_all;
         }
     }
 
@@ -251,12 +276,39 @@ static pml_status one_step(run *r, pml_error *error) {
     PML_TRY(log_step(r, error));
     PML_TRY(watch(r, false, false, error));
     PML_TRY(after_step(r, error));
+    if (r->step.is_stopped && !r->is_over) {
+        PML_TRY(PML_FAIL(error, PML_E_INTERRUPTED, "interrupted"));
+    }
 
 done:
     return status;
 }
 
 /* ---- beginning and end ---- */
+/* Rank 0 has read the folder or begun anew: all others begin where it stands. */
+static pml_status share_start(run *r, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_trainer *trainer = r->trainer;
+    const pml_ranks *ranks = trainer->ranks;
+    if (!pml_ranks_are_several(ranks)) {
+        goto done;
+    }
+    for (size_t i = 0; i < pml_model_n_parameters(trainer->model); i++) {
+        const pml_parameter *parameter = pml_model_parameter_at(trainer->model, i);
+        pml_ranks_broadcast(ranks, parameter->values, parameter->count * sizeof *parameter->values);
+    }
+    pml_ranks_broadcast(ranks, trainer->slots, trainer->n_slots * trainer->slots_count * sizeof *trainer->slots);
+    pml_ranks_broadcast(ranks, &r->point, sizeof r->point);
+    pml_ranks_broadcast(ranks, &trainer->n_steps, sizeof trainer->n_steps);
+    if (!writes(r)) {
+        PML_TRY(pml_loader_seek(r->o->train, r->point.position, error));
+        r->is_over = r->o->patience != 0 && r->point.n_bad_evaluations >= r->o->patience;
+    }
+
+done:
+    return status;
+}
+
 /* Puts trainer, loader, history and point where the newest checkpoint has them. */
 static pml_status resume(run *r, pml_error *error) {
     pml_status status = PML_OK;
@@ -362,13 +414,14 @@ pml_status pml_train_run(pml_trainer *trainer, const pml_run_options *options, p
                          .name = pml_model_adapter_recipe(trainer->model) != NULL ? PML_RUN_ADAPTER : PML_RUN_MODEL};
     PML_TRY(plan(&r, error));
     PML_TRY(reserve_statistics(&r, error));
-    PML_TRY(pml_run_folder_lock(options->folder, &lock, error));
-    if (options->resume) {
-        PML_TRY(resume(&r, error));
-    } else {
-        PML_TRY(pml_run_folder_refuse(options->folder, error));
+    /* One rank cannot leave a step that the others are in: all stop behind it (pml_step_result.is_stopped). */
+    pml_cancel_hold(pml_ranks_are_several(trainer->ranks));
+    if (writes(&r)) {
+        PML_TRY(pml_run_folder_lock(options->folder, &lock, error));
+        PML_TRY(options->resume ? resume(&r, error) : pml_run_folder_refuse(options->folder, error));
+        PML_TRY(open_log(&r, error));
     }
-    PML_TRY(open_log(&r, error));
+    PML_TRY(share_start(&r, error));
     copy_statistics(&r, false);
     for (bool is_first = true; !r.is_over; is_first = false) {
         status = is_first && r.point.n_steps > 0 ? after_step(&r, error) : one_step(&r, error);
@@ -379,13 +432,16 @@ pml_status pml_train_run(pml_trainer *trainer, const pml_run_options *options, p
         }
         PML_TRY(status);
     }
-    PML_TRY(publish(&r, error));
+    if (writes(&r)) {
+        PML_TRY(publish(&r, error));
+    }
     result->n_steps = r.point.n_steps;
     result->epoch = epoch_of(&r);
     result->best_loss = r.point.has_best ? r.point.best_loss : NAN;
     result->best_step = r.point.best_step;
 
 done:
+    pml_cancel_hold(false);
     pml_train_log_close(r.log);
     pml_trainer_state_deinit(&r.state);
     pml_free(r.statistics);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/file/reader.h"
@@ -38,17 +40,22 @@ static pml_status make_folder(const char *folder, pml_error *error) {
     return PML_OK;
 }
 
+static size_t batch_size_of(const pml_train_setup *setup) {
+    return setup->batch_size == 0 ? BATCH_SIZE : (size_t)setup->batch_size;
+}
+
 /* What must be equal for a checkpoint to fit: everything that the weights of a step depend on. */
 static void write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
                          const pml_adapter_recipe *adapter, char recipe[RECIPE_BYTES]) {
     const int n = snprintf(recipe, RECIPE_BYTES,
-                           "task %s, loss %s, optimizer %s, schedule %s, batch %" PRIu64 " x %zu, seed %" PRIu64
+                           "task %s, loss %s, optimizer %s, schedule %s, batch %zu x %zu, seed %" PRIu64
                            ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, data %016" PRIx64,
                            trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
                            setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
-                           setup->schedule == NULL ? "-" : setup->schedule, setup->batch_size, trainer->n_accumulate,
-                           setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps,
-                           setup->bf16, data->train->digest);
+                           setup->schedule == NULL ? "-" : setup->schedule,
+                           batch_size_of(setup) * pml_ranks_count(trainer->ranks), trainer->n_accumulate, setup->seed,
+                           trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps, setup->bf16,
+                           data->train->digest);
     if (adapter != NULL && n > 0 && n < RECIPE_BYTES) {
         (void)snprintf(recipe + n, RECIPE_BYTES - (size_t)n, ", lora %zu %g %g, targets %s, whole %s", adapter->rank,
                        adapter->alpha, adapter->dropout, adapter->targets, adapter->whole);
@@ -58,15 +65,22 @@ static void write_recipe(const pml_train_setup *setup, const pml_trainer *traine
 static pml_status open_loaders(const pml_train_setup *setup, const pml_train_data *data, pml_loader **train,
                                pml_loader **val, pml_error *error) {
     pml_status status = PML_OK;
-    const size_t batch = setup->batch_size == 0 ? BATCH_SIZE : (size_t)setup->batch_size;
+    const pml_ranks *ranks = setup->trainer.ranks;
+    const size_t batch = batch_size_of(setup);
     const pml_loader_options options = {.batch_size = batch,
                                         .seed = setup->seed,
                                         .shuffle = !setup->no_shuffle,
                                         .drop_last = setup->drop_last,
+                                        .i_rank = ranks == NULL ? 0 : ranks->i_rank,
+                                        .n_ranks = pml_ranks_count(ranks),
                                         .n_prefetch = PREFETCH};
     PML_TRY(pml_loader_create(data->train, &options, train, error));
     if (data->val != NULL) {
-        const pml_loader_options in_order = {.batch_size = batch, .seed = setup->seed, .n_prefetch = PREFETCH};
+        const pml_loader_options in_order = {.batch_size = batch,
+                                             .seed = setup->seed,
+                                             .i_rank = options.i_rank,
+                                             .n_ranks = options.n_ranks,
+                                             .n_prefetch = PREFETCH};
         PML_TRY(pml_loader_create(data->val, &in_order, val, error));
     }
 
@@ -98,15 +112,18 @@ done:
     return status;
 }
 
-/* Leaves the model to begin with in the folder, or finds that it lies there. */
+/* Leaves the model to begin with in the folder, or finds that it lies there: rank 0 does. */
 static pml_status make_model(const pml_train_setup *setup, char *path, pml_error *error) {
     pml_status status = PML_OK;
     pml_new_model fresh = *setup->fresh;
     fresh.data = setup->n_data > 0 ? setup->data[0] : NULL;
     fresh.is_single = setup->features != NULL && strcmp(setup->features, "S") == 0;
     fresh.seed = setup->seed;
-    PML_TRY(make_folder(setup->folder, error));
     PML_TRY(pml_run_folder_path(setup->folder, PML_RUN_INITIAL, path, error));
+    if (!pml_ranks_is_first(setup->trainer.ranks)) {
+        goto done;
+    }
+    PML_TRY(make_folder(setup->folder, error));
     if (setup->resume && access(path, F_OK) == 0) {
         PML_TRY(compare(&fresh, path, error));
         goto done;
@@ -118,6 +135,13 @@ static pml_status make_model(const pml_train_setup *setup, char *path, pml_error
 
 done:
     return status;
+}
+
+/* All ranks must have begun the same run. */
+static pml_status compare_ranks(const pml_ranks *ranks, const pml_file *file, const char *recipe, pml_error *error) {
+    const uint64_t of_model = XXH3_64bits(pml_file_content_digest(file), 16);
+    return pml_ranks_compare(ranks, XXH3_64bits_withSeed(recipe, strlen(recipe), of_model), "model, data or options",
+                             error);
 }
 
 pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *result, pml_error *error) {
@@ -133,7 +157,9 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
         PML_TRY(pml_adapter_recipe_parse(setup->lora, &adapter, error));
     }
     if (setup->fresh != NULL) {
+        pml_ranks_vote is_there = {0};
         PML_TRY(make_model(setup, initial, error));
+        PML_TRY(pml_ranks_vote_on(setup->trainer.ranks, &is_there, error));
     }
     PML_TRY(pml_file_open(setup->fresh != NULL ? initial : setup->model, &file, error));
     const pml_trainable_options options = {.backend = setup->backend,
@@ -149,8 +175,11 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     PML_TRY(pml_trainer_create(model, &setup->trainer, &trainer, error));
     PML_TRY(pml_train_data_open(setup, file, model, trainer->objective.task->name, &data, error));
     PML_TRY(open_loaders(setup, &data, &train, &val, error));
-    PML_TRY(make_folder(setup->folder, error));
+    if (pml_ranks_is_first(setup->trainer.ranks)) {
+        PML_TRY(make_folder(setup->folder, error));
+    }
     write_recipe(setup, trainer, &data, options.adapter, recipe);
+    PML_TRY(compare_ranks(setup->trainer.ranks, file, recipe, error));
     const pml_run_options run = {.folder = setup->folder,
                                  .train = train,
                                  .val = val,

@@ -29,7 +29,7 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     size_t n_frozen;
     const char *lora; /* adapters instead of weights: options of pml_adapter_recipe_parse; NULL: none */
     const char *logs;
-    pml_run_watch_fn *watch;
+    pml_run_watch_fn *watch; /* of several ranks only the first has one called */
     void *user;
 } pml_train_setup;
 

@@ -6,7 +6,12 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/checked.h"
 #include "runtime/train/clip.h"
+
+/* Elements of a bucket: 4 MiB, what a network takes in a millisecond or so, and a model of any size is some of. */
+#define BUCKET_COUNT ((size_t)1 << 20)
 
 static pml_status prepare_parameters(pml_trainer *made, const pml_trainer_options *options, pml_error *error) {
     pml_status status = PML_OK;
@@ -43,6 +48,23 @@ done:
     return status;
 }
 
+static void sum_of_ranks(void *user, double *values, size_t count) {
+    const pml_ranks *ranks = user;
+    ranks->module->sum(values, count);
+}
+
+static pml_status prepare_ranks(pml_trainer *made, const pml_trainer_options *options, pml_error *error) {
+    if (!pml_ranks_are_several(options->ranks)) {
+        return PML_OK;
+    }
+    made->ranks = options->ranks;
+    made->is_synced = options->sync_batch_norms;
+    pml_model_training_share_set(made->model, &(pml_training_share){.i_process = made->ranks->i_rank,
+                                                                    .sum = made->is_synced ? sum_of_ranks : NULL,
+                                                                    .user = (void *)(uintptr_t)made->ranks});
+    return pml_reducer_init(&made->reducer, made->ranks, made->views, made->set.n_views, BUCKET_COUNT, error);
+}
+
 pml_status pml_trainer_create(pml_model *model, const pml_trainer_options *options, pml_trainer **trainer,
                               pml_error *error) {
     pml_status status = PML_OK;
@@ -56,6 +78,7 @@ pml_status pml_trainer_create(pml_model *model, const pml_trainer_options *optio
     PML_TRY(pml_optimizer_choose(options->optimizer == NULL ? "adamw" : options->optimizer, &made->optimizer,
                                  &made->settings, error));
     PML_TRY(prepare_parameters(made, options, error));
+    PML_TRY(prepare_ranks(made, options, error));
     pml_model_gradients_clear(model);
     *trainer = made;
     made = NULL;
@@ -69,27 +92,89 @@ void pml_trainer_destroy(pml_trainer *trainer) {
     if (trainer != NULL) {
         pml_objective_deinit(&trainer->objective);
         pml_parameter_set_deinit(&trainer->set);
+        pml_reducer_deinit(&trainer->reducer);
         pml_free(trainer->views);
+        pml_free(trainer->blank);
         pml_free(trainer->slots);
         pml_free(trainer);
     }
 }
 
-pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_parameter_done_fn *done, void *user,
-                           pml_error *error) {
+/* A batch of one sample of zeros, in place of none. */
+static pml_status make_blank(pml_trainer *trainer, const pml_batch *batch, pml_batch *blank, pml_batch_field *fields,
+                             pml_error *error) {
+    pml_status status = PML_OK;
+    size_t most_bytes = sizeof(int64_t);
+    for (size_t i = 0; i < batch->n_fields; i++) {
+        uint64_t bytes = sizeof(int64_t);
+        for (size_t axis = 1; axis < batch->fields[i].rank; axis++) {
+            if (!pml_ck_mul(bytes, batch->fields[i].shape[axis], &bytes)) {
+                PML_TRY(PML_FAIL(error, PML_E_MEMORY, "a sample is too large"));
+            }
+        }
+        most_bytes = bytes > most_bytes ? (size_t)bytes : most_bytes;
+    }
+    if (most_bytes > trainer->blank_bytes) {
+        pml_free(trainer->blank);
+        trainer->blank = NULL;
+        trainer->blank_bytes = 0;
+        PML_TRY(pml_alloc_aligned(most_bytes, &trainer->blank, error));
+        memset(trainer->blank, 0, most_bytes);
+        trainer->blank_bytes = most_bytes;
+    }
+    *blank = *batch;
+    blank->fields = fields;
+    for (size_t i = 0; i < batch->n_fields; i++) {
+        fields[i] = batch->fields[i];
+        fields[i].data = trainer->blank;
+        fields[i].shape[0] = 1;
+    }
+
+done:
+    return status;
+}
+
+/* A run and its way back. `batch` has samples, or stands for none. */
+static pml_status run_batch(pml_trainer *trainer, const pml_batch *batch, bool is_silent, pml_error *error) {
     pml_status status = PML_OK;
     const bool is_last = trainer->n_added + 1 == trainer->n_accumulate;
+    double share = 1;
     double loss = 0;
     pml_model_training_set(trainer->model, true);
+    pml_model_training_silent_set(trainer->model, is_silent);
     pml_model_training_step_set(trainer->model, trainer->n_steps * trainer->n_accumulate + trainer->n_added);
     PML_TRY(pml_objective_run(trainer->model, batch, error));
-    PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1.0 / (double)trainer->n_accumulate, true,
+    if (trainer->ranks != NULL) {
+        PML_TRY(
+            pml_objective_share(&trainer->objective, trainer->model, batch, trainer->ranks, is_silent, &share, error));
+    }
+    PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, share / (double)trainer->n_accumulate, true,
                                &loss, error));
-    PML_TRY(pml_objective_backward(&trainer->objective, trainer->model, is_last ? done : NULL, user, error));
+    PML_TRY(pml_objective_backward(&trainer->objective, trainer->model,
+                                   is_last && trainer->ranks != NULL ? pml_reducer_done : NULL, &trainer->reducer,
+                                   error));
     if (!isfinite(loss)) {
         PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the loss is %g", loss));
     }
     trainer->loss += loss;
+
+done:
+    return status;
+}
+
+pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_batch blank;
+    pml_batch_field fields[PML_MAX_DATA_FIELDS];
+    if (batch->n_samples > 0) {
+        PML_TRY(run_batch(trainer, batch, false, error));
+    } else if (trainer->is_synced) {
+        PML_TRY(make_blank(trainer, batch, &blank, fields, error));
+        PML_TRY(run_batch(trainer, &blank, true, error));
+    } else {
+        double share;
+        PML_TRY(pml_objective_share(&trainer->objective, trainer->model, batch, trainer->ranks, true, &share, error));
+    }
     trainer->n_added++;
 
 done:
@@ -117,7 +202,14 @@ static pml_status fail_gradient(const pml_trainer *trainer, pml_error *error) {
 pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_result *result, pml_error *error) {
     pml_status status = PML_OK;
     pml_context *context = pml_model_context(trainer->model);
-    result->loss = trainer->loss;
+    pml_ranks_vote vote = {.sum = trainer->loss, .is_stopped = pml_cancel_is_requested()};
+    result->is_stopped = false;
+    if (trainer->ranks != NULL) {
+        pml_reducer_finish(&trainer->reducer);
+        PML_TRY(pml_ranks_vote_on(trainer->ranks, &vote, error));
+        result->is_stopped = vote.is_stopped != 0;
+    }
+    result->loss = vote.sum;
     result->learning_rate = pml_setting(&trainer->settings, PML_OPTIMIZER_LR) * rate_factor;
     if (trainer->clip_value > 0) {
         pml_clip_gradient_value(&trainer->set, (float)trainer->clip_value, context);
@@ -139,22 +231,29 @@ done:
 
 pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double *loss, pml_error *error) {
     pml_status status = PML_OK;
-    double total = 0, n_samples = 0;
+    pml_ranks_vote vote = {0};
     pml_model_training_set(trainer->model, false);
     PML_TRY(pml_loader_seek(loader, (pml_loader_position){0}, error)); /* every evaluation sees the same */
     for (;;) {
         const pml_batch *batch;
         double part = 0;
         PML_TRY(pml_loader_next(loader, &batch, error));
-        if (batch == NULL) {
+        vote.is_stopped = trainer->ranks != NULL && pml_cancel_is_requested();
+        if (batch == NULL || vote.is_stopped) {
             break;
         }
-        PML_TRY(pml_objective_run(trainer->model, batch, error));
-        PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1, false, &part, error));
-        total += part * (double)batch->n_samples;
-        n_samples += (double)batch->n_samples;
+        if (batch->n_samples > 0) {
+            PML_TRY(pml_objective_run(trainer->model, batch, error));
+            PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1, false, &part, error));
+            vote.sum += part * (double)batch->n_samples;
+            vote.weight += (double)batch->n_samples;
+        }
     }
-    *loss = n_samples > 0 ? total / n_samples : NAN;
+    PML_TRY(pml_ranks_vote_on(trainer->ranks, &vote, error));
+    if (vote.is_stopped) {
+        PML_TRY(PML_FAIL(error, PML_E_INTERRUPTED, "interrupted"));
+    }
+    *loss = vote.weight > 0 ? vote.sum / vote.weight : NAN;
 
 done:
     return status;

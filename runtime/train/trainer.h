@@ -4,6 +4,7 @@
 
 #include "runtime/train/objective.h"
 #include "runtime/train/optimizer.h"
+#include "runtime/train/reducer.h"
 
 typedef struct pml_trainer_options {     /* all zero: what the task and AdamW have where nothing is said */
     const char *task, *loss, *optimizer; /* specs; NULL: by the model, by the task, "adamw" */
@@ -11,6 +12,8 @@ typedef struct pml_trainer_options {     /* all zero: what the task and AdamW ha
     size_t n_groups;
     double clip_norm, clip_value; /* of gradients; 0: as they are */
     size_t n_accumulate;          /* batches of a step; 0: 1 */
+    const pml_ranks *ranks;       /* that share every batch; NULL: this process alone */
+    bool sync_batch_norms;        /* batch norms have the statistics of all ranks */
 } pml_trainer_options;
 
 typedef struct pml_trainer {
@@ -25,7 +28,12 @@ typedef struct pml_trainer {
     double clip_norm, clip_value;
     size_t n_accumulate, n_added; /* batches of this step so far */
     uint64_t n_steps;             /* that weights have been changed in */
-    double loss;                  /* of this step's batches so far */
+    double loss;                  /* of this step's batches so far; of several ranks: this one's part */
+    const pml_ranks *ranks;       /* borrowed; NULL: alone */
+    pml_reducer reducer;          /* of several ranks */
+    bool is_synced;               /* batch norms are those of all ranks */
+    void *blank;                  /* zeros: what a rank without samples runs on where batch norms are synced */
+    size_t blank_bytes;
 } pml_trainer;
 
 /* Errors: UNSUPPORTED (nothing to be trained: the model is not trainable, or everything is frozen), those of
@@ -34,25 +42,27 @@ pml_status pml_trainer_create(pml_model *model, const pml_trainer_options *optio
                               pml_error *error) PML_WARN_UNUSED;
 void pml_trainer_destroy(pml_trainer *trainer); /* NULL is allowed */
 
-/* Adds the gradients of a batch; as many as n_accumulate make a step. `done` as for pml_model_backward, called in the
- * last of them only. Errors: NUMERIC (the loss, or an output, is not finite: the message has the step), those of the
+/* Adds the gradients of a batch; as many as n_accumulate make a step. Several ranks each add their share, also where it
+ * has no samples. Errors: NUMERIC (the loss, or an output, is not finite: the message has the step), those of the
  * model and the loss. */
-pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_parameter_done_fn *done, void *user,
-                           pml_error *error) PML_WARN_UNUSED;
+pml_status pml_trainer_add(pml_trainer *trainer, const pml_batch *batch, pml_error *error) PML_WARN_UNUSED;
 static inline bool pml_trainer_is_full(const pml_trainer *trainer) {
     return trainer->n_added == trainer->n_accumulate;
 }
 
 typedef struct pml_step_result {
     double loss, gradient_norm, learning_rate;
+    bool is_stopped; /* of several ranks one was asked to stop, and all know */
 } pml_step_result;
-/* Changes the weights by what has been added, with the optimizer's learning rate times `rate_factor`, and begins the
- * next step. Errors: NUMERIC (a gradient is not finite, naming step and parameter: the weights are as they were). */
+/* Changes the weights, on all ranks to the same bits, by what has been added, with the optimizer's learning rate times
+ * `rate_factor`, and begins the next step. Errors: NUMERIC (a gradient is not finite, naming step and parameter: the
+ * weights are as they were). */
 pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_result *result,
                             pml_error *error) PML_WARN_UNUSED;
 
-/* The mean loss over a loader's first epoch, in evaluation mode, each sample counting alike. Errors: NUMERIC, those
- * of the loader and the model. */
+/* The mean loss over a loader's first epoch, in evaluation mode, each sample counting alike. Several ranks have
+ * loaders of their shares, and get the mean of all. Errors: NUMERIC, those of the loader and the model; INTERRUPTED, on
+ * all ranks. */
 pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double *loss,
                                 pml_error *error) PML_WARN_UNUSED;
 

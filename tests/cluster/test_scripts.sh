@@ -120,4 +120,27 @@ done
 # ---- GNU parallel, or xargs
 bash "$scripts/parallel.sh" list.txt parallel 4 >parallel.log 2>&1 || { cat parallel.log; fail "parallel.sh"; }
 covers parallel parallel.log
+# ---- a training: begun, then gone on with as a job that runs again would
+bash -n "$scripts/slurm-train.sbatch" || fail "slurm-train.sbatch is no shell script"
+code=0
+bash "$scripts/slurm-train.sbatch" list.txt out >/dev/null 2>&1 || code=$?
+[[ $code == 2 ]] || fail "slurm-train.sbatch without data: exit code $code"
+{
+    echo date,a,b,c
+    for ((t = 0; t < 200; t++)); do printf '2020-01-%02d %02d:00:00,%d,%d,%d\n' $((1 + t / 24)) $((t % 24)) $((t % 7)) $((t % 11)) $((t % 13)); done
+} >series.csv
+"$PML_CONVERT" models/m0 -o m0.pml -q
+for steps in first again; do
+    PML_SRUN=env PML_RUN=$build/pml-run SLURM_CPUS_PER_TASK=1 bash "$scripts/slurm-train.sbatch" m0.pml trained --data series.csv \
+        --epochs 1 --json >"train-$steps.log" 2>&1 || { cat "train-$steps.log"; fail "slurm-train.sbatch, $steps"; }
+done
+grep -q '"resumed_step": 0,' train-first.log || { cat train-first.log; fail "a training that begins"; }
+grep -q '"resumed_step": [1-9]' train-again.log || { cat train-again.log; fail "a training that goes on"; }
+# Its end by TERM queues it again.
+printf '#!/bin/sh\nkill -TERM $$\n' >ended
+chmod +x ended
+rm -f scontrol.log
+PATH=$work/bin:$PATH PML_SRUN=env PML_RUN=$work/ended SLURM_JOB_ID=5 bash "$scripts/slurm-train.sbatch" m0.pml trained --data s.csv || fail "not queued"
+grep -q 'requeue 5' scontrol.log || fail "a training that was ended is not queued again"
+
 echo "every script covers every model exactly once"

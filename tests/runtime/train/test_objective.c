@@ -46,7 +46,7 @@ static void a_batch_without_target_is_refused(void) {
     open_case(&c, "dlinear", dlinear_settings, NULL, &(pml_trainer_options){0});
     pml_batch batch = *next_batch(&c);
     batch.n_fields = 1;
-    PML_ASSERT_FAILS(pml_trainer_add(c.trainer, &batch, NULL, NULL, &error), PML_E_NOT_FOUND, &error,
+    PML_ASSERT_FAILS(pml_trainer_add(c.trainer, &batch, &error), PML_E_NOT_FOUND, &error,
                      "no 'future_values'");
     close_case(&c, true);
 }

@@ -73,7 +73,7 @@ static void numbers_out_of_hand_are_errors(void) {
     pml_step_result result;
     open_case(&c, "dlinear", dlinear_settings, NULL, &(pml_trainer_options){.optimizer = "sgd:lr=0.1"});
     pml_parameter *bias = pml_model_parameter_find(c.model, "trend.bias");
-    PML_ASSERT_OK(pml_trainer_add(c.trainer, next_batch(&c), NULL, NULL, &error), &error);
+    PML_ASSERT_OK(pml_trainer_add(c.trainer, next_batch(&c), &error), &error);
     bias->gradient[1] = NAN;
     const float before = bias->values[0];
     PML_ASSERT_FAILS(pml_trainer_step(c.trainer, 1, &result, &error), PML_E_NUMERIC, &error,
@@ -81,7 +81,7 @@ static void numbers_out_of_hand_are_errors(void) {
     CU_ASSERT_EQUAL(bias->values[0], before);
     CU_ASSERT_EQUAL(c.trainer->n_steps, 0);
     bias->values[0] = INFINITY;
-    PML_ASSERT_FAILS(pml_trainer_add(c.trainer, next_batch(&c), NULL, NULL, &error), PML_E_NUMERIC, &error,
+    PML_ASSERT_FAILS(pml_trainer_add(c.trainer, next_batch(&c), &error), PML_E_NUMERIC, &error,
                      "step 1: element 0 of output 'prediction_outputs'");
     close_case(&c, true);
 }
@@ -96,7 +96,7 @@ static void gradients_are_clipped(void) {
     float *before = NULL;
     PML_ASSERT_OK(pml_alloc(weight->count, sizeof *before, &before, &error), &error);
     memcpy(before, weight->values, weight->count * sizeof *before);
-    PML_ASSERT_OK(pml_trainer_add(c.trainer, next_batch(&c), NULL, NULL, &error), &error);
+    PML_ASSERT_OK(pml_trainer_add(c.trainer, next_batch(&c), &error), &error);
     PML_ASSERT_OK(pml_trainer_step(c.trainer, 1, &result, &error), &error);
     CU_ASSERT_TRUE(result.gradient_norm > 0.01);
     for (size_t i = 0; i < weight->count; i++) {

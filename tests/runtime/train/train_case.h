@@ -129,7 +129,7 @@ static inline const pml_batch *next_batch(train_case *c) {
 static inline double one_step(train_case *c) {
     pml_step_result result = {0};
     while (!pml_trainer_is_full(c->trainer)) {
-        PML_ASSERT_OK(pml_trainer_add(c->trainer, next_batch(c), NULL, NULL, &error), &error);
+        PML_ASSERT_OK(pml_trainer_add(c->trainer, next_batch(c), &error), &error);
     }
     PML_ASSERT_OK(pml_trainer_step(c->trainer, 1, &result, &error), &error);
     return result.loss;

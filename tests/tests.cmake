@@ -364,3 +364,13 @@ foreach(row kill_resume:4: kill_resume_50:50:slow)
     set_tests_properties(train/${name} PROPERTIES LABELS train TIMEOUT 600 ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endforeach()
 set_tests_properties(train/kill_resume_50 PROPERTIES LABELS "train;slow")
+
+# ---- a model of each family, trained by the command ------------------------------------------------------------------
+foreach(case dlinear/shared itransformer/official-marks timesnet/tsl-forecast autoformer/official-factor3
+        fedformer/official-fourier-random fedformer/official-wavelets patchtst/hf-ci-prediction patchtst/hf-cd-prediction
+        patchtst/off-42like patchtst/hf-pretraining patchtst/ssl-pretrain gpt2/kjv bert/masked-lm bert/kjv-cls)
+    add_test(NAME train/families/${case} COMMAND ${CMAKE_SOURCE_DIR}/tests/train/families.sh
+        ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR} ${case})
+    set_tests_properties(train/families/${case} PROPERTIES LABELS train SKIP_RETURN_CODE 77 TIMEOUT 120
+        ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
+endforeach()

@@ -210,6 +210,45 @@ static void batch_norms_are_of_one_rank_otherwise(void) {
     }
 }
 
+/* Masked tokens: how many labels count differs from rank to rank, and in one batch of three texts a rank has none. */
+static void a_mean_over_labels_weighs_each_rank_by_its_labels(void) {
+    double alone[STEPS], shared[STEPS], evaluation;
+    const char *golden = pml_test_golden("bert/kjv-cls");
+    const char *text = in_dir("text.txt"), *tokenizer = in_dir("tokenizer.pml");
+    if (!has_mpi()) {
+        return;
+    }
+    if (golden == NULL) {
+        pml_test_skip("no golden data");
+        return;
+    }
+    FILE *file = fopen(text, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    for (int i = 0; i < 11; i++) {
+        (void)fprintf(file, "and in the %d days of the king%s the waters were upon the earth\n", i,
+                      i % 3 == 0 ? ", who was a righteous man and whose sons were four," : "");
+    }
+    CU_ASSERT_EQUAL(fclose(file), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        pml_test_command(NULL, "'%s/pml-convert' '%s' -o '%s' -q", pml_test_binary_dir(), golden, tokenizer), 0);
+    for (unsigned n_ranks = 1; n_ranks <= 4; n_ranks *= 2) {
+        const char *folder = in_dir(pml_test_path("labels-%u", n_ranks));
+        CU_ASSERT_EQUAL_FATAL(
+            pml_test_command(
+                NULL,
+                "%s '%s/pml-run' train --new bert --tokenizer '%s' --set hidden_dropout=0 --set attention_dropout=0 "
+                "--set num_hidden_layers=1 --set d_model=16 --set num_attention_heads=2 --set ffn_dim=16 --data '%s' "
+                "--by-line -o '%s' --seed 1 --steps 4 --batch-size %u -t 1 --every log=1 --optimizer sgd:lr=0.1 -q",
+                n_ranks == 1 ? "" : pml_test_path("mpirun -n %u", n_ranks), pml_test_binary_dir(), tokenizer, text,
+                folder, 8 / n_ranks),
+            0);
+        CU_ASSERT_EQUAL(read_losses(folder, n_ranks == 1 ? alone : shared, &evaluation), 4);
+        for (size_t i = 0; n_ranks > 1 && i < 4; i++) {
+            CU_ASSERT(fabs(shared[i] - alone[i]) <= LOSS_BOUND * alone[i]);
+        }
+    }
+}
+
 /* The state that rank 0 reads goes to all. */
 static void a_resumed_run_has_the_same_bits(void) {
     const char *golden = "patchtst/hf-ci-prediction", *whole = in_dir("whole"), *cut = in_dir("cut");
@@ -288,6 +327,6 @@ static void an_interrupted_run_leaves_a_checkpoint_to_go_on_from(void) {
 
 PML_TESTS("runtime/mpi/train_ranks", PML_TEST(shares_of_a_batch_of_a_linear_model_are_the_batch),
           PML_TEST(layer_norms_are_of_each_sample), PML_TEST(batch_norms_are_of_all_ranks_where_that_is_asked_for),
-          PML_TEST(batch_norms_are_of_one_rank_otherwise), PML_TEST(a_resumed_run_has_the_same_bits),
-          PML_TEST(one_rank_that_fails_ends_all), PML_TEST(only_rank_0_speaks),
-          PML_TEST(an_interrupted_run_leaves_a_checkpoint_to_go_on_from))
+          PML_TEST(batch_norms_are_of_one_rank_otherwise), PML_TEST(a_mean_over_labels_weighs_each_rank_by_its_labels),
+          PML_TEST(a_resumed_run_has_the_same_bits), PML_TEST(one_rank_that_fails_ends_all),
+          PML_TEST(only_rank_0_speaks), PML_TEST(an_interrupted_run_leaves_a_checkpoint_to_go_on_from))

@@ -11,6 +11,10 @@ cmake --install "$build_dir" --prefix "$prefix" >/dev/null
 for file in bin/pml-run bin/pml-serve bin/pml-train bin/pml-convert include/pml/pml.h; do
     [[ -e $prefix/$file ]] || { echo "not installed: $file"; exit 1; }
 done
+if [[ -e $build_dir/pml-mpi.so ]]; then # where programs look for it, seen from their folder
+    modules=$(grep -aoE '\.\./lib[^[:space:][:cntrl:]]*/pml/pml-mpi\.so' "$prefix/bin/pml-train" | head -n 1)
+    [[ -n $modules && -e $prefix/bin/$modules ]] || { echo "not installed where pml-train looks: '$modules'"; exit 1; }
+fi
 pc=$(dirname "$(find "$prefix" -name libpml.pc)")
 # The .pc file names the prefix it was configured for; --define-prefix takes the folder it lies in.
 config() { PKG_CONFIG_PATH=$pc pkg-config --define-prefix "$@" libpml; }

@@ -145,6 +145,71 @@ static void training_uses_and_keeps_the_batch_s_statistics(void) {
     end_test();
 }
 
+/* Another process with rows of its own: what it adds to the sums of a forward pass over 3 columns. */
+typedef struct other_process {
+    const float *rows; /* [n_rows][3] */
+    size_t n_rows, n_calls;
+    double means[3]; /* of both */
+} other_process;
+
+static void add_other(void *user, double *values, size_t count) {
+    other_process *other = user;
+    const double n = (double)other->n_rows;
+    CU_ASSERT_EQUAL_FATAL(count, other->n_calls == 0 ? 4 : 3);
+    for (size_t c = 0; c < 3; c++) {
+        for (size_t r = 0; r < other->n_rows; r++) {
+            const double x = (double)other->rows[3 * r + c];
+            values[c + (other->n_calls == 0)] += other->n_calls == 0 ? x : pow(x - other->means[c], 2);
+        }
+    }
+    if (other->n_calls++ == 0) {
+        values[0] += n;
+        for (size_t c = 0; c < 3; c++) {
+            other->means[c] = values[1 + c] / values[0];
+        }
+    }
+}
+
+/* 9 of 14 rows here, or none of them that count: as one process with all. */
+static void statistics_are_those_of_all_processes(void) {
+    begin_test(1 << 16);
+    pml_tensor all = make_tensor(SHAPE(14, 3)), here = make_tensor(SHAPE(9, 3)), whole, y;
+    pml_norm norm = {
+        .kind = PML_NORM_BATCH, .eps = 1e-5, .weight = make_tensor(SHAPE(3)), .bias = make_tensor(SHAPE(3))};
+    pml_tensor running[4];
+    for (size_t i = 0; i < 4; i++) {
+        running[i] = make_tensor(SHAPE(3));
+        memset(pml_tensor_f32(&running[i]), 0, 3 * sizeof(float));
+    }
+    pml_training alone = {0};
+    context.training = &alone;
+    norm.mean = running[0];
+    norm.variance = running[1];
+    PML_ASSERT_OK(pml_op_norm(&context, &all, &norm, &whole, &error), &error);
+    memcpy(pml_tensor_f32(&here), pml_tensor_f32(&all), 27 * sizeof(float));
+    for (int is_silent = 0; is_silent < 2; is_silent++) {
+        other_process other = {.rows = pml_tensor_f32(&all) + (is_silent ? 0 : 27), .n_rows = is_silent ? 14 : 5};
+        pml_training shared = {.sum = add_other, .sum_user = &other, .is_silent = is_silent != 0};
+        context.training = &shared;
+        norm.mean = running[2];
+        norm.variance = running[3];
+        memset(pml_tensor_f32(&running[2]), 0, 3 * sizeof(float));
+        memset(pml_tensor_f32(&running[3]), 0, 3 * sizeof(float));
+        PML_ASSERT_OK(pml_op_norm(&context, &here, &norm, &y, &error), &error);
+        CU_ASSERT_EQUAL(other.n_calls, 2);
+        for (size_t c = 0; c < 3; c++) {
+            for (size_t i = 0; i < 2; i++) {
+                CU_ASSERT_TRUE(
+                    is_near((double)pml_tensor_f32(&running[2 + i])[c], (double)pml_tensor_f32(&running[i])[c], 1e-6));
+            }
+        }
+        for (size_t i = 0; i < 27; i++) {
+            CU_ASSERT_TRUE(is_near((double)pml_tensor_f32(&y)[i], (double)pml_tensor_f32(&whole)[i], 1e-5));
+        }
+    }
+    end_test();
+}
+
 /* The gradients of x, weight and bias, one behind the other, of a norm that several parts and threads share. */
 static void run_large(pml_norm_kind kind, size_t n_threads, float *all) {
     begin_test(1 << 20);
@@ -191,6 +256,7 @@ static void threads_do_not_matter(void) {
 }
 
 PML_TESTS("runtime/ops/norm", PML_TEST(gradients_of_layer_norm), PML_TEST(gradients_of_batch_norm),
-          PML_TEST(training_uses_and_keeps_the_batch_s_statistics), PML_TEST(threads_do_not_matter),
-          PML_TEST(layer_norm_uses_each_row), PML_TEST(layer_norm_without_bias_adds_none),
-          PML_TEST(batch_norm_uses_given_statistics), PML_TEST(refuses_vectors_of_another_size))
+          PML_TEST(training_uses_and_keeps_the_batch_s_statistics), PML_TEST(statistics_are_those_of_all_processes),
+          PML_TEST(threads_do_not_matter), PML_TEST(layer_norm_uses_each_row),
+          PML_TEST(layer_norm_without_bias_adds_none), PML_TEST(batch_norm_uses_given_statistics),
+          PML_TEST(refuses_vectors_of_another_size))

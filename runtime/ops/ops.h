@@ -33,17 +33,15 @@ pml_status pml_op_linears(pml_context *context, const pml_tensor *x, const pml_l
                           pml_error *error) PML_WARN_UNUSED;
 
 typedef struct pml_feed_forward {
-    const pml_tensor *up, *up_bias;     /* [in, F], [F] or NULL */
-    const pml_tensor *down, *down_bias; /* [F, out], [out] or NULL */
-    pml_activation activation;          /* between them */
-    const pml_tensor *residual;         /* [..., out] or NULL */
-    double dropout;                     /* training with a tape: of what the activation gives, as pml_op_dropout */
+    const pml_tensor *up, *up_bias, *down, *down_bias; /* [in, F], [F] or NULL, [F, out], [out] or NULL */
+    pml_activation activation;                         /* between them */
+    const pml_tensor *residual;                        /* [..., out] or NULL */
+    double dropout; /* training with a tape: of what the activation gives, as pml_op_dropout */
     const pml_low_rank *up_adapter, *down_adapter; /* of the matrices, or NULL */
 } pml_feed_forward;
 /* y [..., out] = activation(x [..., in] . up + up_bias) . down + down_bias + residual: the numbers of two
- * pml_op_linear, without the whole of what lies between them: a tape keeps at most what lies before the activation.
- * Attributes: real = dropout; integer[0] = activation + 256 * number of the dropout, seed, step; data = what lies
- * before the activation, or NULL. */
+ * pml_op_linear; of what lies between them a tape keeps at most what is before the activation. Attributes: real =
+ * dropout; integer[0] = activation + 256 * number of the dropout, seed, step; data = what is kept, or NULL. */
 pml_status pml_op_feed_forward(pml_context *context, const pml_tensor *x, const pml_feed_forward *layer, pml_tensor *y,
                                pml_error *error) PML_WARN_UNUSED;
 /* What it takes of the workspace beside y, at most. */

@@ -383,6 +383,7 @@ done:
 static void keep_interrupted(run *r, pml_error *error) {
     pml_error other = {0};
     char path[PML_RUN_PATH_BYTES];
+    const bool was_requested = pml_cancel_is_requested(); /* else whoever watches ended it */
     copy_statistics(r, true);
     pml_cancel_reset();
     if (save_checkpoint(r, &other) == PML_OK &&
@@ -390,7 +391,9 @@ static void keep_interrupted(run *r, pml_error *error) {
         *error = (pml_error){0};
         (void)PML_FAIL(error, PML_E_INTERRUPTED, "interrupted; --resume goes on from %s", path);
     }
-    pml_cancel_request();
+    if (was_requested) {
+        pml_cancel_request();
+    }
 }
 
 static void name_checkpoint(const run *r, pml_error *error) {

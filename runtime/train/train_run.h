@@ -25,7 +25,7 @@ typedef struct pml_run_status { /* after a step or an evaluation */
     double eval_loss; /* of the last evaluation; NAN: none yet */
     bool is_evaluation, is_best;
 } pml_run_status;
-/* Any other status than PML_OK ends the run with it, behind a checkpoint. */
+/* Any other status than PML_OK ends the run with it; INTERRUPTED behind a checkpoint. */
 typedef pml_status pml_run_watch_fn(void *user, const pml_run_status *status, pml_error *error);
 
 typedef struct pml_run_options {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <xxhash.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/quote.h"
 #include "runtime/file/reader.h"
 #include "runtime/train/run_folder.h"
 
@@ -29,6 +31,22 @@ static bool is_learned(void *user, const char *name) {
     return true;
 }
 
+/* A pattern that fits nothing is a slip. */
+static pml_status check_frozen(const pml_train_setup *setup, const pml_file *file, pml_error *error) {
+    for (size_t i = 0; i < setup->n_frozen; i++) {
+        size_t k = 0;
+        while (k < pml_file_n_tensors(file) && fnmatch(setup->frozen[i], pml_file_tensor_at(file, k)->name, 0) != 0) {
+            k++;
+        }
+        if (k == pml_file_n_tensors(file)) {
+            pml_quoted quoted;
+            return PML_FAIL(error, PML_E_ARGUMENT, "no weight has a name that %s, which is to be frozen, fits",
+                            pml_quote(&quoted, setup->frozen[i]));
+        }
+    }
+    return PML_OK;
+}
+
 static pml_status make_folder(const char *folder, pml_error *error) {
     struct stat info;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
@@ -44,22 +62,44 @@ static size_t batch_size_of(const pml_train_setup *setup) {
     return setup->batch_size == 0 ? BATCH_SIZE : (size_t)setup->batch_size;
 }
 
+/* Adds to a recipe of `size` bytes; false where there is no room. */
+static __attribute__((format(printf, 3, 4))) bool add(char recipe[RECIPE_BYTES], size_t *size, const char *format,
+                                                      ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int n = vsnprintf(recipe + *size, RECIPE_BYTES - *size, format, arguments);
+    va_end(arguments);
+    const bool fits = n >= 0 && (size_t)n < RECIPE_BYTES - *size;
+    *size += fits ? (size_t)n : 0;
+    return fits;
+}
+
 /* What must be equal for a checkpoint to fit: everything that the weights of a step depend on. */
-static void write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
-                         const pml_adapter_recipe *adapter, char recipe[RECIPE_BYTES]) {
-    const int n = snprintf(recipe, RECIPE_BYTES,
-                           "task %s, loss %s, optimizer %s, schedule %s, batch %zu x %zu, seed %" PRIu64
-                           ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, data %016" PRIx64,
-                           trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
-                           setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
-                           setup->schedule == NULL ? "-" : setup->schedule,
-                           batch_size_of(setup) * pml_ranks_count(trainer->ranks), trainer->n_accumulate, setup->seed,
-                           trainer->clip_norm, trainer->clip_value, setup->n_epochs, setup->n_steps, setup->bf16,
-                           data->train->digest);
-    if (adapter != NULL && n > 0 && n < RECIPE_BYTES) {
-        (void)snprintf(recipe + n, RECIPE_BYTES - (size_t)n, ", lora %zu %g %g, targets %s, whole %s", adapter->rank,
-                       adapter->alpha, adapter->dropout, adapter->targets, adapter->whole);
+static pml_status write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
+                               const pml_adapter_recipe *adapter, char recipe[RECIPE_BYTES], pml_error *error) {
+    size_t size = 0;
+    bool fits =
+        add(recipe, &size,
+            "task %s, loss %s, optimizer %s, schedule %s, batch %zu x %zu, seed %" PRIu64
+            ", clip %g %g, epochs %" PRIu64 ", steps %" PRIu64 ", bf16 %d, sync %d, drop %d, data %016" PRIx64,
+            trainer->objective.task->name, setup->trainer.loss == NULL ? "-" : setup->trainer.loss,
+            setup->trainer.optimizer == NULL ? "-" : setup->trainer.optimizer,
+            setup->schedule == NULL ? "-" : setup->schedule, batch_size_of(setup) * pml_ranks_count(trainer->ranks),
+            trainer->n_accumulate, setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs,
+            setup->n_steps, setup->bf16, trainer->is_synced, setup->drop_last, data->train->digest);
+    for (size_t i = 0; fits && i < setup->trainer.n_groups; i++) {
+        fits = add(recipe, &size, ", group %s", setup->trainer.groups[i]);
     }
+    for (size_t i = 0; fits && i < setup->n_frozen; i++) {
+        fits = add(recipe, &size, ", freeze %s", setup->frozen[i]);
+    }
+    if (fits && adapter != NULL) {
+        fits = add(recipe, &size, ", lora %zu %g %g, targets %s, whole %s", adapter->rank, adapter->alpha,
+                   adapter->dropout, adapter->targets, adapter->whole);
+    }
+    return fits ? PML_OK
+                : PML_FAIL(error, PML_E_ARGUMENT, "options of more than %d bytes do not fit into a checkpoint",
+                           RECIPE_BYTES);
 }
 
 static pml_status open_loaders(const pml_train_setup *setup, const pml_train_data *data, pml_loader **train,
@@ -69,7 +109,7 @@ static pml_status open_loaders(const pml_train_setup *setup, const pml_train_dat
     const size_t batch = batch_size_of(setup);
     const pml_loader_options options = {.batch_size = batch,
                                         .seed = setup->seed,
-                                        .shuffle = !setup->no_shuffle,
+                                        .shuffle = true,
                                         .drop_last = setup->drop_last,
                                         .i_rank = ranks == NULL ? 0 : ranks->i_rank,
                                         .n_ranks = pml_ranks_count(ranks),
@@ -162,6 +202,7 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
         PML_TRY(pml_ranks_vote_on(setup->trainer.ranks, &is_there, error));
     }
     PML_TRY(pml_file_open(setup->fresh != NULL ? initial : setup->model, &file, error));
+    PML_TRY(check_frozen(setup, file, error));
     const pml_trainable_options options = {.backend = setup->backend,
                                            .is_learned = is_learned,
                                            .user = (void *)(uintptr_t)setup,
@@ -178,7 +219,7 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     if (pml_ranks_is_first(setup->trainer.ranks)) {
         PML_TRY(make_folder(setup->folder, error));
     }
-    write_recipe(setup, trainer, &data, options.adapter, recipe);
+    PML_TRY(write_recipe(setup, trainer, &data, options.adapter, recipe, error));
     PML_TRY(compare_ranks(setup->trainer.ranks, file, recipe, error));
     const pml_run_options run = {.folder = setup->folder,
                                  .train = train,
@@ -192,7 +233,6 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
                                  .log_every = setup->log_every,
                                  .patience = setup->patience,
                                  .n_keep = setup->n_keep,
-                                 .logs = setup->logs,
                                  .resume = setup->resume,
                                  .extra = data.extra,
                                  .watch = setup->watch,

@@ -24,11 +24,10 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     const char *schedule;
     uint64_t n_epochs, n_steps, batch_size, seed;
     uint64_t eval_every, save_every, log_every, patience, n_keep;
-    bool resume, bf16, drop_last, no_shuffle;
+    bool resume, bf16, drop_last;
     const char *const *frozen; /* patterns of weights that stay as they are */
     size_t n_frozen;
     const char *lora; /* adapters instead of weights: options of pml_adapter_recipe_parse; NULL: none */
-    const char *logs;
     pml_run_watch_fn *watch; /* of several ranks only the first has one called */
     void *user;
 } pml_train_setup;

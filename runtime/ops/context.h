@@ -21,7 +21,7 @@ typedef struct pml_training {
     uint64_t seed, step; /* which values are dropped is a function of both, of the dropout and of the element */
     uint64_t n_dropouts; /* dropouts of this step so far: a layer that is computed again begins where it began */
     bool is_again;       /* a layer is computed again for its backward pass: running statistics stay as they are */
-    bool bf16;           /* products of trained matrices are taken in BF16, summed in F32 */
+    bool bf16;           /* forward products of trained matrices: rounded to BF16, summed in F32 */
     /* Where a batch lies on several processes: adds up `values` [count] over all of them, in place, so that batch norms
      * have the statistics of all; each process calls it as often and with the same counts. NULL: this process's own. */
     void (*sum)(void *user, double *values, size_t count);

@@ -1,6 +1,7 @@
 #include "runtime/ops/product.h"
 
 #include "runtime/base/checked.h"
+#include "runtime/ops/repack.h"
 #include "runtime/ops/split.h"
 
 /* Bytes of quantized rows that are made before they are used: they stay in the second-level cache beside a panel. */
@@ -79,10 +80,45 @@ static void count_work(pml_context *context, const pml_matmul *job, const pml_te
     }
 }
 
+/* Whether training rounds the matrix to BF16 for its products. */
+static bool is_rounded(const pml_context *context, const pml_tensor *w) {
+    return context->training != NULL && context->training->bf16 && w->dtype == PML_DTYPE_F32 &&
+           w->layout == PML_LAYOUT_ROW;
+}
+
+/* The panels are needed for this product alone, also where a tape keeps what ops make. */
+static pml_status run_rounded(pml_context *context, const pml_matmul *job, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tape *tape = context->tape;
+    const size_t mark = pml_context_mark(context);
+    float *scratch;
+    uint64_t depth = 0, count = 0;
+    context->tape = NULL;
+    if (!pml_ck_pad(job->k, 2, &depth) || !pml_ck_mul(depth, job->n + PML_PANEL_COLUMNS, &count)) {
+        PML_TRY(PML_FAIL(error, PML_E_MEMORY, "a matrix of %zu x %zu is too large", job->k, job->n));
+    }
+    PML_TRY(pml_context_scratch(context, pml_repack_count((size_t)depth, job->n) / 2, &scratch, error));
+    pml_repack_rows_bf16(job->w, job->k, job->n, job->n, (uint16_t *)(void *)scratch);
+    pml_matmul rounded = *job;
+    rounded.w = scratch;
+    const pml_tensor packed = {
+        .dtype = PML_DTYPE_BF16, .layout = PML_LAYOUT_PANEL, .rank = 2, .shape = {job->k, job->n}};
+    pml_split_matmul(context, context->kernels.matmul_panel_bf16, &rounded, &packed);
+
+done:
+    pml_context_release(context, mark, NULL);
+    context->tape = tape;
+    return status;
+}
+
 pml_status pml_product_run(pml_context *context, const pml_matmul *job, const pml_tensor *w, size_t i_matrix,
                            pml_product_bytes *bytes, pml_error *error) {
     pml_status status = PML_OK;
     count_work(context, job, w);
+    if (is_rounded(context, w)) {
+        PML_TRY(run_rounded(context, job, error));
+        goto done;
+    }
     if (!is_i8(w)) {
         pml_split_matmul(context, choose(&context->kernels, w), job, w);
         goto done;

@@ -26,6 +26,20 @@ void pml_repack_rows(const float *x, size_t depth, size_t n_columns, size_t stri
     }
 }
 
+void pml_repack_rows_bf16(const float *x, size_t depth, size_t n_columns, size_t stride, uint16_t *panels) {
+    for (size_t c = 0; c < n_columns; c += COLUMNS) {
+        const size_t n = n_columns - c < COLUMNS ? n_columns - c : COLUMNS;
+        for (size_t i = 0; i < depth; i += 2, panels += 2 * COLUMNS) {
+            memset(panels, 0, 2 * COLUMNS * sizeof *panels);
+            for (size_t k = 0; k < 2 && i + k < depth; k++) {
+                for (size_t j = 0; j < n; j++) {
+                    panels[2 * j + k] = pml_bf16_from_f32(x[(i + k) * stride + c + j]);
+                }
+            }
+        }
+    }
+}
+
 void pml_repack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y) {
     for (size_t i = 0; i < m; i += COLUMNS) { /* tiles keep both sides within a few cache lines */
         const size_t n_rows = m - i < COLUMNS ? m - i : COLUMNS;

@@ -12,6 +12,10 @@ size_t pml_repack_count(size_t depth, size_t n_columns);
 /* panels of x [depth][n_columns], whose rows are `stride` apart. */
 void pml_repack_rows(const float *x, size_t depth, size_t n_columns, size_t stride, float *panels);
 
+/* The same of [depth][n_columns] in BF16, rounded to nearest even; pml_repack_count of the depth rounded up to even is
+ * how many numbers that is. */
+void pml_repack_rows_bf16(const float *x, size_t depth, size_t n_columns, size_t stride, uint16_t *panels);
+
 /* y [n][m] = x [m][n], whose rows are `stride` apart. */
 void pml_repack_transpose(const float *x, size_t m, size_t n, size_t stride, float *y);
 

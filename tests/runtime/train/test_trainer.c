@@ -39,6 +39,18 @@ static void accumulated_batches_make_one_step(void) {
     close_case(&whole, true);
 }
 
+/* Batches of a step drop different values. */
+static void accumulated_batches_drop_anew(void) {
+    train_case c;
+    open_case(&c, "patchtst", patchtst_settings, NULL, &(pml_trainer_options){.n_accumulate = 2});
+    const pml_batch *batch = next_batch(&c);
+    PML_ASSERT_OK(pml_trainer_add(c.trainer, batch, &error), &error);
+    const double first = c.trainer->loss;
+    PML_ASSERT_OK(pml_trainer_add(c.trainer, batch, &error), &error);
+    CU_ASSERT_TRUE(fabs(c.trainer->loss - 2 * first) > 1e-5 * first);
+    close_case(&c, true);
+}
+
 static bool only_biases(void *user, const char *name) {
     (void)user;
     return strstr(name, ".bias") != NULL;
@@ -108,4 +120,5 @@ static void gradients_are_clipped(void) {
 }
 
 PML_TESTS("runtime/train/trainer", PML_TEST(losses_fall), PML_TEST(accumulated_batches_make_one_step),
-          PML_TEST(frozen_weights_stay), PML_TEST(numbers_out_of_hand_are_errors), PML_TEST(gradients_are_clipped))
+          PML_TEST(accumulated_batches_drop_anew), PML_TEST(frozen_weights_stay),
+          PML_TEST(numbers_out_of_hand_are_errors), PML_TEST(gradients_are_clipped))

@@ -184,6 +184,43 @@ typedef struct pml_forecast_options {
 PML_API pml_status pml_model_forecast_with(pml_model *model, const double *context, size_t n_steps, size_t n_channels,
                                            const pml_forecast_options *options, double *forecast, pml_error *error);
 
+/* ---- training ----------------------------------------------------------------------------------------------- */
+/* A model whose weights change, what it learns from, and how. Formulas and names: specs/training.md. One thread. */
+typedef struct pml_training_session pml_training_session;
+typedef struct pml_training_options { /* NULL and 0: what the model's task has */
+    const char *model, *data;         /* a .pml file; a CSV series, text, or JSON lines. Required */
+    const char *split, *validation;   /* of a series: "ett-hour", "0.7,0.1,0.2"; of texts: a file to evaluate on */
+    const char *loss, *optimizer, *schedule; /* "mse", "adamw:lr=0.001", "cosine" */
+    const char *backend;
+    size_t batch_size, n_epochs; /* 32, 1: what schedules count on */
+    uint64_t seed;               /* of order, dropout and masks */
+} pml_training_options;
+typedef struct pml_training_tensor { /* row-major F32; values may be changed between steps */
+    const char *name;
+    float *values, *gradient; /* gradient NULL: changed by forward passes (running statistics), not learned */
+    size_t count;
+} pml_training_tensor;
+PML_API pml_status pml_training_create(const pml_training_options *options, pml_training_session **session,
+                                       pml_error *error);
+PML_API void pml_training_destroy(pml_training_session *session); /* NULL is allowed */
+PML_API size_t pml_training_n_parameters(const pml_training_session *session);
+PML_API bool pml_training_parameter(const pml_training_session *session, size_t i_parameter,
+                                    pml_training_tensor *tensor);                /* false: there is none */
+PML_API void pml_training_mode(pml_training_session *session, bool is_training); /* false: evaluation */
+/* The next batch; *is_there false: the epoch ended, and the next call begins another. */
+PML_API pml_status pml_training_next(pml_training_session *session, bool *is_there, pml_error *error);
+PML_API pml_status pml_training_loss(pml_training_session *session, double *loss, pml_error *error); /* of the batch */
+PML_API pml_status pml_backward(pml_training_session *session, pml_error *error);  /* of that loss: adds up gradients */
+PML_API double pml_clip_grad_norm(pml_training_session *session, double max_norm); /* the norm before */
+PML_API pml_status pml_training_step(pml_training_session *session, pml_error *error); /* weights; clears gradients */
+PML_API void pml_scheduler_step(pml_training_session *session);
+PML_API double pml_learning_rate(const pml_training_session *session); /* of the next step */
+PML_API pml_status pml_training_evaluate(pml_training_session *session, double *loss, pml_error *error);
+PML_API pml_status pml_training_save_model(const pml_training_session *session, const char *path, pml_error *error);
+/* Weights, moments, position: a session of the same options goes on to the same bits. */
+PML_API pml_status pml_training_save_state(const pml_training_session *session, const char *path, pml_error *error);
+PML_API pml_status pml_training_load_state(pml_training_session *session, const char *path, pml_error *error);
+
 /* ---- backends ----------------------------------------------------------------------------------------------- */
 /* The i-th registered backend's name, or NULL past the last. */
 PML_API const char *pml_backend_at(size_t i_backend);

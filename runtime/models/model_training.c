@@ -421,12 +421,12 @@ pml_status pml_model_backward(pml_model *model, const pml_output_gradient *outpu
         seeds[i] = (pml_gradient_seed){&model->output_tensors[port - model->outputs], outputs[i].gradient};
     }
     done_job job = {training, done, user};
-    const pml_backward pass = {.leaves = training->leaves,
-                               .n_leaves = training->n_learned,
-                               .seeds = seeds,
-                               .n_seeds = n_outputs,
-                               .done = done == NULL ? NULL : leaf_done,
-                               .user = &job};
+    const pml_gradients_pass pass = {.leaves = training->leaves,
+                                     .n_leaves = training->n_learned,
+                                     .seeds = seeds,
+                                     .n_seeds = n_outputs,
+                                     .done = done == NULL ? NULL : leaf_done,
+                                     .user = &job};
     training->is_recorded = false;
     PML_TRY(pml_gradients_run(training->pass, &model->context, &pass, error));
 

@@ -93,7 +93,7 @@ static void add_region(pml_gradients *gradients, uintptr_t begin, size_t count, 
 }
 
 /* What entries make and leaves, sorted. */
-static pml_status list_regions(pml_gradients *gradients, const pml_tape *tape, const pml_backward *pass,
+static pml_status list_regions(pml_gradients *gradients, const pml_tape *tape, const pml_gradients_pass *pass,
                                pml_error *error) {
     pml_status status = PML_OK;
     const size_t most = SIZE_MAX / sizeof(region);
@@ -251,7 +251,7 @@ done:
     return status;
 }
 
-static pml_status plant(pml_gradients *gradients, const pml_backward *pass, pml_error *error) {
+static pml_status plant(pml_gradients *gradients, const pml_gradients_pass *pass, pml_error *error) {
     pml_status status = PML_OK;
     for (size_t i = 0; i < pass->n_seeds; i++) {
         const pml_gradient_seed *seed = &pass->seeds[i];
@@ -296,7 +296,7 @@ done:
     return status;
 }
 
-pml_status pml_gradients_run(pml_gradients *gradients, pml_context *context, const pml_backward *pass,
+pml_status pml_gradients_run(pml_gradients *gradients, pml_context *context, const pml_gradients_pass *pass,
                              pml_error *error) {
     pml_status status = PML_OK;
     pml_tape *tape = context->tape;

@@ -26,14 +26,14 @@ typedef struct pml_gradient_seed {
 /* Called as soon as nothing more is added to the gradient of a leaf, in the order in which that happens. */
 typedef void pml_leaf_done_fn(void *user, size_t i_leaf);
 
-typedef struct pml_backward {
+typedef struct pml_gradients_pass {
     const pml_leaf *leaves; /* that do not overlap */
     size_t n_leaves;
     const pml_gradient_seed *seeds;
     size_t n_seeds;
     pml_leaf_done_fn *done; /* NULL: not wanted */
     void *user;
-} pml_backward;
+} pml_gradients_pass;
 
 /* Buffers are kept from pass to pass. Errors: MEMORY. */
 pml_status pml_gradients_create(pml_gradients **gradients, pml_error *error) PML_WARN_UNUSED;
@@ -41,7 +41,7 @@ void pml_gradients_destroy(pml_gradients *gradients); /* NULL is allowed */
 
 /* One pass over the context's tape, whose step must still be the present one. After the first of its kind it allocates
  * nothing. Errors: UNSUPPORTED (an op without a gradient, naming it), ARGUMENT (a seed that no op made), MEMORY. */
-pml_status pml_gradients_run(pml_gradients *gradients, pml_context *context, const pml_backward *pass,
+pml_status pml_gradients_run(pml_gradients *gradients, pml_context *context, const pml_gradients_pass *pass,
                              pml_error *error) PML_WARN_UNUSED;
 size_t pml_gradients_peak_bytes(const pml_gradients *gradients); /* of all buffers so far */
 

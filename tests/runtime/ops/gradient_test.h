@@ -66,7 +66,7 @@ static inline void check_gradients_with(build_fn *build, pml_tensor *leaves, siz
     PML_ASSERT_OK(build(leaves, user, &y), &error);
     float *c = weights(pml_tensor_count(&y));
     const pml_gradient_seed seed = {&y, c};
-    const pml_backward pass = {.leaves = list, .n_leaves = n_wanted, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = list, .n_leaves = n_wanted, .seeds = &seed, .n_seeds = 1};
     for (int k = 0; k < 2; k++) { /* twice: gradients add up, and buffers are reused */
         PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     }

@@ -116,7 +116,7 @@ static void a_magnitude_of_0_has_no_gradient(void) {
     const pml_leaf leaf = {pml_tensor_f32(&x), d, 4};
     const pml_gradient_seed seed = {&y, c};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context,
-                                    &(pml_backward){.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1},
+                                    &(pml_gradients_pass){.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1},
                                     &error),
                   &error);
     CU_ASSERT_TRUE(d[0] == 0 && d[2] == 0);

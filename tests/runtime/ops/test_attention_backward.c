@@ -105,7 +105,7 @@ static void masks_have_no_gradient(void) {
     float gradient[12] = {0};
     const pml_leaf leaf = {pml_tensor_f32(&mask), gradient, 9};
     const pml_gradient_seed seed = {&y, pml_tensor_f32(&q)};
-    const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_FAILS(pml_gradients_run(gradients, &context, &pass, &error), PML_E_UNSUPPORTED, &error, "mask");
     context.tape = NULL;
     pml_gradients_destroy(gradients);
@@ -133,7 +133,7 @@ static void run_large(size_t n_threads, float *all) {
         list[i] = (pml_leaf){pml_tensor_f32(&leaves[i]), all + (i + 1) * 3600, 3600};
     }
     const pml_gradient_seed seed = {&y, c};
-    const pml_backward pass = {.leaves = list, .n_leaves = 3, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = list, .n_leaves = 3, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     context.tape = NULL;
     free(c);

@@ -98,7 +98,7 @@ static void threads_do_not_matter(void) {
         const pml_leaf leaves[] = {{pml_tensor_f32(&w), results[k], COUNT_W},
                                    {pml_tensor_f32(&x), results[k] + COUNT_W, COUNT_X}};
         const pml_gradient_seed seed = {&y, c};
-        const pml_backward pass = {.leaves = leaves, .n_leaves = 2, .seeds = &seed, .n_seeds = 1};
+        const pml_gradients_pass pass = {.leaves = leaves, .n_leaves = 2, .seeds = &seed, .n_seeds = 1};
         PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
         memcpy(results[k] + COUNT_W + COUNT_X, pml_tensor_f32(&y), pml_tensor_count(&y) * sizeof(float));
         context.tape = NULL;

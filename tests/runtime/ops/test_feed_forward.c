@@ -115,7 +115,7 @@ static void gradients_of(pml_tensor *leaves, const layer_case *is, bool is_one, 
         list[i] = (pml_leaf){pml_tensor_f32(&leaves[i]), sums[i], count};
     }
     const pml_gradient_seed seed = {&y, c};
-    const pml_backward pass = {.leaves = list, .n_leaves = 5, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = list, .n_leaves = 5, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     context.tape = NULL;
     free(c);

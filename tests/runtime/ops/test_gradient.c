@@ -69,7 +69,8 @@ static void leaves_are_done_as_early_as_can_be(void) {
     const pml_leaf leaves[] = {{pml_tensor_f32(&early), d[0], 3}, {pml_tensor_f32(&late), d[1], 3}, {d[2], d[2], 6}};
     order seen = {0};
     const pml_gradient_seed seed = {&y, c};
-    pml_backward pass = {.leaves = leaves, .n_leaves = 3, .seeds = &seed, .n_seeds = 1, .done = note, .user = &seen};
+    pml_gradients_pass pass = {
+        .leaves = leaves, .n_leaves = 3, .seeds = &seed, .n_seeds = 1, .done = note, .user = &seen};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     CU_ASSERT_EQUAL_FATAL(seen.count, 3);
     CU_ASSERT_EQUAL(seen.leaves[0], 2); /* nothing reads it */
@@ -97,7 +98,7 @@ static void an_op_without_gradient_is_named(void) {
     PML_ASSERT_OK(pml_tape_record(&tape, &op, NULL, (const pml_tensor *const[]){&x}, 1, &y, &error), &error);
     const pml_leaf leaf = {pml_tensor_f32(&x), d, 3};
     const pml_gradient_seed seed = {&y, c};
-    pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+    pml_gradients_pass pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_FAILS(pml_gradients_run(gradients, &context, &pass, &error), PML_E_UNSUPPORTED, &error, "'guess'");
     pass.n_leaves = 0; /* then nobody asks */
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
@@ -122,7 +123,7 @@ static void seeds_of_one_result_add_up(void) {
     last.offset_bytes += 3 * sizeof(float);
     const pml_leaf leaf = {pml_tensor_f32(&x), gradient, 6};
     const pml_gradient_seed seeds[] = {{&y, first}, {&last, second}};
-    const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = seeds, .n_seeds = 2};
+    const pml_gradients_pass pass = {.leaves = &leaf, .n_leaves = 1, .seeds = seeds, .n_seeds = 2};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     for (size_t i = 0; i < 6; i++) {
         CU_ASSERT_EQUAL(gradient[i], 2 * (first[i] + (i < 3 ? 0 : second[i - 3])));
@@ -150,7 +151,7 @@ static void a_seed_may_be_of_several_results(void) {
     PML_ASSERT_OK(pml_op_store(&context, &x, &half, &error), &error);
     const pml_leaf leaf = {pml_tensor_f32(&x), gradient, 3};
     const pml_gradient_seed seed = {&y, seed_values};
-    const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     for (size_t i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(gradient[i], seed_values[i] + seed_values[i + 3]);

@@ -47,7 +47,7 @@ static void check_large(size_t m, size_t n_in, size_t n_out, size_t n_threads, f
     float *c = weights(m * n_out), *dx = calloc(m * n_in, sizeof *dx), *dw = calloc(n_in * n_out, sizeof *dw);
     const pml_leaf leaves[] = {{pml_tensor_f32(&x), dx, m * n_in}, {pml_tensor_f32(&w), dw, n_in * n_out}};
     const pml_gradient_seed seed = {&y, c};
-    const pml_backward pass = {.leaves = leaves, .n_leaves = 2, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = leaves, .n_leaves = 2, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     for (size_t k = 0; k < 200; k++) {
         const size_t i = k * 7919 % (n_in * n_out), row = i / n_out, column = i % n_out, r = k * 131 % m;

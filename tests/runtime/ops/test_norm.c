@@ -235,7 +235,7 @@ static void run_large(pml_norm_kind kind, size_t n_threads, float *all) {
                                {pml_tensor_f32(&norm.weight), all + 500 * 17, 17},
                                {pml_tensor_f32(&norm.bias), all + 501 * 17, 17}};
     const pml_gradient_seed seed = {&y, c};
-    const pml_backward pass = {.leaves = leaves, .n_leaves = 3, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = leaves, .n_leaves = 3, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     context.tape = NULL;
     free(c);

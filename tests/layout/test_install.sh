@@ -20,8 +20,8 @@ pc=$(dirname "$(find "$prefix" -name libpml.pc)")
 config() { PKG_CONFIG_PATH=$pc pkg-config --define-prefix "$@" libpml; }
 "$prefix/bin/pml-convert" "$source_dir/examples/patchtst-etth1-96" -o "$work/model.pml" -q >/dev/null
 
-check() { # <how> <program>: the example must print a forecast of 96 rows
-    rows=$("$2" "$work/model.pml" | wc -l)
+check() { # <how> <program> [model]: the example must print a forecast of 96 rows
+    rows=$("$2" "${3:-$work/model.pml}" | wc -l)
     [[ $rows == 96 ]] || { echo "$1: expected 96 rows, got $rows"; exit 1; }
 }
 read -ra cflags <<<"$(config --cflags)"
@@ -35,4 +35,14 @@ check "static library" "$work/static"
 cmake -G Ninja -S "$source_dir/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >/dev/null
 cmake --build "$work/cmake" >/dev/null
 check "CMake package" "$work/cmake/forecast"
+
+# The training loop of examples/train.c, on a series with the model's columns.
+head -n 1 "$source_dir/examples/hourly.csv" >"$work/s.csv"
+awk -F, -v OFS=, 'NR == 1 { n = NF; next } END { for (t = 0; t < 700; t++) {
+    line = sprintf("2021-%02d-%02d %02d:00:00", 1 + int(t / 672), 1 + int(t / 24) % 28, t % 24)
+    for (c = 2; c <= n; c++) line = line OFS sprintf("%.4f", sin(t / 24 * 6.2832 + c) + sin(t * t + c) / 4)
+    print line } }' "$source_dir/examples/hourly.csv" >>"$work/s.csv"
+"$work/cmake/train" "$work/model.pml" "$work/s.csv" "$work/trained.pml" >"$work/epochs"
+[[ $(wc -l <"$work/epochs") == 3 ]] || { echo "train: expected 3 epochs"; exit 1; }
+check "trained by the example" "$work/cmake/forecast" "$work/trained.pml"
 echo "installed files work: shared, static, CMake package"

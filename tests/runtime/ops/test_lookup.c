@@ -160,7 +160,7 @@ static void padding_has_no_gradient(void) {
             &error);
         const pml_leaf leaf = {pml_tensor_f32(&table), gradient, 9};
         const pml_gradient_seed seed = {&y, ones};
-        const pml_backward pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
+        const pml_gradients_pass pass = {.leaves = &leaf, .n_leaves = 1, .seeds = &seed, .n_seeds = 1};
         PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
         for (size_t i = 0; i < 9; i++) {
             CU_ASSERT_EQUAL(gradient[i], (by_row ? i / 3 : i % 3) == 1 ? 0 : 1);

@@ -38,7 +38,7 @@ check "CMake package" "$work/cmake/forecast"
 
 # The training loop of examples/train.c, on a series with the model's columns.
 head -n 1 "$source_dir/examples/hourly.csv" >"$work/s.csv"
-awk -F, -v OFS=, 'NR == 1 { n = NF; next } END { for (t = 0; t < 700; t++) {
+awk -F, -v OFS=, 'NR == 1 { n = NF; next } END { for (t = 0; t < 2400; t++) {
     line = sprintf("2021-%02d-%02d %02d:00:00", 1 + int(t / 672), 1 + int(t / 24) % 28, t % 24)
     for (c = 2; c <= n; c++) line = line OFS sprintf("%.4f", sin(t / 24 * 6.2832 + c) + sin(t * t + c) / 4)
     print line } }' "$source_dir/examples/hourly.csv" >>"$work/s.csv"

@@ -170,7 +170,7 @@ static void is_as_pytorch_has_it(void) {
         leaves[i] = (pml_leaf){pml_tensor_f32(wanted[i].tensor), gradients_of[i], pml_tensor_count(wanted[i].tensor)};
     }
     const pml_gradient_seed seed = {&y, pml_tensor_f32(&c)};
-    const pml_backward pass = {.leaves = leaves, .n_leaves = N, .seeds = &seed, .n_seeds = 1};
+    const pml_gradients_pass pass = {.leaves = leaves, .n_leaves = N, .seeds = &seed, .n_seeds = 1};
     PML_ASSERT_OK(pml_gradients_create(&gradients, &error), &error);
     PML_ASSERT_OK(pml_gradients_run(gradients, &context, &pass, &error), &error);
     for (size_t i = 0; i < N; i++) {

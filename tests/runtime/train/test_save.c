@@ -49,13 +49,20 @@ static void checkpoints_hold_everything(void) {
                                  .has_best = true,
                                  .best_loss = 0.1,
                                  .best_step = 2,
-                                 .n_logged = 4};
+                                 .n_bad_evaluations = 5,
+                                 .evaluated_step = 6,
+                                 .n_logged = 4,
+                                 .logged_loss = 0.2,
+                                 .first_loss = 0.3};
     pml_run_point found = {0};
     PML_ASSERT_OK(pml_checkpoint_write(c.trainer, &point, "seed 1", path, &error), &error);
     open_case(&again, NULL, NULL, c.file, &options);
     PML_ASSERT_OK(pml_checkpoint_read(again.trainer, path, "seed 1", &found, &error), &error);
     CU_ASSERT_TRUE(found.n_steps == 3 && found.has_best && found.best_loss == 0.1 && found.best_step == 2 &&
-                   found.n_logged == 4 && found.position.i_draw == point.position.i_draw);
+                   found.n_logged == 4 && found.position.i_draw == point.position.i_draw &&
+                   found.position.epoch == point.position.epoch);
+    CU_ASSERT_TRUE(found.n_bad_evaluations == 5 && found.evaluated_step == 6 && found.logged_loss == 0.2 &&
+                   found.first_loss == 0.3);
     PML_ASSERT_OK(pml_loader_seek(again.train, found.position, &error), &error);
     for (int k = 0; k < 4; k++) {
         CU_ASSERT_EQUAL(one_step(&c), one_step(&again));

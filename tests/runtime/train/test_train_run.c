@@ -70,6 +70,46 @@ static void runs_go_on_to_the_same_bits(void) {
     close_case(&c, true);
 }
 
+/* ---- between the batches of a step ---- */
+static const pml_dataset_type *real;
+static size_t n_fetched;
+
+/* Ends the run while the second batch of its second step is made. */
+static pml_status fetch(const pml_dataset *dataset, size_t i_sample, const pml_data_key *key, void *const *values,
+                        size_t *length, pml_error *fault) {
+    if (++n_fetched == 3 * 8 + 1) {
+        pml_cancel_request();
+    }
+    return real->fetch(dataset, i_sample, key, values, length, fault);
+}
+
+/* The first batch had moved the running statistics of batch norms. */
+static void half_a_step_is_taken_back(void) {
+    static const pml_trainer_options two = {.optimizer = "adam:lr=0.02", .n_accumulate = 2};
+    train_case c, first, then;
+    pml_run_result result;
+    const char *whole = make_folder("whole"), *folder = make_folder("half");
+    open_case(&c, "patchtst", patchtst_settings, NULL, &two);
+    pml_run_options options = options_of(&c, whole, NULL);
+    PML_ASSERT_OK(pml_train_run(c.trainer, &options, &result, &error), &error);
+    open_case(&first, NULL, NULL, c.file, &two);
+    real = first.data->type;
+    const pml_dataset_type ending = {fetch, real->destroy};
+    first.data->type = &ending;
+    options = options_of(&first, folder, NULL);
+    CU_ASSERT_EQUAL(pml_train_run(first.trainer, &options, &result, &error), PML_E_INTERRUPTED);
+    pml_cancel_reset();
+    close_case(&first, false);
+    open_case(&then, NULL, NULL, c.file, &two);
+    options = options_of(&then, folder, NULL);
+    options.resume = true;
+    PML_ASSERT_OK(pml_train_run(then.trainer, &options, &result, &error), &error);
+    CU_ASSERT_EQUAL(result.resumed_step, 1);
+    CU_ASSERT_TRUE(same_file(pml_test_path("%s/model.pml", whole), pml_test_path("%s/model.pml", folder)));
+    close_case(&then, false);
+    close_case(&c, true);
+}
+
 static void patience_ends_a_run(void) {
     train_case c;
     pml_run_result result;
@@ -117,5 +157,5 @@ static void ends_and_folders_are_checked(void) {
     close_case(&c, true);
 }
 
-PML_TESTS("runtime/train/train_run", PML_TEST(runs_go_on_to_the_same_bits), PML_TEST(patience_ends_a_run),
-          PML_TEST(what_explodes_is_stopped), PML_TEST(ends_and_folders_are_checked))
+PML_TESTS("runtime/train/train_run", PML_TEST(runs_go_on_to_the_same_bits), PML_TEST(half_a_step_is_taken_back),
+          PML_TEST(patience_ends_a_run), PML_TEST(what_explodes_is_stopped), PML_TEST(ends_and_folders_are_checked))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/train/data/series_windows.h"
 
 const pml_task pml_tasks[] = {{.name = "forecast",
                                .loss = "mse",
@@ -172,7 +173,48 @@ done:
     return status;
 }
 
-/* The target and its size. */
+/* A target that has the last of the output's channels alone: the others are there with weight 0. */
+static pml_status widen(pml_objective *objective, const pml_array *output, const pml_batch_field *field,
+                        pml_loss_operands *operands, size_t *count, pml_error *error) {
+    pml_status status = PML_OK;
+    const size_t n = output->shape[output->rank - 1], n_targets = field->shape[field->rank - 1];
+    const size_t n_rows = *count / n_targets, all = n_rows * n;
+    PML_TRY(reserve(&objective->target, &objective->target_capacity, 2 * all, error));
+    float *target = objective->target, *weights = target + all;
+    const float *from = field->data, *observed = operands->weights;
+    memset(target, 0, 2 * all * sizeof *target);
+    for (size_t i = 0; i < n_rows; i++) {
+        for (size_t c = 0; c < n_targets; c++) {
+            const size_t to = i * n + (n - n_targets) + c;
+            target[to] = from[i * n_targets + c];
+            weights[to] = observed == NULL ? 1 : observed[i * n_targets + c];
+        }
+    }
+    operands->target = target;
+    operands->weights = weights;
+    operands->n_weights = all;
+    *count = all;
+
+done:
+    return status;
+}
+
+/* Whether the output has the target's rows, and more channels. */
+static bool is_wider(const pml_array *output, const pml_batch_field *field) {
+    bool same = output != NULL && output->rank == field->rank && field->rank == 3 && field->shape[2] > 0;
+    for (size_t axis = 0; same && axis < 2; axis++) {
+        same = output->shape[axis] == field->shape[axis];
+    }
+    return same && output->shape[2] > field->shape[2];
+}
+
+/* Of a target of which some values are missing: 1 where they are there. */
+static const pml_batch_field *find_observed(const pml_objective *objective, const pml_batch *batch) {
+    return strcmp(objective->task->target, PML_FIELD_FUTURE) == 0 ? pml_batch_find(batch, PML_FIELD_FUTURE_OBSERVED)
+                                                                  : NULL;
+}
+
+/* The target and its size, and what its values weigh. */
 static pml_status find_target(pml_objective *objective, const pml_model *model, const pml_batch *batch,
                               pml_loss_operands *operands, size_t *count, pml_error *error) {
     pml_status status = PML_OK;
@@ -192,11 +234,19 @@ static pml_status find_target(pml_objective *objective, const pml_model *model, 
                          task->name));
     }
     *count = count_of(field->shape, field->rank);
+    const pml_batch_field *observed = find_observed(objective, batch);
+    if (observed != NULL) {
+        operands->weights = observed->data;
+        operands->n_weights = *count;
+    }
+    const pml_array *output = pml_model_output(model, task->outputs[0]);
     if (task->is_class) {
         operands->classes = field->data;
     } else if (task->location != NULL) {
         PML_TRY(normalize(objective, model, field, error));
         operands->target = objective->target;
+    } else if (is_wider(output, field)) {
+        PML_TRY(widen(objective, output, field, operands, count, error));
     } else {
         operands->target = field->data;
     }
@@ -239,9 +289,9 @@ done:
     return status;
 }
 
-/* Whether samples may weigh differently in a mean: labels that do not count, hidden patches. */
-static bool is_weighed(const pml_objective *objective) {
-    return objective->task->is_class || objective->task->weights != NULL;
+/* Whether samples may weigh differently in a mean: labels that do not count, hidden patches, missing values. */
+static bool is_weighed(const pml_objective *objective, const pml_batch *batch) {
+    return objective->task->is_class || objective->task->weights != NULL || find_observed(objective, batch) != NULL;
 }
 
 pml_status pml_objective_share(pml_objective *objective, pml_model *model, const pml_batch *batch,
@@ -249,7 +299,7 @@ pml_status pml_objective_share(pml_objective *objective, pml_model *model, const
     pml_status status = PML_OK;
     pml_ranks_vote vote = {.weight = (double)batch->n_samples};
     double all = (double)batch->n_all;
-    if (is_weighed(objective) && pml_ranks_are_several(ranks)) {
+    if (is_weighed(objective, batch) && pml_ranks_are_several(ranks)) {
         pml_loss_operands operands = {.class_weights = objective->class_weights,
                                       .n_class_weights = objective->n_class_weights};
         vote.weight = 0;

@@ -374,3 +374,6 @@ foreach(case dlinear/shared itransformer/official-marks timesnet/tsl-forecast au
     set_tests_properties(train/families/${case} PROPERTIES LABELS train SKIP_RETURN_CODE 77 TIMEOUT 120
         ENVIRONMENT "${PML_TEST_ENVIRONMENT}")
 endforeach()
+add_test(NAME train/refusals COMMAND ${CMAKE_SOURCE_DIR}/tests/train/refusals.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+set_tests_properties(train/refusals PROPERTIES LABELS train SKIP_RETURN_CODE 77 TIMEOUT 120
+    ENVIRONMENT "${PML_TEST_ENVIRONMENT}")

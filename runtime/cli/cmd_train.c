@@ -177,7 +177,11 @@ static pml_status print_json(const train_options *o, const char *file, const pml
 static void print_text(const train_options *o, const pml_run_result *result) {
     (void)printf("steps     %" PRIu64 " (%.2f epochs%s)\n", result->n_steps, result->epoch,
                  result->is_early ? ", stopped early" : "");
-    (void)printf("loss      %.6g\n", result->train_loss);
+    if (isnan(result->train_loss)) {
+        (void)printf("loss      no step was left to do\n");
+    } else {
+        (void)printf("loss      %.6g\n", result->train_loss);
+    }
     if (!isnan(result->best_loss)) {
         (void)printf("best      %.6g at step %" PRIu64 "\n", result->best_loss, result->best_step);
     }

@@ -71,6 +71,7 @@ static pml_status open_series(const pml_train_setup *setup, const pml_file *file
     PML_TRY(pml_series_state_get(pml_file_metadata(file), &state, error));
     PML_TRY(window_options(model, task, &options, error));
     PML_TRY(channels_of(setup, &options, error));
+    const pml_model_port *values = pml_model_find_input(model, PML_PORT_VALUES);
     const pml_series_request request = {state.columns, state.n_columns, options.marks.count == 0};
     PML_TRY(pml_series_read(setup->data[0], &request, &series, error));
     PML_TRY(
@@ -80,6 +81,11 @@ static pml_status open_series(const pml_train_setup *setup, const pml_file *file
     options.n_scaled = state.n_scaled;
     options.part = PML_PART_TRAIN;
     PML_TRY(pml_series_windows_create(series, setup->data[0], &options, &data->train, error));
+    const size_t n_columns = pml_series_windows_scale(data->train).n_channels;
+    if (options.channels == PML_WINDOWS_M && values->shape[2] > 1 && values->shape[2] != n_columns) {
+        PML_TRY(PML_FAIL(error, PML_E_FORMAT, "%s: %zu columns of numbers, and the model takes %zu", setup->data[0],
+                         n_columns, values->shape[2]));
+    }
     PML_TRY(describe(data->train, data, error));
     options.part = PML_PART_VAL;
     PML_TRY(pml_series_windows_create(series, setup->data[0], &options, &data->val, error));

@@ -16,6 +16,7 @@
 #include "runtime/base/quote.h"
 #include "runtime/file/reader.h"
 #include "runtime/train/run_folder.h"
+#include "runtime/train/schedule.h"
 
 #define BATCH_SIZE 32u
 #define PREFETCH 4u
@@ -193,6 +194,11 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     pml_loader *train = NULL, *val = NULL;
     char recipe[RECIPE_BYTES], initial[PML_RUN_PATH_BYTES];
     pml_adapter_recipe adapter;
+    if (setup->schedule != NULL) { /* before there is a folder */
+        const pml_schedule *schedule;
+        pml_settings settings;
+        PML_TRY(pml_schedule_choose(setup->schedule, &schedule, &settings, error));
+    }
     if (setup->lora != NULL) {
         PML_TRY(pml_adapter_recipe_parse(setup->lora, &adapter, error));
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/models/gpt2/gpt2.h"
+#include "runtime/ops/score.h"
 
 /* Tokens that go through the decoder at a time: enough for products to be bound by arithmetic, few enough for their
  * intermediate results to stay in the caches. */
@@ -155,6 +156,24 @@ done:
     return status;
 }
 
+/* The scores go to who takes them. */
+static pml_status give_scores(pml_model *model, const pml_model_step *step, const gpt2_pack *pack, const pml_tensor *h,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const gpt2 *net = pml_model_data(model);
+    const size_t mark = pml_context_mark(context), first_slot = step->first * pml_model_n_tokens(model);
+    pml_tensor rows, slots, loss;
+    PML_TRY(pml_score_pick(context, h, &pack->slots, first_slot, &rows, &slots, error));
+    PML_TRY(pml_op_score(context, &rows, &net->scores.weight, net->scores.has_bias ? &net->scores.bias : NULL, &slots,
+                         first_slot, &loss, error));
+    pml_model_step_taken(model, "logits", &loss);
+    pml_context_release(context, mark, NULL);
+
+done:
+    return status;
+}
+
 /* A sequence is classified by its last token that is no padding, by its first where all are. */
 static size_t deciding_row(const gpt2 *net, const gpt2_pack *pack, size_t i) {
     const float *ids = pml_tensor_f32_const(&pack->ids);
@@ -193,7 +212,9 @@ static pml_status forward(pml_model *model, const pml_model_step *step, pml_erro
     PML_TRY(pml_gpt2_decode(model, &pack, step->first, &h, error));
     clear_padding(model, step, &pack, "last_hidden_state");
     PML_TRY(store_rows(model, step, &pack, "last_hidden_state", &h, 0, error));
-    if (net->head == GPT2_HEAD_LANGUAGE) {
+    if (net->head == GPT2_HEAD_LANGUAGE && pml_model_context(model)->taker != NULL && net->scores.adapter == NULL) {
+        PML_TRY(give_scores(model, step, &pack, &h, error));
+    } else if (net->head == GPT2_HEAD_LANGUAGE) {
         PML_TRY(score_tokens(model, step, &pack, &h, error));
     } else if (net->head == GPT2_HEAD_SEQUENCE) {
         PML_TRY(score_sequences(model, step, &pack, &h, error));

@@ -146,6 +146,9 @@ pml_status pml_model_step_store(pml_model *model, const pml_model_step *step, co
 /* In a recorded run of a whole batch, makes `value`, which a recorded op has made and whose elements are those of the
  * output in its order, the output itself, without a copy. False: it is not to be, and must be stored. */
 bool pml_model_step_hand(pml_model *model, const pml_model_step *step, const char *name, const pml_tensor *value);
+/* The scores of that output went to the context's taker: there is no output this time, and `loss`, which pml_op_score
+ * has made, is what a backward pass begins with. */
+void pml_model_step_taken(pml_model *model, const char *name, const pml_tensor *loss);
 /* Rows first .. first+count-1 along axis 0. */
 pml_tensor pml_model_rows(const pml_tensor *tensor, size_t first, size_t count);
 

@@ -45,7 +45,8 @@ struct pml_model {
 
     /* Of the last run. Data pointers are NULL unless it succeeded, and for an optional output that is not finite. */
     pml_array results[PML_MODEL_MAX_PORTS];
-    size_t nonfinite[PML_MODEL_MAX_PORTS]; /* the first such element of that output */
+    bool output_is_taken[PML_MODEL_MAX_PORTS]; /* its scores are not there: pml_model_step_taken */
+    size_t nonfinite[PML_MODEL_MAX_PORTS];     /* the first such element of that output */
     pml_tensor input_tensors[PML_MODEL_MAX_PORTS], output_tensors[PML_MODEL_MAX_PORTS];
     pml_buffer input_buffers[PML_MODEL_MAX_PORTS];
 

@@ -228,11 +228,16 @@ pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inp
     PML_TRY(bind_inputs(model, inputs, n_inputs, &batch, error));
     for (size_t i = 0; i < model->n_outputs; i++) {
         model->results[i].data = NULL;
+        model->output_is_taken[i] = false;
     }
     PML_TRY(prepare_storage(model, batch, error));
     PML_TRY(run_blocks(model, batch, error));
     pml_model_training_end(model);
     for (size_t i = 0; i < model->n_outputs; i++) {
+        if (model->output_is_taken[i]) {
+            model->nonfinite[i] = 0;
+            continue;
+        }
         const float *values = pml_tensor_f32_const(&model->output_tensors[i]);
         size_t count = elements(&model->results[i]), bad = pml_model_first_nonfinite(values, count);
         model->nonfinite[i] = bad;
@@ -241,7 +246,7 @@ pml_status pml_model_run(pml_model *model, const pml_array *inputs, size_t n_inp
         }
     }
     for (size_t i = 0; i < model->n_outputs; i++) {
-        bool is_finite = model->nonfinite[i] == elements(&model->results[i]);
+        bool is_finite = !model->output_is_taken[i] && model->nonfinite[i] == elements(&model->results[i]);
         model->results[i].data = is_finite ? pml_tensor_f32_const(&model->output_tensors[i]) : NULL;
     }
 
@@ -338,4 +343,12 @@ bool pml_model_step_hand(pml_model *model, const pml_model_step *step, const cha
     output->buffer = value->buffer;
     output->offset_bytes = value->offset_bytes;
     return true;
+}
+
+void pml_model_step_taken(pml_model *model, const char *name, const pml_tensor *loss) {
+    const pml_model_port *port = pml_model_find_output(model, name);
+    if (port != NULL) {
+        model->output_is_taken[port - model->outputs] = true;
+        model->output_tensors[port - model->outputs] = *loss;
+    }
 }

@@ -29,6 +29,8 @@ typedef struct pml_training {
     bool is_silent; /* this process has no part in the batch: what it runs on counts nothing in those sums */
 } pml_training;
 
+typedef struct pml_score_taker pml_score_taker; /* runtime/ops/score.h */
+
 typedef struct pml_context { /* all zero = valid, safe to deinit */
     const pml_backend *backend;
     void *backend_state;
@@ -62,6 +64,7 @@ typedef struct pml_context { /* all zero = valid, safe to deinit */
     /* What networks that learn from what is hidden draw that from, in evaluation too; borrowed, NULL: they hide what
      * their caller says. */
     const pml_training *masking;
+    pml_score_taker *taker; /* of scores that are not to be kept; borrowed, NULL: they are outputs */
     pml_probe_fn *probe;
     void *probe_user;
 } pml_context;

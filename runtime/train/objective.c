@@ -111,10 +111,13 @@ done:
 void pml_objective_deinit(pml_objective *objective) {
     pml_free(objective->gradients);
     pml_free(objective->target);
+    pml_free(objective->taken_classes);
     *objective = (pml_objective){0};
 }
 
-pml_status pml_objective_run(pml_model *model, const pml_batch *batch, pml_error *error) {
+pml_status pml_objective_run(pml_objective *objective, pml_model *model, const pml_batch *batch, pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
     pml_array inputs[PML_MODEL_MAX_PORTS];
     size_t n_inputs = 0;
     for (size_t i = 0; i < batch->n_fields; i++) {
@@ -127,7 +130,12 @@ pml_status pml_objective_run(pml_model *model, const pml_batch *batch, pml_error
         *input = (pml_array){.name = port->name, .data = field->data, .rank = field->rank};
         memcpy(input->shape, field->shape, field->rank * sizeof field->shape[0]);
     }
-    return pml_model_run(model, inputs, n_inputs, error);
+    PML_TRY(pml_objective_taker(objective, model, batch, &context->taker, error));
+    PML_TRY(pml_model_run(model, inputs, n_inputs, error));
+
+done:
+    context->taker = NULL;
+    return status;
 }
 
 static size_t count_of(const size_t *shape, size_t rank) {
@@ -303,7 +311,9 @@ pml_status pml_objective_share(pml_objective *objective, pml_model *model, const
         pml_loss_operands operands = {.class_weights = objective->class_weights,
                                       .n_class_weights = objective->n_class_weights};
         vote.weight = 0;
-        if (!is_silent) {
+        if (!is_silent && objective->taker.is_used) {
+            vote.weight = objective->loss->total_weight(&objective->settings, &objective->taken);
+        } else if (!is_silent) {
             PML_TRY(find_target(objective, model, batch, &operands, &operands.n_terms, error));
             PML_TRY(find_predictions(objective, model, operands.n_terms, &operands, false, error));
             PML_TRY(pml_loss_total_weight(objective->loss, &objective->settings, &operands, &vote.weight, error));
@@ -327,6 +337,11 @@ pml_status pml_objective_loss(pml_objective *objective, pml_model *model, const 
                                   .class_weights = objective->class_weights,
                                   .n_class_weights = objective->n_class_weights};
     size_t n_terms = 0;
+    if (objective->taker.is_used) {
+        *loss = with_gradients ? 0 : scale * objective->taken_loss;
+        objective->taken_factor *= scale;
+        goto done;
+    }
     PML_TRY(find_target(objective, model, batch, &operands, &n_terms, error));
     operands.n_terms = n_terms;
     PML_TRY(find_predictions(objective, model, n_terms, &operands, with_gradients, error));
@@ -342,13 +357,21 @@ done:
     return status;
 }
 
-pml_status pml_objective_backward(const pml_objective *objective, pml_model *model, pml_parameter_done_fn *done,
-                                  void *user, pml_error *error) {
+pml_status pml_objective_backward(pml_objective *objective, pml_model *model, pml_parameter_done_fn *done, void *user,
+                                  double *loss, pml_error *error) {
+    pml_status status = PML_OK;
+    static const float from_taker = 1;
     pml_output_gradient seeds[PML_LOSS_MAX_PREDICTIONS];
     const size_t n = n_outputs(objective->task);
     for (size_t i = 0; i < n; i++) {
-        seeds[i] =
-            (pml_output_gradient){objective->task->outputs[i], objective->gradients + i * objective->gradients_count};
+        seeds[i] = (pml_output_gradient){
+            objective->task->outputs[i],
+            objective->taker.is_used ? &from_taker : objective->gradients + i * objective->gradients_count};
     }
-    return pml_model_backward(model, seeds, n, done, user, error);
+    objective->taken_loss = 0;
+    PML_TRY(pml_model_backward(model, seeds, n, done, user, error));
+    *loss += objective->taken_loss;
+
+done:
+    return status;
 }

@@ -143,7 +143,7 @@ static pml_status run_batch(pml_trainer *trainer, const pml_batch *batch, bool i
     pml_model_training_set(trainer->model, true);
     pml_model_training_silent_set(trainer->model, is_silent);
     pml_model_training_step_set(trainer->model, trainer->n_steps * trainer->n_accumulate + trainer->n_added);
-    PML_TRY(pml_objective_run(trainer->model, batch, error));
+    PML_TRY(pml_objective_run(&trainer->objective, trainer->model, batch, error));
     if (trainer->ranks != NULL) {
         PML_TRY(
             pml_objective_share(&trainer->objective, trainer->model, batch, trainer->ranks, is_silent, &share, error));
@@ -152,7 +152,7 @@ static pml_status run_batch(pml_trainer *trainer, const pml_batch *batch, bool i
                                &loss, error));
     PML_TRY(pml_objective_backward(&trainer->objective, trainer->model,
                                    is_last && trainer->ranks != NULL ? pml_reducer_done : NULL, &trainer->reducer,
-                                   error));
+                                   &loss, error));
     if (!isfinite(loss)) {
         PML_TRY(PML_FAIL(error, PML_E_NUMERIC, "the loss is %g", loss));
     }
@@ -243,7 +243,7 @@ pml_status pml_trainer_evaluate(pml_trainer *trainer, pml_loader *loader, double
             break;
         }
         if (batch->n_samples > 0) {
-            PML_TRY(pml_objective_run(trainer->model, batch, error));
+            PML_TRY(pml_objective_run(&trainer->objective, trainer->model, batch, error));
             PML_TRY(pml_objective_loss(&trainer->objective, trainer->model, batch, 1, false, &part, error));
             vote.sum += part * (double)batch->n_samples;
             vote.weight += (double)batch->n_samples;

@@ -101,7 +101,8 @@ pml_status pml_training_loss(pml_training_session *session, double *loss, pml_er
     }
     pml_model_training_set(session->model, session->is_training);
     pml_model_training_step_set(session->model, session->trainer->n_steps);
-    PML_TRY(pml_objective_run(session->model, session->batch, error));
+    session->trainer->objective.keeps_scores = session->is_training;
+    PML_TRY(pml_objective_run(&session->trainer->objective, session->model, session->batch, error));
     PML_TRY(pml_objective_loss(&session->trainer->objective, session->model, session->batch, 1, session->is_training,
                                loss, error));
 
@@ -110,7 +111,8 @@ done:
 }
 
 pml_status pml_backward(pml_training_session *session, pml_error *error) {
-    return pml_objective_backward(&session->trainer->objective, session->model, NULL, NULL, error);
+    double known_by_now = 0;
+    return pml_objective_backward(&session->trainer->objective, session->model, NULL, NULL, &known_by_now, error);
 }
 
 double pml_clip_grad_norm(pml_training_session *session, double max_norm) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/models/bert/bert.h"
+#include "runtime/ops/score.h"
 
 /* Scores of the whole vocabulary are computed for as many rows at a time as this many floats hold. */
 #define CHUNK_FLOATS ((size_t)1 << 22)
@@ -119,6 +120,17 @@ done:
 }
 
 /* ---- what is made of every token ---- */
+static pml_status transform(pml_context *context, const bert *net, const pml_tensor *rows, pml_tensor *transformed,
+                            pml_error *error) {
+    pml_status status = PML_OK;
+    pml_tensor x;
+    PML_TRY(pml_linear_run(context, &net->transform, rows, net->activation, NULL, &x, error));
+    PML_TRY(pml_op_norm(context, &x, &net->transform_norm, transformed, error));
+
+done:
+    return status;
+}
+
 /* Scores [rows, n_per_token] of some rows of the encoder's output. */
 static pml_status score_rows(pml_context *context, const bert *net, const pml_tensor *rows, pml_tensor *scores,
                              pml_error *error) {
@@ -130,10 +142,36 @@ static pml_status score_rows(pml_context *context, const bert *net, const pml_te
     } else if (net->head == BERT_HEAD_QUESTION) {
         PML_TRY(pml_linear_run(context, &net->span, rows, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     } else {
-        PML_TRY(pml_linear_run(context, &net->transform, rows, net->activation, NULL, &x, error));
-        PML_TRY(pml_op_norm(context, &x, &net->transform_norm, &transformed, error));
+        PML_TRY(transform(context, net, rows, &transformed, error));
         PML_TRY(pml_linear_run(context, &net->decoder, &transformed, PML_ACTIVATION_IDENTITY, NULL, scores, error));
     }
+
+done:
+    return status;
+}
+
+/* Whether a masked language model's scores go to who takes them; a tape has one op for all of them, or none. */
+static bool is_taken(const pml_context *context, const bert *net, const pml_model_step *step, const bert_pack *pack) {
+    return context->taker != NULL && net->head == BERT_HEAD_MASKED_LM && net->decoder.adapter == NULL &&
+           (context->tape == NULL || pack->count == step->batch);
+}
+
+static pml_status give_scores(pml_model *model, const pml_model_step *step, const bert_pack *pack, const pml_tensor *h,
+                              pml_error *error) {
+    pml_status status = PML_OK;
+    pml_context *context = pml_model_context(model);
+    const bert *net = pml_model_data(model);
+    const size_t mark = pml_context_mark(context), n_seen = pack->n_rows - pack->n_hidden;
+    const size_t first_slot = (step->first + pack->first) * pml_model_n_tokens(model);
+    const pml_tensor seen = pml_model_rows(h, pack->n_hidden, n_seen);
+    const pml_tensor seen_slots = pml_model_rows(&pack->slots, pack->n_hidden, n_seen);
+    pml_tensor rows, slots, transformed, loss;
+    PML_TRY(pml_score_pick(context, &seen, &seen_slots, first_slot, &rows, &slots, error));
+    PML_TRY(transform(context, net, &rows, &transformed, error));
+    PML_TRY(pml_op_score(context, &transformed, &net->decoder.weight, net->decoder.has_bias ? &net->decoder.bias : NULL,
+                         &slots, first_slot, &loss, error));
+    pml_model_step_taken(model, "logits", &loss);
+    pml_context_release(context, mark, NULL);
 
 done:
     return status;
@@ -181,7 +219,9 @@ pml_status pml_bert_run_head(pml_model *model, const pml_model_step *step, const
     if (net->has_pooler) {
         PML_TRY(run_pooler(model, step, pack, h, error));
     }
-    if (net->n_per_token > 0) {
+    if (is_taken(pml_model_context(model), net, step, pack)) {
+        PML_TRY(give_scores(model, step, pack, h, error));
+    } else if (net->n_per_token > 0) {
         PML_TRY(run_tokens(model, step, pack, h, error));
     }
 

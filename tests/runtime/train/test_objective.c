@@ -30,7 +30,7 @@ static void losses_are_those_of_the_outputs(void) {
     open_case(&c, "dlinear", dlinear_settings, NULL, &(pml_trainer_options){.loss = "l1"});
     const pml_batch *batch = next_batch(&c);
     double loss = 0, expected = 0;
-    PML_ASSERT_OK(pml_objective_run(c.model, batch, &error), &error);
+    PML_ASSERT_OK(pml_objective_run(&c.trainer->objective, c.model, batch, &error), &error);
     PML_ASSERT_OK(pml_objective_loss(&c.trainer->objective, c.model, batch, 0.5, false, &loss, &error), &error);
     const pml_array *output = pml_model_output(c.model, "prediction_outputs");
     const float *target = pml_batch_find(batch, "future_values")->data;
@@ -60,7 +60,7 @@ static void targets_may_be_some_channels(void) {
     batch.n_fields = 3;
     double loss = 0, expected = 0;
     pml_objective *objective = &c.trainer->objective;
-    PML_ASSERT_OK(pml_objective_run(c.model, &batch, &error), &error);
+    PML_ASSERT_OK(pml_objective_run(&c.trainer->objective, c.model, &batch, &error), &error);
     PML_ASSERT_OK(pml_objective_loss(objective, c.model, &batch, 1, true, &loss, &error), &error);
     const float *output = pml_model_output(c.model, "prediction_outputs")->data;
     for (size_t i = 0; i < 8 * TRAIN_S; i++) {

@@ -15,7 +15,8 @@
 typedef struct train_options {
     pml_common_options common;
     pml_option_list data, freeze, groups, settings;
-    const char *validation, *split, *out, *task, *loss, *optimizer, *schedule, *clip_norm, *every, *backend;
+    const char *validation, *split, *out, *task, *loss, *optimizer, *schedule, *clip_norm, *ema, *init_from, *every,
+        *backend;
     const char *features, *target, *family, *config, *tokenizer, *lora;
     pml_option_u64 epochs, steps, batch_size, accumulate, patience, seed, threads, keep, max_tokens;
     bool resume, bf16, list, by_line, drop_last, sync_batchnorm;
@@ -57,6 +58,8 @@ static const pml_option option_table[] = {
     {"tokenizer", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, tokenizer)},
     {"task", 0, PML_OPTION_TEXT, "NAME", NULL, NULL, offsetof(train_options, task)},
     {"group", 0, PML_OPTION_LIST, "PATTERN:SPEC", NULL, NULL, offsetof(train_options, groups)},
+    {"ema", 0, PML_OPTION_TEXT, "DECAY", NULL, NULL, offsetof(train_options, ema)},
+    {"init-from", 0, PML_OPTION_TEXT, "FILE", NULL, NULL, offsetof(train_options, init_from)},
     {"clip-norm", 0, PML_OPTION_TEXT, "X", NULL, NULL, offsetof(train_options, clip_norm)},
     {"steps", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, steps)},
     {"accumulate", 0, PML_OPTION_U64, "N", NULL, NULL, offsetof(train_options, accumulate)},
@@ -219,10 +222,12 @@ static pml_status fill_setup(const train_options *o, const char *file, pml_train
                                .resume = o->resume,
                                .bf16 = o->bf16,
                                .drop_last = o->drop_last,
+                               .init_from = o->init_from,
                                .frozen = o->freeze.items,
                                .n_frozen = o->freeze.count,
                                .lora = o->lora};
     PML_TRY(parse_number("clip-norm", o->clip_norm, &setup->trainer.clip_norm, error));
+    PML_TRY(parse_number("ema", o->ema, &setup->trainer.ema_decay, error));
     PML_TRY(parse_every(o->every, setup, error));
     if (o->out == NULL || o->data.count == 0) {
         PML_TRY(PML_FAIL(error, PML_E_ARGUMENT, "train needs --%s", o->out == NULL ? "out DIR" : "data FILE"));

@@ -278,16 +278,40 @@ pml_status pml_model_create_trainable(pml_file *file, const pml_trainable_option
     return pml_model_create_with(file, options->backend, training, adapters, model, error);
 }
 
+/* The file's tensor of a parameter. NULL: it has none of that name and shape. */
+static const pml_file_tensor *find_source(const pml_file *file, const pml_parameter *parameter) {
+    const pml_file_tensor *source = pml_file_tensor_find(file, parameter->name);
+    bool fits = source != NULL && source->rank == parameter->rank;
+    for (unsigned axis = 0; fits && axis < parameter->rank; axis++) {
+        fits = source->shape[axis] == parameter->shape[axis];
+    }
+    return fits ? source : NULL;
+}
+
+pml_status pml_model_parameters_take(pml_model *model, const pml_file *file, size_t *n_taken, size_t *n_kept,
+                                     pml_error *error) {
+    pml_status status = PML_OK;
+    *n_taken = *n_kept = 0;
+    for (size_t i = 0; i < pml_model_n_parameters(model); i++) {
+        const pml_parameter *parameter = pml_model_parameter_at(model, i);
+        const pml_file_tensor *source = find_source(file, parameter);
+        if (source != NULL) {
+            PML_TRY(copy_values(file, source, parameter->values, error));
+        }
+        *n_taken += source != NULL;
+        *n_kept += source == NULL;
+    }
+
+done:
+    return status;
+}
+
 pml_status pml_model_parameters_read(pml_model *model, const pml_file *file, pml_error *error) {
     pml_status status = PML_OK;
     for (size_t i = 0; i < pml_model_n_parameters(model); i++) {
         const pml_parameter *parameter = pml_model_parameter_at(model, i);
-        const pml_file_tensor *source = pml_file_tensor_find(file, parameter->name);
-        bool fits = source != NULL && source->rank == parameter->rank;
-        for (unsigned axis = 0; fits && axis < parameter->rank; axis++) {
-            fits = source->shape[axis] == parameter->shape[axis];
-        }
-        if (!fits) {
+        const pml_file_tensor *source = find_source(file, parameter);
+        if (source == NULL) {
             PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "%s: tensor '%s' is missing or has another shape",
                              pml_file_path(file), parameter->name));
         }

@@ -47,6 +47,10 @@ pml_parameter *pml_model_parameter_find(const pml_model *model, const char *name
  * (a tensor is missing or has another shape, naming it). */
 pml_status pml_model_parameters_read(pml_model *model, const pml_file *file, pml_error *error) PML_WARN_UNUSED;
 
+/* The same of those that the file has with the same name and shape: *n_taken; the others keep their values: *n_kept. */
+pml_status pml_model_parameters_take(pml_model *model, const pml_file *file, size_t *n_taken, size_t *n_kept,
+                                     pml_error *error) PML_WARN_UNUSED;
+
 /* Training mode: runs are recorded, dropout drops, batch norms use and update statistics of the batch, and what a
  * network chooses by looking at samples is chosen for the whole batch. Evaluation mode: as pml_model_create's, but that
  * a network for pretraining goes on to hide what it draws, the same for every batch, unless it gets a mask. */

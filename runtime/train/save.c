@@ -188,7 +188,7 @@ typedef struct stored_array { /* one tensor of a checkpoint */
     size_t count;
 } stored_array;
 
-/* Arrays of a checkpoint by number: parameters, then moments. False behind the last. */
+/* Arrays of a checkpoint by number: parameters, moments, averages. False behind the last. */
 static bool array_at(const pml_trainer *trainer, size_t i, stored_array *array) {
     const size_t n = pml_model_n_parameters(trainer->model);
     if (i < n) {
@@ -200,7 +200,14 @@ static bool array_at(const pml_trainer *trainer, size_t i, stored_array *array) 
     }
     i -= n;
     if (i >= trainer->n_slots * trainer->set.n_views) {
-        return false;
+        i -= trainer->n_slots * trainer->set.n_views;
+        if (trainer->averages == NULL || i >= trainer->set.n_views) {
+            return false;
+        }
+        (void)snprintf(array->name, sizeof array->name, "average/%s", trainer->views[i].name);
+        array->values = trainer->averages[i];
+        array->count = trainer->views[i].count;
+        return true;
     }
     const pml_parameter_view *view = &trainer->views[i / trainer->n_slots];
     (void)snprintf(array->name, sizeof array->name, "%s/%s", trainer->optimizer->slots[i % trainer->n_slots],

@@ -154,9 +154,12 @@ done:
 static pml_status evaluate(run *r, pml_error *error) {
     pml_status status = PML_OK;
     char path[PML_RUN_PATH_BYTES];
+    bool is_swapped = false;
     if (r->o->val == NULL) {
         goto done;
     }
+    pml_trainer_swap_average(r->trainer);
+    is_swapped = true;
     PML_TRY(pml_trainer_evaluate(r->trainer, r->o->val, &r->eval_loss, error));
     r->point.evaluated_step = r->point.n_steps;
     const bool is_best =
@@ -182,6 +185,9 @@ static pml_status evaluate(run *r, pml_error *error) {
     PML_TRY(watch(r, true, is_best, error));
 
 done:
+    if (is_swapped) {
+        pml_trainer_swap_average(r->trainer);
+    }
     return status;
 }
 
@@ -370,6 +376,8 @@ static pml_status publish(run *r, pml_error *error) {
         PML_TRY(pml_run_folder_path(r->o->folder, PML_RUN_BEST, path, error));
         PML_TRY(pml_file_open(path, &best, error));
         PML_TRY(pml_model_parameters_read(r->trainer->model, best, error));
+    } else {
+        pml_trainer_swap_average(r->trainer);
     }
     PML_TRY(write_trained(r, r->result->name, path, error));
     PML_TRY(pml_train_log_flush(r->log, error));

@@ -77,7 +77,8 @@ static __attribute__((format(printf, 3, 4))) bool add(char recipe[RECIPE_BYTES],
 
 /* What must be equal for a checkpoint to fit: everything that the weights of a step depend on. */
 static pml_status write_recipe(const pml_train_setup *setup, const pml_trainer *trainer, const pml_train_data *data,
-                               const pml_adapter_recipe *adapter, char recipe[RECIPE_BYTES], pml_error *error) {
+                               const pml_adapter_recipe *adapter, const char *init_digest, char recipe[RECIPE_BYTES],
+                               pml_error *error) {
     size_t size = 0;
     bool fits =
         add(recipe, &size,
@@ -88,6 +89,12 @@ static pml_status write_recipe(const pml_train_setup *setup, const pml_trainer *
             setup->schedule == NULL ? "-" : setup->schedule, batch_size_of(setup) * pml_ranks_count(trainer->ranks),
             trainer->n_accumulate, setup->seed, trainer->clip_norm, trainer->clip_value, setup->n_epochs,
             setup->n_steps, setup->bf16, trainer->is_synced, setup->drop_last, data->train->digest);
+    if (fits && setup->trainer.ema_decay > 0) {
+        fits = add(recipe, &size, ", ema %g", setup->trainer.ema_decay);
+    }
+    if (fits && init_digest[0] != '\0') {
+        fits = add(recipe, &size, ", from %s", init_digest);
+    }
     for (size_t i = 0; fits && i < setup->trainer.n_groups; i++) {
         fits = add(recipe, &size, ", group %s", setup->trainer.groups[i]);
     }
@@ -101,6 +108,31 @@ static pml_status write_recipe(const pml_train_setup *setup, const pml_trainer *
     return fits ? PML_OK
                 : PML_FAIL(error, PML_E_ARGUMENT, "options of more than %d bytes do not fit into a checkpoint",
                            RECIPE_BYTES);
+}
+
+/* Weights of another file, such as a pretrained encoder: those of equal name and shape. What was taken, and what keeps
+ * its own values, is told in the log. */
+static pml_status take_weights(const pml_train_setup *setup, pml_model *model, char digest[PML_DIGEST_TEXT_BYTES],
+                               pml_error *error) {
+    pml_status status = PML_OK;
+    pml_file *file = NULL;
+    size_t n_taken = 0, n_kept = 0;
+    digest[0] = '\0';
+    if (setup->init_from == NULL) {
+        goto done;
+    }
+    PML_TRY(pml_file_open(setup->init_from, &file, error));
+    PML_TRY(pml_model_parameters_take(model, file, &n_taken, &n_kept, error));
+    if (n_taken == 0) {
+        PML_TRY(PML_FAIL(error, PML_E_MISMATCH, "%s: no weight has the name and shape of one that is trained",
+                         setup->init_from));
+    }
+    pml_log(PML_LOG_INFO, "%zu weights begin as in %s, %zu keep their own values", n_taken, setup->init_from, n_kept);
+    (void)pml_digest_text(pml_file_content_digest(file), digest);
+
+done:
+    pml_file_close(file);
+    return status;
 }
 
 static pml_status open_loaders(const pml_train_setup *setup, const pml_train_data *data, pml_loader **train,
@@ -219,13 +251,14 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
         PML_TRY(pml_model_threads_set(model, setup->n_threads, error));
     }
     pml_model_training_bf16_set(model, setup->bf16);
+    PML_TRY(take_weights(setup, model, init_digest, error));
     PML_TRY(pml_trainer_create(model, &setup->trainer, &trainer, error));
     PML_TRY(pml_train_data_open(setup, file, model, trainer->objective.task->name, &data, error));
     PML_TRY(open_loaders(setup, &data, &train, &val, error));
     if (pml_ranks_is_first(setup->trainer.ranks)) {
         PML_TRY(make_folder(setup->folder, error));
     }
-    PML_TRY(write_recipe(setup, trainer, &data, options.adapter, recipe, error));
+    PML_TRY(write_recipe(setup, trainer, &data, options.adapter, init_digest, recipe, error));
     PML_TRY(compare_ranks(setup->trainer.ranks, file, recipe, error));
     const pml_run_options run = {.folder = setup->folder,
                                  .train = train,

@@ -25,9 +25,10 @@ typedef struct pml_train_setup { /* zero or NULL: what the model, the task or th
     uint64_t n_epochs, n_steps, batch_size, seed;
     uint64_t eval_every, save_every, log_every, patience, n_keep;
     bool resume, bf16, drop_last;
+    const char *init_from;     /* a .pml file whose weights of equal name and shape are taken; NULL: none */
     const char *const *frozen; /* patterns of weights that stay as they are */
     size_t n_frozen;
-    const char *lora; /* adapters instead of weights: options of pml_adapter_recipe_parse; NULL: none */
+    const char *lora;        /* adapters instead of weights: options of pml_adapter_recipe_parse; NULL: none */
     pml_run_watch_fn *watch; /* of several ranks only the first has one called */
     void *user;
 } pml_train_setup;

@@ -8,6 +8,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/checked.h"
+#include "runtime/train/average.h"
 #include "runtime/train/clip.h"
 
 /* Elements of a bucket: 4 MiB, what a network takes in a millisecond or so, and a model of any size is some of. */
@@ -65,6 +66,36 @@ static pml_status prepare_ranks(pml_trainer *made, const pml_trainer_options *op
     return pml_reducer_init(&made->reducer, made->ranks, made->views, made->set.n_views, BUCKET_COUNT, error);
 }
 
+/* Averages begin as the weights are. */
+static pml_status prepare_averages(pml_trainer *made, double decay, pml_error *error) {
+    pml_status status = PML_OK;
+    size_t at = 0;
+    if (decay == 0) {
+        goto done;
+    }
+    if (!(decay > 0 && decay < 1)) {
+        PML_TRY(
+            PML_FAIL(error, PML_E_ARGUMENT, "the decay of averaged weights lies between 0 and 1, it is not %g", decay));
+    }
+    made->ema_decay = decay;
+    PML_TRY(pml_alloc(made->set.n_views, sizeof *made->averages, &made->averages, error));
+    PML_TRY(pml_alloc(made->slots_count, sizeof *made->averages_values, &made->averages_values, error));
+    for (size_t i = 0; i < made->set.n_views; i++) {
+        made->averages[i] = made->averages_values + at;
+        memcpy(made->averages[i], made->views[i].value, made->views[i].count * sizeof(float));
+        at += made->views[i].count;
+    }
+
+done:
+    return status;
+}
+
+void pml_trainer_swap_average(pml_trainer *trainer) {
+    if (trainer->averages != NULL) {
+        pml_average_swap(&trainer->set, trainer->averages, pml_model_context(trainer->model));
+    }
+}
+
 pml_status pml_trainer_create(pml_model *model, const pml_trainer_options *options, pml_trainer **trainer,
                               pml_error *error) {
     pml_status status = PML_OK;
@@ -78,6 +109,7 @@ pml_status pml_trainer_create(pml_model *model, const pml_trainer_options *optio
     PML_TRY(pml_optimizer_choose(options->optimizer == NULL ? "adamw" : options->optimizer, &made->optimizer,
                                  &made->settings, error));
     PML_TRY(prepare_parameters(made, options, error));
+    PML_TRY(prepare_averages(made, options->ema_decay, error));
     PML_TRY(prepare_ranks(made, options, error));
     pml_model_gradients_clear(model);
     *trainer = made;
@@ -94,6 +126,8 @@ void pml_trainer_destroy(pml_trainer *trainer) {
         pml_parameter_set_deinit(&trainer->set);
         pml_reducer_deinit(&trainer->reducer);
         pml_free(trainer->views);
+        pml_free(trainer->averages);
+        pml_free(trainer->averages_values);
         pml_free(trainer->blank);
         pml_free(trainer->slots);
         pml_free(trainer);
@@ -223,6 +257,9 @@ pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_r
     }
     trainer->n_steps++;
     pml_optimizer_step(trainer->optimizer, &trainer->settings, &trainer->set, trainer->n_steps, rate_factor, context);
+    if (trainer->averages != NULL) {
+        pml_average_update(&trainer->set, trainer->averages, trainer->ema_decay, context);
+    }
 
 done:
     pml_model_gradients_clear(trainer->model);

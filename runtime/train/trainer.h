@@ -12,6 +12,7 @@ typedef struct pml_trainer_options {     /* all zero: what the task and AdamW ha
     size_t n_groups;
     double clip_norm, clip_value; /* of gradients; 0: as they are */
     size_t n_accumulate;          /* batches of a step; 0: 1 */
+    double ema_decay;             /* of a running average of the weights (average.h), below 1; 0: none */
     const pml_ranks *ranks;       /* that share every batch; NULL: this process alone */
     bool sync_batch_norms;        /* batch norms have the statistics of all ranks */
 } pml_trainer_options;
@@ -25,7 +26,9 @@ typedef struct pml_trainer {
     pml_parameter_view *views;
     float *slots; /* of all parameters, one kind after the other */
     size_t n_slots, slots_count;
-    double clip_norm, clip_value;
+    double clip_norm, clip_value, ema_decay;
+    float **averages;             /* [n_views] of learned weights; NULL: none are kept */
+    float *averages_values;       /* theirs, one behind the other */
     size_t n_accumulate, n_added; /* batches of this step so far */
     uint64_t n_steps;             /* that weights have been changed in */
     double loss;                  /* of this step's batches so far; of several ranks: this one's part */
@@ -59,6 +62,10 @@ typedef struct pml_step_result {
  * weights are as they were). */
 pml_status pml_trainer_step(pml_trainer *trainer, double rate_factor, pml_step_result *result,
                             pml_error *error) PML_WARN_UNUSED;
+
+/* Exchanges learned weights and their running averages, to evaluate and save these, and back. Without averages nothing
+ * happens. */
+void pml_trainer_swap_average(pml_trainer *trainer);
 
 /* The mean loss over a loader's first epoch, in evaluation mode, each sample counting alike. Several ranks have
  * loaders of their shares, and get the mean of all. Errors: NUMERIC, those of the loader and the model; INTERRUPTED, on

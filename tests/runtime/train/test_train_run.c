@@ -33,7 +33,7 @@ static pml_run_options options_of(const train_case *c, const char *folder, stop 
                              .user = s};
 }
 
-static const pml_trainer_options trainer_options = {.optimizer = "adam:lr=0.02"};
+static const pml_trainer_options trainer_options = {.optimizer = "adam:lr=0.02", .ema_decay = 0.8};
 
 static void runs_go_on_to_the_same_bits(void) {
     train_case c;

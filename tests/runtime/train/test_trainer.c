@@ -119,6 +119,28 @@ static void gradients_are_clipped(void) {
     close_case(&c, true);
 }
 
-PML_TESTS("runtime/train/trainer", PML_TEST(losses_fall), PML_TEST(accumulated_batches_make_one_step),
-          PML_TEST(accumulated_batches_drop_anew), PML_TEST(frozen_weights_stay),
-          PML_TEST(numbers_out_of_hand_are_errors), PML_TEST(gradients_are_clipped))
+static void averages_follow_the_weights(void) {
+    train_case c;
+    open_case(&c, "dlinear", dlinear_settings, NULL,
+              &(pml_trainer_options){.optimizer = "sgd:lr=0.1", .ema_decay = 0.75});
+    const pml_parameter *bias = pml_model_parameter_find(c.model, "trend.bias");
+    double average = (double)bias->values[1];
+    for (int k = 0; k < 4; k++) {
+        (void)one_step(&c);
+        average += 0.25 * ((double)bias->values[1] - average);
+    }
+    const float last = bias->values[1];
+    pml_trainer_swap_average(c.trainer);
+    CU_ASSERT_DOUBLE_EQUAL((double)bias->values[1], average, 1e-6);
+    CU_ASSERT_NOT_EQUAL(bias->values[1], last);
+    pml_trainer_swap_average(c.trainer);
+    CU_ASSERT_EQUAL(bias->values[1], last);
+    pml_trainer *trainer = NULL;
+    PML_ASSERT_FAILS(pml_trainer_create(c.model, &(pml_trainer_options){.ema_decay = 1.5}, &trainer, &error),
+                     PML_E_ARGUMENT, &error, "between 0 and 1");
+    close_case(&c, true);
+}
+
+PML_TESTS("runtime/train/trainer", PML_TEST(losses_fall), PML_TEST(averages_follow_the_weights),
+          PML_TEST(accumulated_batches_make_one_step), PML_TEST(accumulated_batches_drop_anew),
+          PML_TEST(frozen_weights_stay), PML_TEST(numbers_out_of_hand_are_errors), PML_TEST(gradients_are_clipped))

@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/log.h"
 #include "runtime/base/quote.h"
 #include "runtime/file/reader.h"
 #include "runtime/train/run_folder.h"
@@ -224,7 +225,7 @@ pml_status pml_train_setup_run(const pml_train_setup *setup, pml_run_result *res
     pml_trainer *trainer = NULL;
     pml_train_data data = {0};
     pml_loader *train = NULL, *val = NULL;
-    char recipe[RECIPE_BYTES], initial[PML_RUN_PATH_BYTES];
+    char recipe[RECIPE_BYTES], initial[PML_RUN_PATH_BYTES], init_digest[PML_DIGEST_TEXT_BYTES];
     pml_adapter_recipe adapter;
     if (setup->schedule != NULL) { /* before there is a folder */
         const pml_schedule *schedule;

@@ -155,7 +155,8 @@ static void check_section(const char *document, const char *program, const char 
     for (const char *at = strstr(help, "--"); at != NULL; at = strstr(at + 2, "--")) {
         const char *option = pml_test_path("%.*s", (int)strspn(at, "-abcdefghijklmnopqrstuvwxyz"), at);
         bool model =
-            strcmp(program, "pml-run") == 0 && (strcmp(option, "--backend") == 0 || strcmp(option, "--verify") == 0);
+            strcmp(program, "pml-run") == 0 &&
+            (strcmp(option, "--backend") == 0 || strcmp(option, "--verify") == 0 || strcmp(option, "--adapter") == 0);
         bool stands = strstr(section, option) != NULL || strstr(all, option) != NULL ||
                       (model && strstr(document, option) != NULL);
         if (!stands) {

@@ -30,6 +30,7 @@ options=(--optimizer adam:lr=0.003 --batch-size 16) conversion=() frozen='encode
 series 3 c3.csv
 case $case in
 dlinear/*) frozen='trend.*' ;;
+timesnet/*) frozen='layer.0.*' ;;
 fedformer/*) conversion=(--set fed.seed=2021) exported=false ;;
 gpt2/* | bert/masked-lm)
     data=t.txt frozen='embedding.*'
@@ -90,6 +91,21 @@ bert/*) "$run" classify whole/model.pml "and God made the light" ;;
     "$run" evaluate whole/model.pml --csv c3.csv --split 0.7,0.1,0.2
     ;;
 esac
+
+if [[ $case == patchtst/hf-pretraining ]]; then
+    echo "== a pretrained encoder begins a model that forecasts"
+    settings=()
+    while read -r key value; do settings+=(--set "$key=$value"); done < <("$convert" inspect from.pml |
+        awk '$1 ~ /^config\./ { sub(/^config\./, "", $1) }
+             $1 ~ /^(context_length|patch_length|patch_stride|d_model|num_attention_heads|num_hidden_layers|ffn_dim|norm_type|pre_norm|activation|use_cls_token|positional_encoding|share_embedding|channel_attention|scaling|ffn_bias|norm_eps)$/ { print $1, tolower($3) }')
+    "$run" train --new patchtst "${settings[@]}" --set prediction_length=8 --data c3.csv --init-from whole/model.pml --steps 6 \
+        --seed 3 --threads 1 --progress none -o tuned -v 2>taken
+    cat taken
+    grep -Eq '[1-9][0-9]* weights begin as in whole/model.pml, [1-9][0-9]* keep' taken
+    "$run" forecast tuned/model.pml --csv c3.csv >/dev/null
+    if "$run" train --new dlinear --data c3.csv --init-from whole/model.pml --steps 1 -q -o none 2>refused; then exit 1; fi
+    grep -q 'no weight has the name and shape' refused
+fi
 
 if $exported; then
     echo "== exported, and converted again"

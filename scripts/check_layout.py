@@ -283,12 +283,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rule", choices=["includes", "registries", "style", "symbols", "links", "header"])
     parser.add_argument("--root", default=os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    parser.add_argument("--library", nargs="+", default=[])
+    parser.add_argument("--library", dest="libraries", nargs="+", default=[])
     parser.add_argument("--binary")
     parser.add_argument("--cc", default="cc")
     args = parser.parse_args()
     errors = {"includes": lambda: check_includes(args.root), "registries": lambda: check_registries(args.root),
-              "style": lambda: check_style(args.root), "symbols": lambda: check_symbols(args.library),
+              "style": lambda: check_style(args.root), "symbols": lambda: check_symbols(args.libraries),
               "links": lambda: check_links(args.binary), "header": lambda: check_header(args.root, args.cc)}[args.rule]()
     for error in errors:
         print(error)

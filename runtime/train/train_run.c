@@ -12,6 +12,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/log.h"
 #include "runtime/pml.h"
 #include "runtime/train/run_folder.h"
 
@@ -397,6 +398,7 @@ static void keep_interrupted(run *r, pml_error *error) {
     if (save_checkpoint(r, &other) == PML_OK &&
         pml_run_folder_checkpoint(r->o->folder, r->point.n_steps, path, &other) == PML_OK) {
         *error = (pml_error){0};
+        pml_log(PML_LOG_WARNING, "the run stops here; --resume goes on from %s", path);
         (void)PML_FAIL(error, PML_E_INTERRUPTED, "interrupted; --resume goes on from %s", path);
     }
     if (was_requested) {
